@@ -1,0 +1,155 @@
+// What the cores of two nodes say to each other about one job. The meaning of each message
+// and field is specified in wire/peer.capnp; this is its form inside the program.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <variant>
+
+#include "base/ids.hpp"
+
+namespace gallocy::core {
+
+// A request and everything that follows from it carry the same transaction: made by the
+// requester, current while the home's entry (or the requester's own record) names it.
+struct Transaction {
+  NodeId requester = no_node;
+  std::uint64_t counter = 0;  // 48 bits, from 1
+  friend auto operator<=>(const Transaction&, const Transaction&) = default;
+};
+
+enum class Access : std::uint8_t { read, write };
+
+// requester -> home. `upgrade` says that the requester believes to hold a shared copy; the
+// home decides by its copyset, since that copy may have been invalidated on the way.
+enum class RequestKind : std::uint8_t { read, write, upgrade };
+struct PageRequest {
+  RequestKind kind = RequestKind::read;
+  PageNo page{};
+  std::uint64_t age_us = 0;  // of the access that faulted, at sending
+};
+
+// home -> holder: send the bytes to `requester`, keeping a read copy (access = read) or none.
+struct Recall {
+  Access access = Access::read;
+  PageNo page{};
+  NodeId requester = no_node;
+  Version version{};  // that the requester will hold
+  std::uint32_t acks_expected = 0;
+  std::uint64_t age_us = 0;
+};
+
+// home -> sharer: drop the copy and acknowledge to `requester`.
+struct Invalidate {
+  PageNo page{};
+  NodeId requester = no_node;
+  std::uint64_t age_us = 0;
+};
+
+// sharer -> requester.
+struct InvalidateAck {
+  PageNo page{};
+};
+
+// holder -> requester; the page's 4096 bytes travel beside it.
+struct PageData {
+  PageNo page{};
+  Version version{};
+  Access access = Access::read;
+  std::uint32_t acks_expected = 0;
+};
+
+// home -> requester: permission without bytes. `zero`: the page is all zeros; otherwise the
+// requester's own shared copy becomes writable.
+struct Grant {
+  PageNo page{};
+  Version version{};
+  Access access = Access::read;
+  std::uint32_t acks_expected = 0;
+  bool zero = false;
+};
+
+// requester -> home: installed; the entry may serve the next request.
+struct Done {
+  PageNo page{};
+};
+
+// home -> former holder: the kept bytes of a page given away may go.
+struct Release {
+  PageNo page{};
+};
+
+// node -> coordinator: a run of `count` consecutive fresh chunks, homed at the sender.
+struct ChunkRequest {
+  std::uint32_t count = 0;
+};
+// coordinator -> node. count 0: the region is exhausted.
+struct ChunkGrant {
+  ChunkNo first{};
+  std::uint32_t count = 0;
+};
+// node -> coordinator, on first use of an unknown chunk.
+struct ChunkQuery {
+  ChunkNo chunk{};
+};
+// coordinator -> node. home = no_node: nobody was ever given that chunk.
+struct ChunkHome {
+  ChunkNo chunk{};
+  NodeId home = no_node;
+};
+
+enum class LockOperation : std::uint8_t { lock, try_lock, unlock, destroy };
+enum class LockKind : std::uint8_t { normal, recursive, error_check };
+// node -> home of the object's page. Answered by LockReply when the operation is over: for
+// `lock` that is when the lock is held.
+struct LockRequest {
+  std::uint64_t address = 0;
+  ThreadId thread{};
+  LockOperation operation = LockOperation::lock;
+  LockKind kind = LockKind::normal;
+};
+struct LockReply {
+  std::int32_t status = 0;  // 0 or a positive errno
+};
+
+// A thread's record lives at the node that created it, which is in its id; it runs elsewhere.
+struct ThreadStart {  // record's node -> node that shall run it
+  ThreadId thread{};
+  std::uint64_t function = 0;
+  std::uint64_t argument = 0;
+};
+struct ThreadStarted {  // back
+  ThreadId thread{};
+  std::int32_t status = 0;
+};
+struct ThreadExited {  // running node -> record's node
+  ThreadId thread{};
+  std::uint64_t result = 0;
+};
+struct ThreadJoin {  // joining node -> record's node
+  ThreadId thread{};
+  ThreadId joiner{};
+};
+struct ThreadJoined {  // back, when the thread has ended
+  std::int32_t status = 0;
+  std::uint64_t result = 0;
+};
+
+// node -> home of the chunk that holds the block: a block of another client was freed.
+struct BlockFreed {
+  std::uint64_t address = 0;
+};
+
+using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, PageData, Grant, Done,
+                          Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, LockRequest,
+                          LockReply, ThreadStart, ThreadStarted, ThreadExited, ThreadJoin,
+                          ThreadJoined, BlockFreed>;
+
+struct Message {
+  Epoch epoch{};
+  std::uint64_t lease_ms = 0;  // 0: no lease (until consensus exists)
+  Transaction transaction;
+  Body body;
+};
+
+}  // namespace gallocy::core

@@ -1,0 +1,240 @@
+// What a client, a launcher and a daemon of one machine say to each other. Two parts:
+//
+// 1. Set-up and control: one struct per datagram on a UNIX SOCK_SEQPACKET socket, some with
+//    file descriptors beside them. Every struct begins with Header; the receiver checks magic,
+//    version, kind, exact size and number of descriptors, and drops the sender otherwise.
+// 2. The ring: shared memory with a slot per client thread, for every request after set-up.
+//    The client side of a ring may hold anything: the daemon copies a slot out before it looks
+//    at it, and trusts no index or word in it.
+//
+// Both sides are of one version of gallocy; there is no compatibility across versions.
+// All structs are fixed-width, free of pointers and of padding that is not zeroed.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace gallocy::ipc {
+
+inline constexpr std::uint32_t magic = 0x594c4147;  // "GALY"
+inline constexpr std::uint16_t version = 1;
+
+enum class Kind : std::uint16_t {
+  // client <-> daemon
+  client_hello = 1,
+  client_welcome,    // + 5 descriptors, in the order of ClientWelcome
+  client_userfault,  // + 1 descriptor: the userfaultfd
+  client_ready,
+  refused,
+  // launcher <-> daemon
+  job_create = 16,  // to node 0's daemon, once a job
+  job_watch,        // to every other daemon of the job
+  job_ready,        // answer to both: this node takes part and its peers are connected
+  job_start,        // every rank has checked in: let gallocy_init return
+  job_statistics_request,
+  job_statistics,
+  job_end,
+  // daemon -> launcher, unasked
+  rank_attached = 32,
+  rank_gone,   // its socket closed
+  job_failed,  // the job can't go on; a sentence says why
+};
+
+struct Header {
+  std::uint32_t magic_word = magic;
+  std::uint16_t version_number = version;
+  Kind kind{};
+  std::uint32_t size_bytes = 0;  // of the whole struct
+  std::uint32_t reserved = 0;
+};
+
+inline constexpr unsigned sentence_bytes = 256;  // with the closing zero
+inline constexpr unsigned build_id_bytes = 32;   // longer ones are cut
+inline constexpr unsigned max_rank_count = 64;
+
+// client -> daemon, first. The daemon has SO_PEERCRED for uid and pid.
+struct ClientHello {
+  Header header;
+  std::uint64_t job = 0;
+  std::uint32_t rank = 0;
+  std::uint32_t build_id_size = 0;
+  std::uint8_t build_id[build_id_bytes] = {};  // of the executable, zero filled
+  std::uint64_t load_address = 0;              // of the executable's first segment
+};
+
+// daemon -> client. Descriptors: pages memfd, open /dev/userfaultfd, ring memfd, doorbell
+// eventfd (client writes), orders eventfd (daemon writes).
+struct ClientWelcome {
+  Header header;
+  std::uint64_t region_address = 0;
+  std::uint64_t region_size_bytes = 0;
+  std::uint32_t rank = 0, rank_count = 0;
+  std::uint32_t node = 0, node_count = 0;
+};
+inline constexpr unsigned welcome_fd_count = 5;
+
+// client -> daemon, after it has mapped the region and made the userfaultfd. It must not touch
+// the region before ClientReady.
+struct ClientUserfault {
+  Header header;
+};
+
+// daemon -> client, when the region is registered and every rank of the job has checked in.
+struct ClientReady {
+  Header header;
+  std::uint64_t thread = 0;  // ThreadId of the process's first thread
+};
+
+// daemon -> client or launcher instead of the expected answer; then the daemon closes.
+struct Refused {
+  Header header;
+  std::int32_t code = 0;  // positive errno
+  std::uint32_t reserved = 0;
+  char sentence[sentence_bytes] = {};
+};
+
+struct JobCreate {
+  Header header;
+  std::uint64_t job = 0;
+  std::uint64_t region_size_bytes = 0;  // a multiple of 2 MiB
+  std::uint32_t rank_count = 0;
+  std::uint32_t node_count = 0;
+  std::uint8_t nodes[64] = {};  // node id of the daemon of rank r: nodes[r % node_count]
+};
+
+struct JobWatch {
+  Header header;
+  std::uint64_t job = 0;
+};
+
+struct JobReady {
+  Header header;
+  std::uint64_t job = 0;
+  std::uint32_t node = 0;
+  std::uint32_t reserved = 0;
+};
+
+struct JobStart {
+  Header header;
+  std::uint64_t job = 0;
+};
+
+struct JobStatisticsRequest {
+  Header header;
+  std::uint64_t job = 0;
+};
+
+// How a fault was resolved; index of RankStatistics::faults.
+enum class FaultKind : std::uint32_t {
+  local,         // the node had the page: install, unprotect or wake, no message
+  first_touch,   // zero page
+  remote_read,   // bytes came from another node
+  remote_write,  // bytes came from another node, exclusive
+  upgrade,       // own copy became writable
+  poisoned,      // nothing to give: SIGBUS
+};
+inline constexpr unsigned fault_kind_count = 6;
+
+struct RankStatistics {
+  std::uint32_t rank = 0;
+  std::uint32_t node = 0;
+  std::uint64_t threads_run = 0;  // application threads, main() of rank 0 included
+  std::uint64_t faults[fault_kind_count] = {};
+};
+
+// One per daemon: its local ranks (statistics of ranks that have ended stay).
+struct JobStatistics {
+  Header header;
+  std::uint64_t job = 0;
+  std::uint32_t node = 0;
+  std::uint32_t rank_count = 0;  // entries used
+  std::uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
+  RankStatistics ranks[max_rank_count];
+};
+
+struct JobEnd {
+  Header header;
+  std::uint64_t job = 0;
+};
+
+struct RankAttached {
+  Header header;
+  std::uint64_t job = 0;
+  std::uint32_t rank = 0;
+  std::uint32_t build_id_size = 0;
+  std::uint8_t build_id[build_id_bytes] = {};
+  std::uint64_t load_address = 0;
+};
+
+struct RankGone {
+  Header header;
+  std::uint64_t job = 0;
+  std::uint32_t rank = 0;
+  std::uint32_t reserved = 0;
+};
+
+struct JobFailed {
+  Header header;
+  std::uint64_t job = 0;
+  char sentence[sentence_bytes] = {};
+};
+
+// ---- the ring ----------------------------------------------------------------------------
+
+// Arguments and values by index. Every request gets exactly one reply: status 0 or a positive
+// errno, and values. A request that waits (lock, join) is answered when the wait is over.
+enum class Operation : std::uint32_t {
+  ping = 1,        // ()                                      -> ()
+  chunks,          // (count)                                 -> (address of the first chunk)
+  lock,            // (address, thread, LockOperation, LockKind) -> ()
+  thread_create,   // (function, argument, node or any_node)  -> (thread id)
+  thread_join,     // (thread id, joiner)                     -> (result)
+  next_order,      // ()                                      -> (OrderKind, a, b, c), never waits
+  thread_started,  // (thread id, errno of pthread_create)    -> ()
+  thread_exited,   // (thread id, result)                     -> ()
+  free_remote,     // (address)                               -> ()
+  take_freed,      // ()      -> (count, up to 3 addresses of own blocks that others freed)
+  finalize,        // ()      -> (): the process will not touch the region again
+};
+inline constexpr std::uint64_t any_node = ~std::uint64_t{0};
+
+// What an agent is told; see Ring and orders eventfd.
+enum class OrderKind : std::uint64_t {
+  none = 0,
+  start_thread,  // a = thread id, b = function, c = argument
+  end,           // the job is over: leave the process with status a
+};
+
+inline constexpr unsigned slot_count = 1024;
+inline constexpr unsigned argument_count = 5;
+inline constexpr unsigned value_count = 4;
+
+// Protocol of a slot, owned by one client thread while its request is under way:
+//   client: operation, arguments; then ++sequence (release); sets its bit in Ring::ready;
+//           full fence; if daemon_sleeps, writes 1 to the doorbell; waits (futex) until
+//           replied == sequence.
+//   daemon: takes the bits, copies the slot, acts; later status, values; then
+//           replied = sequence it saw (release); FUTEX_WAKE on `replied`.
+struct alignas(128) Slot {
+  std::atomic<std::uint32_t> sequence;
+  Operation operation;
+  std::uint64_t arguments[argument_count];
+  std::atomic<std::uint32_t> replied;
+  std::int32_t status;
+  std::uint64_t values[value_count];
+};
+static_assert(sizeof(Slot) == 128 && std::atomic<std::uint32_t>::is_always_lock_free);
+
+struct Ring {
+  std::uint32_t magic_word;
+  std::uint32_t version_number;
+  // Set by the daemon before it sleeps. It then looks at `ready` once more (full fence
+  // between), so either it sees the bit or the client sees the word.
+  alignas(64) std::atomic<std::uint32_t> daemon_sleeps;
+  // How many blocks of this client were freed elsewhere and wait for take_freed. A hint.
+  alignas(64) std::atomic<std::uint32_t> freed_pending;
+  alignas(64) std::atomic<std::uint64_t> ready[slot_count / 64];
+  Slot slots[slot_count];
+};
+
+}  // namespace gallocy::ipc
