@@ -1,0 +1,26 @@
+// What a node has to know of its job before the first step. Equal on all nodes but for `self`.
+#pragma once
+
+#include <cstdint>
+
+#include "base/ids.hpp"
+#include "base/node_set.hpp"
+
+namespace gallocy::core {
+
+struct Config {
+  NodeId self{};
+  NodeSet nodes;  // all nodes of the job; the lowest is the chunk coordinator
+  Epoch epoch{1};
+  std::uint64_t region_address = region_base;
+  std::uint32_t slot_count = 1024;         // in-flight pages, at most 65,535
+  std::uint32_t chunk_batch = 16;          // chunks asked from the coordinator at a time
+  std::uint32_t max_outstanding = 256;     // demand requests per home
+  std::uint64_t hold_min_us = 100;         // a granted page stays at least that long
+  std::uint64_t hold_max_us = 10'000;      // with growth for threads that lose several pages
+  std::uint64_t hold_single_max_us = 1'000;  // with growth for a thread that loses one page
+  std::uint64_t keep_max_us = 10'000;      // an older request delays a recall at most that long
+  std::uint64_t age_margin_us = 500;       // ages closer than that count as equal
+};
+
+}  // namespace gallocy::core

@@ -1,0 +1,133 @@
+#include "core/directory.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace gallocy::core {
+namespace {
+
+Version next(Version version) { return Version{raw(version) + 1}; }
+
+Access access_of(RequestKind kind) {
+  return kind == RequestKind::read ? Access::read : Access::write;
+}
+
+}  // namespace
+
+const DirectoryEntry* Directory::find(PageNo page) const {
+  const auto found = entries_.find(page);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+bool Directory::on_request(NodeId from, Transaction transaction, const PageRequest& request,
+                           TimeUs now_us) {
+  DirectoryEntry& entry = entries_[request.page];
+  const TimeUs since_us = now_us - std::min(now_us, request.age_us);
+  const QueuedRequest queued{from, transaction, request.kind, since_us};
+  if (!entry.busy) return start(request.page, entry, queued, now_us);
+
+  // One request per page and node: the queue is bounded by the number of nodes.
+  const auto same_node = [from](const QueuedRequest& other) { return other.from == from; };
+  if (entry.current.from == from || std::ranges::any_of(entry.queue, same_node)) return false;
+  entry.queue.push_back(queued);
+  return true;
+}
+
+bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& request,
+                      TimeUs now_us) {
+  GALLOCY_CHECK(!entry.busy, GALLOCY_VALUE(raw(page)));
+  entry.busy = true;
+  entry.current = request;
+  entry.release_to = no_node;
+  const std::uint64_t age_us = now_us - std::min(now_us, request.since_us);
+  return access_of(request.kind) == Access::read ? start_read(page, entry, age_us)
+                                                 : start_write(page, entry, age_us);
+}
+
+bool Directory::start_read(PageNo page, DirectoryEntry& entry, std::uint64_t age_us) {
+  const NodeId requester = entry.current.from;
+  // It would have found its own copy: it never acknowledged losing one.
+  if (entry.copyset.contains(requester)) return false;
+  if (entry.state == DirectoryState::zero) {
+    outbox_.send(requester, entry.current.transaction,
+                 Grant{page, entry.version, Access::read, 0, true});
+    return true;
+  }
+  recall(page, entry, source_of(entry), Access::read, 0, age_us);
+  return true;
+}
+
+bool Directory::start_write(PageNo page, DirectoryEntry& entry, std::uint64_t age_us) {
+  const NodeId requester = entry.current.from;
+  if (entry.state == DirectoryState::exclusive) {
+    if (entry.owner() == requester) return false;
+    entry.release_to = entry.owner();
+    recall(page, entry, entry.owner(), Access::write, 0, age_us);
+    return true;
+  }
+  NodeSet sharers = entry.copyset.without(requester);
+  const bool upgrade = entry.copyset.contains(requester);
+  if (upgrade || entry.state == DirectoryState::zero) {
+    invalidate(page, entry, sharers, age_us);
+    outbox_.send(requester, entry.current.transaction,
+                 Grant{page, next(entry.version), Access::write, sharers.count(), !upgrade});
+    return true;
+  }
+  entry.release_to = source_of(entry);
+  sharers.erase(entry.release_to);
+  invalidate(page, entry, sharers, age_us);
+  recall(page, entry, entry.release_to, Access::write, sharers.count(), age_us);
+  return true;
+}
+
+void Directory::invalidate(PageNo page, const DirectoryEntry& entry, NodeSet sharers,
+                           std::uint64_t age_us) {
+  sharers.for_each([&](NodeId sharer) {
+    outbox_.send(sharer, entry.current.transaction,
+                 Invalidate{page, entry.current.from, age_us});
+  });
+}
+
+void Directory::recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access access,
+                       std::uint32_t acks_expected, std::uint64_t age_us) {
+  const Version version = access == Access::write ? next(entry.version) : entry.version;
+  outbox_.send(holder, entry.current.transaction,
+               Recall{access, page, entry.current.from, version, acks_expected, age_us});
+}
+
+NodeId Directory::source_of(const DirectoryEntry& entry) const {
+  return entry.copyset.contains(config_.self) ? config_.self : entry.copyset.lowest();
+}
+
+bool Directory::on_done(NodeId from, Transaction transaction, const Done& done, TimeUs now_us) {
+  const auto found = entries_.find(done.page);
+  if (found == entries_.end()) return false;
+  DirectoryEntry& entry = found->second;
+  if (!entry.busy || entry.current.transaction != transaction || entry.current.from != from)
+    return false;
+  finish(done.page, entry);
+  if (entry.queue.empty()) return true;
+
+  const auto oldest = std::ranges::min_element(entry.queue, {}, &QueuedRequest::since_us);
+  const QueuedRequest request = *oldest;
+  entry.queue.erase(oldest);
+  return start(done.page, entry, request, now_us);
+}
+
+void Directory::finish(PageNo page, DirectoryEntry& entry) {
+  const NodeId requester = entry.current.from;
+  if (access_of(entry.current.kind) == Access::read) {
+    if (entry.state == DirectoryState::exclusive) entry.state = DirectoryState::shared;
+    entry.copyset.insert(requester);
+  } else {
+    entry.state = DirectoryState::exclusive;
+    entry.copyset = NodeSet{requester};
+    entry.version = next(entry.version);
+  }
+  entry.busy = false;
+  if (entry.release_to != no_node)
+    outbox_.send(entry.release_to, entry.current.transaction, Release{page});
+}
+
+}  // namespace gallocy::core

@@ -1,0 +1,67 @@
+// The home's side: who has which copy, one transaction per page at a time.
+//
+// Invariants: an entry that is not busy is exact; exclusive <=> one owner, who is the copyset;
+// a zero page was never granted for writing.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/node_set.hpp"
+#include "core/config.hpp"
+#include "core/message.hpp"
+#include "core/outbox.hpp"
+
+namespace gallocy::core {
+
+enum class DirectoryState : std::uint8_t { zero, shared, exclusive };
+
+struct QueuedRequest {
+  NodeId from = no_node;
+  Transaction transaction;
+  RequestKind kind = RequestKind::read;
+  TimeUs since_us = 0;  // by this node's clock
+};
+
+struct DirectoryEntry {
+  DirectoryState state = DirectoryState::zero;
+  bool busy = false;
+  Version version{};
+  NodeSet copyset;               // exclusive: the owner alone
+  QueuedRequest current;         // valid while busy
+  NodeId release_to = no_node;   // who keeps the bytes in a slot until `current` is done
+  std::vector<QueuedRequest> queue;
+
+  NodeId owner() const { return copyset.lowest(); }
+};
+
+class Directory {
+ public:
+  Directory(const Config& config, Outbox& outbox) : config_(config), outbox_(outbox) {}
+
+  // Both return false when the peer may not say that in this state.
+  bool on_request(NodeId from, Transaction transaction, const PageRequest& request, TimeUs now_us);
+  bool on_done(NodeId from, Transaction transaction, const Done& done, TimeUs now_us);
+
+  // For dumps and checks. nullptr: never used, hence zero and idle.
+  const DirectoryEntry* find(PageNo page) const;
+  const std::unordered_map<PageNo, DirectoryEntry>& entries() const { return entries_; }
+
+ private:
+  bool start(PageNo page, DirectoryEntry& entry, const QueuedRequest& request, TimeUs now_us);
+  bool start_read(PageNo page, DirectoryEntry& entry, std::uint64_t age_us);
+  bool start_write(PageNo page, DirectoryEntry& entry, std::uint64_t age_us);
+  void invalidate(PageNo page, const DirectoryEntry& entry, NodeSet sharers, std::uint64_t age_us);
+  void recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access access,
+              std::uint32_t acks_expected, std::uint64_t age_us);
+  NodeId source_of(const DirectoryEntry& entry) const;
+  void finish(PageNo page, DirectoryEntry& entry);
+
+  const Config& config_;
+  Outbox& outbox_;
+  std::unordered_map<PageNo, DirectoryEntry> entries_;
+};
+
+}  // namespace gallocy::core

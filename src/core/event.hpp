@@ -1,0 +1,171 @@
+// What goes into a core and what comes out. The driver (daemon or simulator) carries out all
+// actions of a step, in order, then calls Node::carried_out(), then may step again.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "core/message.hpp"
+
+namespace gallocy::core {
+
+// Microseconds of a clock of the driver's that never goes back. Never compared across nodes.
+using TimeUs = std::uint64_t;
+
+enum class FaultCause : std::uint8_t { missing, minor, write_protect };
+
+// ---- events ------------------------------------------------------------------------------
+
+// A thread of a local client is parked in an access. May be stale or repeated: the page table
+// decides, the cause only says which ioctl ends it.
+struct Fault {
+  ClientId client{};
+  std::uint32_t thread = 0;  // kernel thread id
+  PageNo page{};
+  Access access = Access::read;
+  FaultCause cause = FaultCause::missing;
+};
+
+// A message from a peer. For PageData the driver holds the bytes until the step's actions are
+// carried out; core refers to them as Source::message.
+struct PeerMessage {
+  NodeId from = no_node;
+  Message message;
+};
+
+struct ClientAttached {
+  ClientId client{};
+  bool runs_main = false;  // its first thread is an application thread (rank 0)
+};
+struct ClientGone {
+  ClientId client{};
+};
+
+// A request through the client's ring. `tag` comes back in Reply.
+struct CallTag {
+  ClientId client{};
+  std::uint32_t slot = 0;
+  std::uint32_t sequence = 0;
+};
+struct ChunksCall {
+  std::uint32_t count = 0;
+};
+struct ThreadCreateCall {
+  std::uint64_t function = 0;
+  std::uint64_t argument = 0;
+  NodeId node = no_node;  // no_node: the next in turn
+};
+struct NextOrderCall {};
+struct TakeFreedCall {};
+// LockRequest, ThreadJoin, ThreadStarted, ThreadExited and BlockFreed are used as they are.
+struct ClientCall {
+  CallTag tag;
+  std::variant<ChunksCall, LockRequest, ThreadCreateCall, ThreadJoin, NextOrderCall,
+               ThreadStarted, ThreadExited, BlockFreed, TakeFreedCall>
+      call;
+};
+
+// The job is over: every agent is told to leave with `status`.
+struct JobEnding {
+  std::int32_t status = 0;
+};
+
+// Nothing but time has passed: next_deadline() was reached.
+struct Tick {};
+
+using Event = std::variant<Fault, PeerMessage, ClientAttached, ClientGone, ClientCall, JobEnding,
+                           Tick>;
+
+// ---- actions -----------------------------------------------------------------------------
+
+inline constexpr std::uint32_t no_slot = ~std::uint32_t{0};
+
+enum class PayloadKind : std::uint8_t { none, frame, slot };
+struct Payload {
+  PayloadKind kind = PayloadKind::none;
+  std::uint32_t slot = no_slot;
+};
+// Queue a message for a peer. Payload bytes are copied when this is carried out.
+struct Send {
+  NodeId to = no_node;
+  Message message;
+  Payload payload;
+};
+
+enum class Source : std::uint8_t {
+  message,  // bytes beside the message of this step; the frame is empty
+  zero,     // the frame is empty and becomes a page of zeros
+  present,  // the frame has the bytes
+};
+// Map the page in a client and wake the threads that wait for it.
+struct Install {
+  ClientId client{};
+  PageNo page{};
+  Access access = Access::read;
+  Source source = Source::present;
+};
+// Put the message's bytes into the frame without mapping it anywhere.
+struct Store {
+  PageNo page{};
+};
+struct Unprotect {
+  ClientId client{};
+  PageNo page{};
+};
+struct Wake {
+  ClientId client{};
+  PageNo page{};
+};
+// Accesses fault with SIGBUS from now on.
+struct Poison {
+  ClientId client{};
+  PageNo page{};
+};
+// Write-protect in all clients.
+struct Protect {
+  PageNo page{};
+};
+// Copy frame to slot.
+struct Capture {
+  PageNo page{};
+  std::uint32_t slot = no_slot;
+};
+// Unmap everywhere and free the frame.
+struct Drop {
+  PageNo page{};
+};
+
+inline constexpr unsigned reply_value_count = 4;
+struct Reply {
+  CallTag tag;
+  std::int32_t status = 0;
+  std::array<std::uint64_t, reply_value_count> values{};
+};
+// The client's agent has orders waiting (NextOrderCall).
+struct NotifyAgent {
+  ClientId client{};
+};
+// `count` blocks wait for the client's TakeFreedCall.
+struct FreedPending {
+  ClientId client{};
+  std::uint32_t count = 0;
+};
+struct Attached {
+  ClientId client{};
+  ThreadId thread{};
+};
+// A peer said what it cannot say: end the connection with this reason.
+struct DropPeer {
+  NodeId peer = no_node;
+  std::string_view reason;  // static text
+};
+
+using Action = std::variant<Send, Install, Store, Unprotect, Wake, Poison, Protect, Capture, Drop,
+                            Reply, NotifyAgent, FreedPending, Attached, DropPeer>;
+using Actions = std::vector<Action>;
+
+}  // namespace gallocy::core
