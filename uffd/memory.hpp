@@ -36,10 +36,11 @@ class PageMemory {
   std::byte* frame(PageNo page) const;
 
   // Gives frames back: they vanish from this view and from every client's at once, and the next
-  // access of a client is a missing fault. Write protection goes with the mapping. Works on the
-  // file, not on a client's address space, so no client can stall it (kernel facts: under
-  // 0.2 ms beside an mmap storm). Data still in use elsewhere by a pin (O_DIRECT, io_uring
-  // send) is detached, not protected. REQUIRES: in range.
+  // access of a client is a missing fault. What the kernel remembers of the empty place stays:
+  // a protection does no harm, since every install says its mode, and a poisoned page stays
+  // poisoned. Works on the file, not on a client's address space, so no client can stall it
+  // (kernel facts: under 0.2 ms beside an mmap storm). Data still in use elsewhere by a pin
+  // (O_DIRECT, io_uring send) is detached, not protected. REQUIRES: in range.
   Status drop(PageNo first, std::uint64_t page_count) const;
 
   int fd() const { return fd_.get(); }

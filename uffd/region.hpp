@@ -34,8 +34,9 @@ class Region {
   std::uint64_t size_bytes() const { return size_bytes_; }
   std::byte* data() const { return reinterpret_cast<std::byte*>(address_); }
 
-  // Unmaps now; a second call does nothing. The registration goes with the mapping, and threads
-  // parked in a fault of the range wake to SIGSEGV.
+  // Unmaps now; a second call does nothing. The registration goes with the mapping. A thread
+  // parked in a fault of the range stays parked until somebody wakes it, then gets SIGSEGV (or
+  // EFAULT inside a system call).
   void unmap();
 
   // Leaves the mapping in place for the rest of the process's life.

@@ -53,8 +53,9 @@ class UserFault {
 
   // From now on missing, minor and write-protect faults of the range are ours. REQUIRES: the
   // client has mapped it and nobody has touched it. Errors: EINVAL not mapped so, EBUSY
-  // registered with another userfaultfd, ESRCH process gone, EOPNOTSUPP naming no more than
-  // the range if the kernel cannot do all our ioctls on it.
+  // registered with another userfaultfd, ENOMEM no memory or (the kernel's word here, where the
+  // other ioctls say ESRCH) the process is gone, EOPNOTSUPP if the kernel cannot do all our
+  // ioctls on the range.
   Status register_range(std::uint64_t address, std::uint64_t size_bytes) const;
 
   // The range is plain shared memory again, and all who wait in it wake.
@@ -84,7 +85,8 @@ class UserFault {
                                         std::uint64_t page_count = 1) const;
 
   // UFFDIO_POISON: an access of the absent page becomes SIGBUS, or EFAULT inside a system call,
-  // in this client only. Wakes those who wait, to that fate.
+  // in this client only. Wakes those who wait, to that fate. Survives PageMemory::drop; ends
+  // when a page is installed over it.
   RangeResult<PoisonOutcome> poison(std::uint64_t address) const;
 
   // UFFDIO_WAKE: those who wait in the range try again (and fault again if they must).
