@@ -1,3 +1,4 @@
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 
 #include <utility>
@@ -157,11 +158,12 @@ Status self_test(unsigned deadline_ms) {
   Result<Region> region = map_region(memory->fd(), test_address, size_bytes);
   if (!region) return tl::unexpected<Error>(region.error());
   UniqueFd scratch(::memfd_create("gallocy-self-test-scratch", MFD_CLOEXEC));
-  if (!scratch) return fail_errno("cannot make a scratch file for the self-test");
+  UniqueFd done(::eventfd(0, EFD_CLOEXEC));
+  if (!scratch || !done) return fail_errno("cannot make the self-test's own files");
   if (Status status = userfault->register_range(test_address, size_bytes); !status)
     return status;
   Bench bench(std::move(*memory), std::move(*region), std::move(*userfault),
-              std::move(scratch), deadline_ns);
+              std::move(scratch), std::move(done), deadline_ns);
   return run_steps(bench);
 }
 

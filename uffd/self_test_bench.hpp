@@ -26,17 +26,19 @@ struct Touch {
   int scratch = -1;
   std::byte* page = nullptr;
   Access access = Access::read;
-  int code = 0;  // errno, once joined
+  int done = -1;  // eventfd, written when the byte has moved or failed to
+  int code = 0;   // errno, once joined
 };
 
 class Bench {
  public:
   Bench(PageMemory memory, Region region, UserFault userfault, UniqueFd scratch,
-        std::int64_t deadline_ns)
+        UniqueFd done, std::int64_t deadline_ns)
       : memory_(std::move(memory)),
         region_(std::move(region)),
         userfault_(std::move(userfault)),
         scratch_(std::move(scratch)),
+        done_(std::move(done)),
         deadline_ns_(deadline_ns) {}
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
@@ -68,6 +70,7 @@ class Bench {
   Region region_;
   UserFault userfault_;
   UniqueFd scratch_;
+  UniqueFd done_;
   std::int64_t deadline_ns_;
   Touch touch_;
   pthread_t toucher_{};
