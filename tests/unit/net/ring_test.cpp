@@ -1,0 +1,117 @@
+#include "net/ring.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "net/watch.hpp"
+#include "support.hpp"
+
+using namespace gallocy;
+using namespace gallocy::net;
+using namespace gallocy::net::test;
+
+namespace {
+
+struct Recorder final : Completion {
+  std::vector<int> results;
+  void complete(int result, std::uint32_t) override { results.push_back(result); }
+};
+
+}  // namespace
+
+TEST_CASE("another thread's wake ends the sleep and shows what it wrote") {
+  const auto ring = make_ring();
+  std::atomic<int> posted = 0;
+  int seen = 0;
+  ring->on_wake([&] { seen = posted.load(std::memory_order_relaxed); });
+  std::thread other([&] {
+    for (int i = 1; i <= 2000; ++i) {
+      posted.store(i, std::memory_order_relaxed);
+      ring->wake();
+      if (i % 100 == 0) usleep(100);
+    }
+  });
+  CHECK(run_until(*ring, [&] { return seen == 2000; }));
+  other.join();
+}
+
+TEST_CASE("more requests than the queue has entries are all done") {
+  const auto ring = make_ring();
+  UniqueFd event(eventfd(0, EFD_CLOEXEC));
+  const std::uint64_t one = 1;
+  std::vector<Recorder> writes(10'000);
+  for (Recorder& write : writes)
+    ring->write(event.get(), std::as_bytes(std::span(&one, 1)), write);
+  CHECK(run_until(*ring, [&] {
+    return std::all_of(writes.begin(), writes.end(), [](auto& w) { return !w.in_flight(); });
+  }));
+  for (Recorder& write : writes) REQUIRE(write.results == std::vector<int>{8});
+  std::uint64_t sum = 0;
+  REQUIRE(::read(event.get(), &sum, sizeof sum) == sizeof sum);
+  CHECK(sum == 10'000);
+}
+
+TEST_CASE("a cancelled request ends with its completion") {
+  const auto ring = make_ring();
+  UniqueFd event(eventfd(0, EFD_CLOEXEC));
+  std::uint64_t room = 0;
+  Recorder read;
+  ring->read(event.get(), std::as_writable_bytes(std::span(&room, 1)), read);
+  ring->cancel(read);
+  CHECK(run_until(*ring, [&] { return !read.in_flight(); }));
+  CHECK(read.results == std::vector<int>{-ECANCELED});
+}
+
+TEST_CASE("a destroyed ring has ended everything") {
+  UniqueFd event(eventfd(0, EFD_CLOEXEC));
+  std::uint64_t room = 0;
+  Recorder read, poll;
+  {
+    const auto ring = make_ring();
+    ring->read(event.get(), std::as_writable_bytes(std::span(&room, 1)), read);
+    ring->run_once(0);
+    ring->poll_multishot(event.get(), POLLIN, poll);
+  }
+  CHECK(read.results == std::vector<int>{-ECANCELED});
+  CHECK(poll.results == std::vector<int>{-ECANCELED});
+}
+
+TEST_CASE("a watch reports every arrival, and can be told to look again") {
+  const auto ring = make_ring();
+  UniqueFd event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE));
+  const std::uint64_t five = 5;
+  int taken = 0;
+  std::unique_ptr<Watch> watch;
+  watch = std::make_unique<Watch>(*ring, event.get(), POLLIN, [&](int ready) {
+    REQUIRE((ready & POLLIN) != 0);
+    std::uint64_t one = 0;
+    if (::read(event.get(), &one, sizeof one) != sizeof one) return;
+    ++taken;
+    watch->look_again();
+  });
+  for (int round = 1; round <= 50; ++round) {
+    REQUIRE(::write(event.get(), &five, sizeof five) == sizeof five);
+    REQUIRE(run_until(*ring, [&] { return taken == 5 * round; }));
+  }
+  watch.reset();
+  REQUIRE(::write(event.get(), &five, sizeof five) == sizeof five);
+  run_for(*ring, 1000);
+  CHECK(taken == 250);
+}
+
+TEST_CASE("a watch may be destroyed by its own callback") {
+  const auto ring = make_ring();
+  UniqueFd event(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+  int calls = 0;
+  std::unique_ptr<Watch> watch;
+  watch = std::make_unique<Watch>(*ring, event.get(), POLLIN, [&](int) {
+    ++calls;
+    watch.reset();
+  });
+  CHECK(run_until(*ring, [&] { return calls == 1; }));
+  run_for(*ring, 1000);
+  CHECK(calls == 1);
+}
