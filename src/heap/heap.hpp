@@ -32,6 +32,14 @@ class Heap {
   constexpr Heap() = default;
   constexpr Heap(Owner owner, ChunkSource source) : owner_(owner), source_(source) {}
 
+  struct Block {
+    std::byte* address = nullptr;  // null when the source has no more
+    std::size_t size_bytes = 0;
+    bool zeroed = false;  // known to hold zeros
+  };
+  // For a caller that wants to clear the block after it has given up its lock.
+  Block allocate_block(std::size_t size_bytes);
+
   // Null when the source has no more. 0 bytes get a block of their own.
   void* allocate(std::size_t size_bytes);
 
@@ -43,18 +51,12 @@ class Heap {
   FreeOutcome free_local(void* pointer);
 
  private:
-  struct Block {
-    std::byte* address = nullptr;
-    std::size_t size_bytes = 0;
-    bool zeroed = false;
-  };
   struct Pages {
     ChunkHeader* chunk = nullptr;
     unsigned first = 0;
   };
   static constexpr unsigned bin_count = 10;  // bit_width(1 .. 512) - 1
 
-  Block allocate_block(std::size_t size_bytes);
   Block allocate_small(unsigned size_class);
   Block allocate_run(unsigned page_count);
   Block allocate_large(std::size_t size_bytes);

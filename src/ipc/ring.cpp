@@ -1,7 +1,6 @@
 #include "ipc/ring.hpp"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -10,6 +9,7 @@
 
 #include "base/check.hpp"
 #include "ipc/futex.hpp"
+#include "ipc/no_cancellation.hpp"
 
 namespace gallocy::ipc {
 
@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::int64_t spin_budget_ns = 20'000;
 constexpr int looks_per_clock_reading = 32;
+constexpr int look_interval_ms = 100;
 constexpr std::size_t ring_bytes = (sizeof(Ring) + 4095) / 4096 * 4096;
 
 Result<Ring*> map_ring(int fd) {
@@ -38,18 +39,6 @@ bool several_cpus() {
   CPU_ZERO(&cpus);
   return ::sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) > 1;
 }
-
-// A cancelled thread would leave its slot claimed and its reply unread.
-class NoCancellation {
- public:
-  NoCancellation() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
-  ~NoCancellation() { ::pthread_setcancelstate(before_, nullptr); }
-  NoCancellation(const NoCancellation&) = delete;
-  NoCancellation& operator=(const NoCancellation&) = delete;
-
- private:
-  int before_ = PTHREAD_CANCEL_ENABLE;
-};
 
 }  // namespace
 
@@ -96,6 +85,11 @@ RingMemory& RingMemory::operator=(RingMemory&& other) noexcept {
 
 RingMemory::~RingMemory() {
   if (ring_ != nullptr) ::munmap(ring_, ring_bytes);
+}
+
+Ring& RingMemory::release() {
+  fd_.reset();
+  return *std::exchange(ring_, nullptr);
 }
 
 void ClientRing::attach(Ring& ring, int doorbell_fd) {
@@ -166,16 +160,21 @@ bool ClientRing::spin(const Slot& slot, std::uint32_t sequence) const {
   return false;
 }
 
-void ClientRing::await(Slot& slot, std::uint32_t sequence) const {
-  if (may_spin_ && spin(slot, sequence)) return;
-  for (;;) {
+// False: the daemon is gone and has not answered. The answer is looked for once more after that
+// is known, because a daemon may answer and then leave.
+bool ClientRing::await(Slot& slot, std::uint32_t sequence, LookAround look) const {
+  if (may_spin_ && spin(slot, sequence)) return true;
+  for (bool gone = false;;) {
     const std::uint32_t seen = slot.replied.load(std::memory_order_acquire);
-    if (seen == sequence) return;
-    futex_wait(slot.replied, seen);
+    if (seen == sequence) return true;
+    if (gone) return false;
+    futex_wait(slot.replied, seen, look != nullptr ? look_interval_ms : -1);
+    gone = look != nullptr && look();
   }
 }
 
-Reply ClientRing::submit(Operation operation, std::span<const std::uint64_t> arguments) {
+Reply ClientRing::submit(Operation operation, std::span<const std::uint64_t> arguments,
+                         LookAround look) {
   GALLOCY_CHECK(ring_ != nullptr && arguments.size() <= argument_count);
   const NoCancellation guard;
   const unsigned index = claim();
@@ -186,9 +185,11 @@ Reply ClientRing::submit(Operation operation, std::span<const std::uint64_t> arg
   const std::uint32_t sequence = slot.sequence.load(std::memory_order_relaxed) + 1;
   slot.sequence.store(sequence, std::memory_order_release);
   publish(index);
-  await(slot, sequence);
-  Reply reply{slot.status, {}};
-  for (unsigned i = 0; i < value_count; ++i) reply.values[i] = slot.values[i];
+  Reply reply{ENOTCONN, {}};
+  if (await(slot, sequence, look)) {
+    reply.status = slot.status;
+    for (unsigned i = 0; i < value_count; ++i) reply.values[i] = slot.values[i];
+  }
   release(index);
   return reply;
 }

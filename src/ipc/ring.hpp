@@ -23,12 +23,18 @@ class RingMemory {
   ~RingMemory();
 
   Ring& ring() const { return *ring_; }
+
+  // Leaves the mapping for the rest of the process's life and closes the descriptor.
+  Ring& release();
   int fd() const { return fd_.get(); }
 
  private:
   UniqueFd fd_;
   Ring* ring_ = nullptr;
 };
+
+// Called now and then while a request waits. True: the daemon is gone.
+using LookAround = bool (*)();
 
 struct Reply {
   std::int32_t status = 0;  // 0 or a positive errno
@@ -48,8 +54,11 @@ class ClientRing {
   void attach(Ring& ring, int doorbell_fd);
 
   // Sends one request and waits for its reply, as long as it takes: whoever notices that the
-  // daemon has died ends the process. Not a cancellation point; leaves errno as it was.
-  Reply submit(Operation operation, std::span<const std::uint64_t> arguments);
+  // daemon has died ends the process. Whoever is to notice that passes `look`, or it would wait
+  // for the dead; the reply of a daemon that is gone is ENOTCONN. Not a cancellation point;
+  // leaves errno as it was.
+  Reply submit(Operation operation, std::span<const std::uint64_t> arguments,
+               LookAround look = nullptr);
 
   template <class... Numbers>
   Reply call(Operation operation, Numbers... numbers) {
@@ -67,7 +76,7 @@ class ClientRing {
   unsigned claim();
   void release(unsigned index);
   void publish(unsigned index);
-  void await(Slot& slot, std::uint32_t sequence) const;
+  bool await(Slot& slot, std::uint32_t sequence, LookAround look) const;
   bool spin(const Slot& slot, std::uint32_t sequence) const;
 
   Ring* ring_ = nullptr;
