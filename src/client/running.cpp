@@ -9,7 +9,8 @@ namespace gallocy::client {
 
 namespace {
 
-constexpr unsigned max_thread_count = 1024;
+// All of them may wait in the ring at once, and the agent must still find a slot.
+constexpr unsigned max_thread_count = ipc::slot_count - 64;
 constexpr long patience_ns = 1'000'000;
 
 struct Running {

