@@ -1,0 +1,178 @@
+/*
+ * gallocy: the memory of several Linux machines as one memory. The explicit C interface.
+ *
+ * A program is started with `gallocy-run -n 4 ./program`: the launcher starts it once per rank,
+ * and every rank runs main() up to gallocy_init(). There rank 0 goes on as the program; in every
+ * other rank gallocy_init() never returns: the process serves threads that the program creates,
+ * and exits with the job.
+ *
+ *     int main(void) {
+ *       if (gallocy_init() != 0) { fprintf(stderr, "%s\n", gallocy_last_error()); return 1; }
+ *       long* sum = gallocy_calloc(1, sizeof *sum);
+ *       pthread_t thread;
+ *       gallocy_pthread_create(&thread, NULL, work, sum);
+ *       gallocy_pthread_join(thread, NULL);
+ *       ...
+ *     }
+ *
+ * What is shared, and what is not:
+ *  - Only memory from gallocy_malloc() and gallocy_calloc() is shared. It has the same address in
+ *    every rank, and ordinary loads, stores, atomics and system calls work on it.
+ *  - Stacks, thread-local variables, globals, and memory from malloc() or mmap() are local to
+ *    the rank they are in. A global set in rank 0 keeps its old value in the others.
+ *  - A thread's argument and its result are gallocy pointers or integers, never the address of
+ *    something local. The same goes for pointers stored in shared memory.
+ *  - Code before gallocy_init() runs in every rank, constructors included; keep side effects
+ *    (output, files) after it.
+ *  - Descriptors, the working directory and signals are those of the rank a thread runs in.
+ *  - A rank other than 0 ends with _exit(): flush what its threads print (fflush(stdout)).
+ *
+ * Memory order: data written before an unlock, a thread's creation or its end is seen after the
+ * lock, in the thread, and after the join, as POSIX has it; atomics are as strong as on x86-64.
+ *
+ * Errors: calls that are shaped like pthread calls return 0 or a positive errno; calls that return
+ * a pointer return NULL and set errno. errno is otherwise left as it was. On any error
+ * gallocy_last_error() has one sentence that says what was wrong and what to do. Besides those
+ * named at each call there is always:
+ *   EPERM   before gallocy_init() or after gallocy_finalize(); in a child made by fork(), which
+ *           has no shared memory (exec or _exit there); from a thread that has no gallocy
+ *           thread id where one is needed (locks, join)
+ * A process whose pager daemon dies writes one sentence to standard error and exits with 70.
+ *
+ * Unless said otherwise a call is thread-safe, may block for as long as a message to another
+ * node takes, is no cancellation point, and may not be used in a signal handler. After
+ * gallocy_init() no call allocates from the C library.
+ */
+#ifndef GALLOCY_GALLOCY_H
+#define GALLOCY_GALLOCY_H
+
+#include <pthread.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GALLOCY_API __attribute__((visibility("default")))
+
+/* A node number for gallocy_pthread_create_on: gallocy chooses. */
+#define GALLOCY_ANY_NODE (-1)
+
+/*
+ * Joins the job that gallocy-run started this process for. Blocks until every rank has called it,
+ * at most 30 seconds. Returns 0 in rank 0; does not return in other ranks. The calling thread
+ * becomes the job's first thread. Makes one thread for its own use, with all signals blocked.
+ * Not thread-safe: call it from main(), once.
+ * Errors: ENOTCONN  not started by gallocy-run
+ *         EALREADY  called before, with success
+ *         ETIMEDOUT another rank or the daemon did not answer
+ *         others    as the daemon or the system said (see gallocy_last_error())
+ */
+GALLOCY_API int gallocy_init(void);
+
+/*
+ * Leaves the job: shared memory is unmapped, and touching it is a segmentation fault. Optional; a
+ * process that exits leaves too. REQUIRES that no other thread of this process uses gallocy or
+ * shared memory. gallocy_init() can't be called again (EALREADY).
+ */
+GALLOCY_API int gallocy_finalize(void);
+
+/*
+ * This process's rank, 0 .. gallocy_size() - 1; how many ranks the job has; the node this process
+ * runs on, and how many nodes the job has. Never block. -1 before gallocy_init() and in a child
+ * made by fork().
+ */
+GALLOCY_API int gallocy_rank(void);
+GALLOCY_API int gallocy_size(void);
+GALLOCY_API int gallocy_node(void);
+GALLOCY_API int gallocy_node_count(void);
+
+/*
+ * As malloc: size_bytes of shared memory, uninitialised, aligned to 16 bytes; 0 bytes are a block
+ * of their own. The memory's home is the node of the calling thread: cheapest to use there.
+ * Errors: NULL with errno ENOMEM.
+ */
+GALLOCY_API void* gallocy_malloc(size_t size_bytes);
+
+/* As calloc: zero-filled. Memory that was never used is not touched. Also ENOMEM on overflow. */
+GALLOCY_API void* gallocy_calloc(size_t count, size_t size_bytes);
+
+/*
+ * As free: the block may come from any rank. NULL is ignored. A pointer that no gallocy call
+ * returned, or a block freed before, ends the process (abort) with a sentence that names it; for
+ * blocks of another rank the check is left to that rank.
+ */
+GALLOCY_API void gallocy_free(void* block);
+
+/*
+ * As pthread_create, except: the thread may run in any rank; *thread is a number that is unique in
+ * the job and valid on every node, not the C library's pthread_t (use it only with gallocy calls).
+ * `function` must be in the executable or a library that every rank has loaded at the same
+ * address. *thread may be anywhere. The thread's stack has the default size of its rank.
+ * attr: NULL, or one that asks for nothing but a joinable thread on a stack of at most the default
+ * size; it is read here and may be anywhere.
+ * Errors: EAGAIN   no more threads there
+ *         ENOTSUP  a detached thread, a larger or own stack, explicit scheduling
+ *         EINVAL   thread or function is NULL
+ */
+GALLOCY_API int gallocy_pthread_create(pthread_t* thread, const pthread_attr_t* attr,
+                                       void* (*function)(void*), void* argument);
+
+/* The same on a node of choice. EINVAL also: no such node. */
+GALLOCY_API int gallocy_pthread_create_on(pthread_t* thread, const pthread_attr_t* attr,
+                                          void* (*function)(void*), void* argument, int node);
+
+/*
+ * As pthread_join: waits, as long as it takes, until the thread has ended and its thread-local
+ * destructors have run. *result (may be NULL, may be anywhere) gets what the thread returned or
+ * gave to pthread_exit, or PTHREAD_CANCELED. Any thread of the job may join, one only. Unlike
+ * pthread_join it is no cancellation point.
+ * Errors: ESRCH no such thread; EINVAL another thread joins it; EDEADLK it is the caller.
+ */
+GALLOCY_API int gallocy_pthread_join(pthread_t thread, void** result);
+
+/*
+ * The calling thread's number in the job; 0 for a thread that gallocy did not make (gallocy_init
+ * makes its caller one of its own). Never fails.
+ */
+GALLOCY_API pthread_t gallocy_pthread_self(void);
+
+/*
+ * Mutexes: as POSIX, between all threads of the job. The pthread_mutex_t must lie in gallocy
+ * memory; one filled with PTHREAD_MUTEX_INITIALIZER is initialised. Its address names the mutex
+ * and its bytes say only of which kind it is: never use the C library's pthread_mutex_* on it.
+ * Kinds: normal, default and adaptive (deadlock on relock), recursive, errorcheck.
+ * Errors of all: EINVAL the object is not in gallocy memory, or not an initialised mutex.
+ */
+
+/*
+ * As pthread_mutex_init, except for where the object lies and:
+ * Errors: ENOTSUP robust, priority-inheriting, priority-protected or process-shared (every gallocy
+ *         mutex is shared by all ranks already)
+ */
+GALLOCY_API int gallocy_pthread_mutex_init(pthread_mutex_t* mutex,
+                                           const pthread_mutexattr_t* attr);
+
+/* As pthread_mutex_lock. Blocks as long as it takes. EDEADLK (errorcheck), EAGAIN (recursive). */
+GALLOCY_API int gallocy_pthread_mutex_lock(pthread_mutex_t* mutex);
+
+/* As pthread_mutex_trylock. EBUSY: somebody has it. That is no error for gallocy_last_error(). */
+GALLOCY_API int gallocy_pthread_mutex_trylock(pthread_mutex_t* mutex);
+
+/* As pthread_mutex_unlock, except that it is checked for every kind. EPERM: not the owner. */
+GALLOCY_API int gallocy_pthread_mutex_unlock(pthread_mutex_t* mutex);
+
+/* As pthread_mutex_destroy. EBUSY: somebody has it. */
+GALLOCY_API int gallocy_pthread_mutex_destroy(pthread_mutex_t* mutex);
+
+/*
+ * One sentence about the calling thread's last error in a gallocy call. Never NULL; valid until
+ * the thread's next gallocy call. Never blocks; usable in a signal handler.
+ */
+GALLOCY_API const char* gallocy_last_error(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GALLOCY_GALLOCY_H */

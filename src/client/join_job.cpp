@@ -1,0 +1,190 @@
+// gallocy_init and gallocy_finalize: into the job and out of it.
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <new>
+
+#include "client/agent.hpp"
+#include "client/executable.hpp"
+#include "client/memory.hpp"
+#include "client/process.hpp"
+#include "ipc/socket.hpp"
+#include "uffd/region.hpp"
+
+using namespace gallocy;
+using namespace gallocy::client;
+
+namespace {
+
+constexpr int answer_timeout_ms = 30'000;
+
+struct Invitation {
+  const char* socket_path = nullptr;
+  std::uint64_t job = 0;
+  std::uint32_t rank = 0;
+};
+
+template <class Number>
+Status read_number(const char* name, int base, Number& number) {
+  const char* text = ::getenv(name);
+  if (text == nullptr) return fail(ENOTCONN, name, " is not set: start the program by gallocy-run");
+  if (base == 16 && ::strncmp(text, "0x", 2) == 0) text += 2;
+  const char* end = text + ::strlen(text);
+  const auto parsed = std::from_chars(text, end, number, base);
+  if (parsed.ec != std::errc{} || parsed.ptr != end || text == end)
+    return fail(EINVAL, name, " is not a number: '", text, "'");
+  return {};
+}
+
+Result<Invitation> read_environment() {
+  Invitation invitation;
+  invitation.socket_path = ::getenv("GALLOCY_SOCKET");
+  if (invitation.socket_path == nullptr)
+    return fail(ENOTCONN, "this program was not started by gallocy-run: start it as "
+                          "`gallocy-run -n 2 ./program`");
+  if (auto status = read_number("GALLOCY_JOB", 16, invitation.job); !status)
+    return tl::unexpected<Error>(status.error());
+  if (auto status = read_number("GALLOCY_RANK", 10, invitation.rank); !status)
+    return tl::unexpected<Error>(status.error());
+  return invitation;
+}
+
+struct Welcome {
+  ipc::ClientWelcome message;
+  UniqueFd pages, device, ring, doorbell, orders;
+};
+
+Result<Welcome> shake_hands(int socket_fd, const Invitation& invitation) {
+  ipc::ClientHello hello;
+  hello.job = invitation.job;
+  hello.rank = invitation.rank;
+  describe_executable(hello);
+  if (auto status = ipc::send_message(socket_fd, hello, {}, answer_timeout_ms); !status)
+    return tl::unexpected<Error>(status.error());
+  UniqueFd fds[ipc::welcome_fd_count];
+  const auto message = ipc::receive<ipc::ClientWelcome>(socket_fd, fds, answer_timeout_ms);
+  if (!message) return tl::unexpected<Error>(message.error());
+  if (message->rank != invitation.rank || message->rank_count <= message->rank ||
+      message->region_size_bytes % chunk_bytes != 0 || message->region_address % chunk_bytes != 0)
+    return fail(EPROTO, "the daemon's welcome makes no sense");
+  return Welcome{*message,         std::move(fds[0]), std::move(fds[1]),
+                 std::move(fds[2]), std::move(fds[3]), std::move(fds[4])};
+}
+
+// The daemon registers the region between the two messages; it is not touched before the second.
+Result<std::uint64_t> check_in(int socket_fd, int userfault_fd) {
+  const int fds[] = {userfault_fd};
+  if (auto status =
+          ipc::send_message(socket_fd, ipc::ClientUserfault{}, fds, answer_timeout_ms);
+      !status)
+    return tl::unexpected<Error>(status.error());
+  const auto ready = ipc::receive<ipc::ClientReady>(socket_fd, {}, answer_timeout_ms);
+  if (!ready) {
+    if (ready.error().code == ETIMEDOUT)
+      return fail(ETIMEDOUT, "not every rank of the job has called gallocy_init() within ",
+                  answer_timeout_ms / 1000, " seconds");
+    return tl::unexpected<Error>(ready.error());
+  }
+  return ready->thread;
+}
+
+Status make_fork_mark() {
+  if (process.not_forked != nullptr) return {};
+  void* page = ::mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                      -1, 0);
+  if (page == MAP_FAILED) return fail_errno("can't map a page");
+  if (::madvise(page, page_bytes, MADV_WIPEONFORK) != 0) {
+    ::munmap(page, page_bytes);
+    return fail_errno("can't mark a page as not inherited");
+  }
+  process.not_forked = static_cast<std::uint32_t*>(page);
+  *process.not_forked = 1;
+  return {};
+}
+
+void remember(const ipc::ClientWelcome& welcome) {
+  process.region_address = welcome.region_address;
+  process.region_size_bytes = welcome.region_size_bytes;
+  process.rank = welcome.rank;
+  process.rank_count = welcome.rank_count;
+  process.node = welcome.node;
+  process.node_count = welcome.node_count;
+}
+
+// Everything that can fail is owned by a local until nothing can fail any more; the agent, which
+// needs it all, is started last.
+Status join_job() {
+  const auto invitation = read_environment();
+  if (!invitation) return tl::unexpected<Error>(invitation.error());
+  if (auto status = make_fork_mark(); !status) return status;
+  auto socket = ipc::connect_to(invitation->socket_path);
+  if (!socket) return tl::unexpected<Error>(socket.error());
+  auto welcome = shake_hands(socket->get(), *invitation);
+  if (!welcome) return tl::unexpected<Error>(welcome.error());
+  auto ring = ipc::RingMemory::map(std::move(welcome->ring));
+  if (!ring) return tl::unexpected<Error>(ring.error());
+  auto region = uffd::map_region(welcome->pages.get(), welcome->message.region_address,
+                                 welcome->message.region_size_bytes);
+  if (!region) return tl::unexpected<Error>(region.error());
+  auto userfault = uffd::create_from_device(welcome->device.get());
+  if (!userfault) return tl::unexpected<Error>(userfault.error());
+  welcome->device.reset();
+  const auto thread = check_in(socket->get(), userfault->get());
+  if (!thread) return tl::unexpected<Error>(thread.error());
+
+  remember(welcome->message);
+  process.ring.attach(ring->ring(), welcome->doorbell.get());
+  process.socket_fd = socket->get();
+  process.orders_fd = welcome->orders.get();
+  new (&process.heap) heap::Heap({process.rank, process.node}, daemon_chunks());
+  if (auto status = start_agent(); !status) return status;
+  self.thread = *thread;
+  process.userfault_fd = userfault->release();
+  socket->release();
+  welcome->orders.release();
+  welcome->doorbell.release();
+  ring->release();
+  region->release();
+  return {};
+}
+
+}  // namespace
+
+int gallocy_init() {
+  const ErrnoKeeper keeper;
+  if (is_fork_child()) return report(require_member());
+  const ipc::NoCancellation guard;
+  Phase phase = Phase::outside;
+  if (!process.phase.compare_exchange_strong(phase, Phase::joining))
+    return report(Error{EALREADY, Sentence("gallocy_init() has been called already")});
+  const Status status = join_job();
+  process.phase.store(status ? Phase::member : Phase::outside, std::memory_order_release);
+  if (!status) return report(status);
+  // The process serves threads that the agent starts, and the agent ends it.
+  if (process.rank != 0)
+    for (;;) ::pause();
+  return 0;
+}
+
+// The socket stays open: the daemon learns from it when the process is really gone.
+int gallocy_finalize() {
+  const ErrnoKeeper keeper;
+  if (auto status = require_member(); !status) return report(status);
+  const ipc::NoCancellation guard;
+  Phase phase = Phase::member;
+  if (!process.phase.compare_exchange_strong(phase, Phase::left))
+    return report(Error{EPERM, Sentence("gallocy_finalize() has been called already")});
+  // From here on the agent takes an end of file for what it is: a daemon that let this rank go.
+  const ipc::Reply reply = process.ring.submit(ipc::Operation::finalize, {}, daemon_has_gone);
+  stop_agent();
+  ::munmap(reinterpret_cast<void*>(process.region_address), process.region_size_bytes);
+  ::close(process.userfault_fd);
+  ::close(process.orders_fd);
+  ::close(process.finished_fd);
+  if (reply.status == 0) return 0;
+  return report(Error{reply.status, Sentence("this rank has left its job, but its daemon did not "
+                                             "agree: error ", reply.status)});
+}

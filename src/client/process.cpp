@@ -1,0 +1,61 @@
+#include "client/process.hpp"
+
+#include <unistd.h>
+
+namespace gallocy::client {
+
+constinit Process process;
+thread_local constinit Self self;
+
+int report(const Error& error) {
+  static_assert(sizeof self.error == ipc::sentence_bytes);
+  const std::string_view text = error.sentence.view();
+  const std::size_t size = text.size() < sizeof self.error ? text.size() : sizeof self.error - 1;
+  std::memcpy(self.error, text.data(), size);
+  self.error[size] = '\0';
+  return error.code;
+}
+
+bool is_fork_child() {
+  return process.not_forked != nullptr &&
+         __atomic_load_n(process.not_forked, __ATOMIC_RELAXED) == 0;
+}
+
+Status require_member() {
+  if (is_fork_child())
+    return fail(EPERM, "a child made by fork() has no shared memory: it may only exec or _exit");
+  switch (process.phase.load(std::memory_order_acquire)) {
+    case Phase::member: return {};
+    case Phase::left: return fail(EPERM, "gallocy was called after gallocy_finalize()");
+    default: return fail(EPERM, "gallocy was called before gallocy_init() had succeeded");
+  }
+}
+
+Status require_thread() {
+  if (auto status = require_member(); !status) return status;
+  if (self.thread == 0)
+    return fail(EPERM, "this thread is unknown to the job: make it with gallocy_pthread_create()");
+  return {};
+}
+
+void say(const Sentence& sentence) {
+  [[maybe_unused]] const auto written = ::write(2, sentence.c_str(), sentence.view().size());
+}
+
+}  // namespace gallocy::client
+
+using namespace gallocy::client;
+
+namespace {
+
+int number_of_member(std::uint32_t Process::*number) {
+  return require_member() ? static_cast<int>(process.*number) : -1;
+}
+
+}  // namespace
+
+int gallocy_rank() { return number_of_member(&Process::rank); }
+int gallocy_size() { return number_of_member(&Process::rank_count); }
+int gallocy_node() { return number_of_member(&Process::node); }
+int gallocy_node_count() { return number_of_member(&Process::node_count); }
+const char* gallocy_last_error() { return self.error; }

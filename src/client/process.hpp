@@ -1,0 +1,82 @@
+// What this process knows of its job, and what every call of the C interface begins and ends
+// with. Made once by gallocy_init; nothing in it has a destructor, because threads may run on
+// while the process exits.
+#pragma once
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cerrno>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "client/futex_lock.hpp"
+#include "gallocy/gallocy.h"
+#include "heap/heap.hpp"
+#include "ipc/ring.hpp"
+
+namespace gallocy::client {
+
+enum class Phase : std::uint32_t { outside, joining, member, left };
+
+struct Process {
+  std::atomic<Phase> phase = Phase::outside;
+  // On a page that a child made by fork() sees as zeros.
+  std::uint32_t* not_forked = nullptr;
+
+  std::uint64_t region_address = 0, region_size_bytes = 0;
+  std::uint32_t rank = 0, rank_count = 0, node = 0, node_count = 0;
+
+  int socket_fd = -1;     // end of file: the daemon has gone
+  int userfault_fd = -1;  // held so that pages don't silently read as zeros without a daemon
+  int orders_fd = -1;     // eventfd, the daemon writes
+  int finished_fd = -1;   // eventfd, ended threads write
+  ipc::ClientRing ring;
+
+  FutexLock heap_lock;
+  heap::Heap heap;
+
+  sigset_t thread_mask{};  // that of gallocy_init's caller; threads start with it
+  pthread_t agent{};
+  pthread_key_t end_key{};
+};
+extern constinit Process process;
+
+// The calling thread's own; static TLS, so that touching it never allocates.
+struct Self {
+  std::uint64_t thread = 0;  // ThreadId, 0 if gallocy did not make the thread
+  char error[ipc::sentence_bytes] = "no error";
+};
+extern thread_local constinit Self self;
+
+// Keeps the sentence for gallocy_last_error and returns the code.
+int report(const Error& error);
+inline int report(const Status& status) { return status ? 0 : report(status.error()); }
+
+// EPERM with a sentence unless the process is a member of a job and no fork child.
+Status require_member();
+// The same, and the thread has an id.
+Status require_thread();
+
+bool is_fork_child();
+
+inline bool in_region(const void* pointer, std::size_t size_bytes) {
+  const std::uint64_t offset = heap::address_of(pointer) - process.region_address;
+  return offset < process.region_size_bytes && size_bytes <= process.region_size_bytes - offset;
+}
+
+// Writes to standard error without stdio, as one write.
+void say(const Sentence& sentence);
+
+class ErrnoKeeper {
+ public:
+  ErrnoKeeper() : value_(errno) {}
+  ~ErrnoKeeper() { errno = value_; }
+  ErrnoKeeper(const ErrnoKeeper&) = delete;
+  ErrnoKeeper& operator=(const ErrnoKeeper&) = delete;
+
+ private:
+  int value_;
+};
+
+}  // namespace gallocy::client

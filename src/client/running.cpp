@@ -1,0 +1,116 @@
+#include "client/running.hpp"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "client/process.hpp"
+
+namespace gallocy::client {
+
+namespace {
+
+// All of them may wait in the ring at once, and the agent must still find a slot.
+constexpr unsigned max_thread_count = ipc::slot_count - 64;
+constexpr int looks_at_the_end = 20;
+constexpr long look_interval_ns = 20'000;
+
+struct Running {
+  pthread_t real{};
+  std::uint64_t thread = 0;  // ThreadId; 0 = this entry is free
+  void* (*function)(void*) = nullptr;
+  void* argument = nullptr;
+  Running* next = nullptr;  // in g_finished, then in g_ending
+};
+
+constinit Running g_running[max_thread_count];          // entries come and go by the agent only
+constinit std::atomic<Running*> g_finished = nullptr;  // pushed by threads, taken by the agent
+constinit Running* g_ending = nullptr;                 // the agent's
+
+// Runs in the ending thread, for whatever way it ends: return, pthread_exit or cancel. Other
+// keys' destructors may still follow, which is why the agent joins the thread before it tells.
+void note_end(void* context) {
+  if (is_fork_child()) return;
+  auto* running = static_cast<Running*>(context);
+  running->next = g_finished.load(std::memory_order_relaxed);
+  while (!g_finished.compare_exchange_weak(running->next, running, std::memory_order_release))
+    continue;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(process.finished_fd, &one, sizeof one);
+}
+
+void* run(void* context) {
+  auto* running = static_cast<Running*>(context);
+  self.thread = running->thread;
+  ::pthread_sigmask(SIG_SETMASK, &process.thread_mask, nullptr);
+  const bool keyed = ::pthread_setspecific(process.end_key, running) == 0;
+  void* result = running->function(running->argument);
+  if (!keyed) note_end(running);
+  return result;
+}
+
+Running* free_entry() {
+  for (Running& running : g_running)
+    if (running.thread == 0) return &running;
+  return nullptr;
+}
+
+// An ending thread needs microseconds as a rule. One that does not (a destructor of the
+// application waits for something, perhaps for an order to this very agent) is looked at again
+// later, so that the agent never waits for the application.
+// By looking and not by pthread_clockjoin_np, which the race detector does not know.
+bool try_join(Running& running, void*& result) {
+  for (int look = 0; look < looks_at_the_end; ++look) {
+    if (::pthread_tryjoin_np(running.real, &result) == 0) return true;
+    const timespec pause{0, look_interval_ns};
+    ::nanosleep(&pause, nullptr);
+  }
+  return false;
+}
+
+void take_finished() {
+  for (Running* running = g_finished.exchange(nullptr, std::memory_order_acquire);
+       running != nullptr;) {
+    Running* next = running->next;
+    running->next = g_ending;
+    g_ending = running;
+    running = next;
+  }
+}
+
+}  // namespace
+
+Status prepare_threads() {
+  if (const int error = ::pthread_key_create(&process.end_key, note_end); error != 0)
+    return fail(error, "can't make a key for thread-specific data");
+  return {};
+}
+
+int start_thread(std::uint64_t thread, std::uint64_t function, std::uint64_t argument) {
+  Running* running = free_entry();
+  if (running == nullptr || thread == 0) return EAGAIN;
+  running->thread = thread;
+  running->function = reinterpret_cast<void* (*)(void*)>(function);
+  running->argument = reinterpret_cast<void*>(argument);
+  const int error = ::pthread_create(&running->real, nullptr, run, running);
+  if (error != 0) running->thread = 0;
+  return error;
+}
+
+bool collect_ended(void (*tell)(std::uint64_t thread, void* result)) {
+  take_finished();
+  for (Running** link = &g_ending; *link != nullptr;) {
+    Running* running = *link;
+    void* result = nullptr;
+    if (!try_join(*running, result)) {
+      link = &running->next;
+      continue;
+    }
+    *link = running->next;
+    const std::uint64_t thread = running->thread;
+    running->thread = 0;
+    tell(thread, result);
+  }
+  return g_ending != nullptr;
+}
+
+}  // namespace gallocy::client

@@ -1,0 +1,93 @@
+// gallocy_pthread_create, join, self.
+#include "client/process.hpp"
+
+using namespace gallocy;
+using namespace gallocy::client;
+
+namespace {
+
+// What an attribute object may ask for. The default stack size is read from a fresh object:
+// pthread_getattr_default_np would allocate.
+Status check_attributes(const pthread_attr_t* attr) {
+  int detach = 0, inherit = 0;
+  std::size_t stack_bytes = 0, default_bytes = 0;
+  void* stack = nullptr;
+  ::pthread_attr_getdetachstate(attr, &detach);
+  ::pthread_attr_getinheritsched(attr, &inherit);
+  ::pthread_attr_getstack(attr, &stack, &stack_bytes);
+  if (detach != PTHREAD_CREATE_JOINABLE)
+    return fail(ENOTSUP, "gallocy threads can't be made detached: join them");
+  if (inherit == PTHREAD_EXPLICIT_SCHED)
+    return fail(ENOTSUP, "gallocy threads can't be made with a scheduling policy");
+  // With no stack set, glibc's address is that of a stack which ends at 0.
+  if (heap::address_of(stack) + stack_bytes != 0)
+    return fail(ENOTSUP, "gallocy threads can't be given a stack: they may run on another node");
+  pthread_attr_t fresh;
+  ::pthread_attr_init(&fresh);
+  ::pthread_attr_getstacksize(&fresh, &default_bytes);
+  ::pthread_attr_destroy(&fresh);
+  ::pthread_attr_getstacksize(attr, &stack_bytes);
+  if (stack_bytes > default_bytes)
+    return fail(ENOTSUP, "gallocy threads have stacks of the default size (", default_bytes,
+                " bytes): raise it with `ulimit -s`");
+  return {};
+}
+
+Error create_error(int code, std::uint64_t node) {
+  if (code == EINVAL && node != ipc::any_node)
+    return {code, Sentence("there is no node ", node, " in this job")};
+  if (code == EAGAIN) return {code, Sentence("the chosen rank can't start one more thread")};
+  return {code, Sentence("the thread could not be started: error ", code)};
+}
+
+int create(pthread_t* thread, const pthread_attr_t* attr, void* (*function)(void*),
+           void* argument, std::uint64_t node) {
+  const ErrnoKeeper keeper;
+  if (auto status = require_member(); !status) return report(status);
+  if (thread == nullptr || function == nullptr)
+    return report(Error{EINVAL, Sentence("a thread needs a place for its id and a function")});
+  if (attr != nullptr)
+    if (auto status = check_attributes(attr); !status) return report(status);
+  const ipc::Reply reply =
+      process.ring.call(ipc::Operation::thread_create, reinterpret_cast<std::uint64_t>(function),
+                        heap::address_of(argument), node);
+  if (reply.status != 0) return report(create_error(reply.status, node));
+  *thread = reply.values[0];
+  return 0;
+}
+
+Error join_error(int code) {
+  switch (code) {
+    case ESRCH: return {code, Sentence("there is no such thread, or it has been joined already")};
+    case EINVAL: return {code, Sentence("another thread is joining this thread already")};
+    case EDEADLK: return {code, Sentence("the threads would wait for each other's end")};
+    default: return {code, Sentence("the thread could not be joined: error ", code)};
+  }
+}
+
+}  // namespace
+
+int gallocy_pthread_create(pthread_t* thread, const pthread_attr_t* attr,
+                           void* (*function)(void*), void* argument) {
+  return create(thread, attr, function, argument, ipc::any_node);
+}
+
+int gallocy_pthread_create_on(pthread_t* thread, const pthread_attr_t* attr,
+                              void* (*function)(void*), void* argument, int node) {
+  if (node < GALLOCY_ANY_NODE)
+    return report(Error{EINVAL, Sentence("there is no node ", node, " in this job")});
+  return create(thread, attr, function, argument,
+                node == GALLOCY_ANY_NODE ? ipc::any_node : static_cast<std::uint64_t>(node));
+}
+
+int gallocy_pthread_join(pthread_t thread, void** result) {
+  const ErrnoKeeper keeper;
+  if (auto status = require_thread(); !status) return report(status);
+  if (thread == self.thread) return report(join_error(EDEADLK));
+  const ipc::Reply reply = process.ring.call(ipc::Operation::thread_join, thread, self.thread);
+  if (reply.status != 0) return report(join_error(reply.status));
+  if (result != nullptr) *result = reinterpret_cast<void*>(reply.values[0]);
+  return 0;
+}
+
+pthread_t gallocy_pthread_self() { return self.thread; }

@@ -1,0 +1,33 @@
+// Sleep and wake on a word that two processes share. Raw system calls: the C library's futex
+// wrappers are private to it, and these are no cancellation points.
+#pragma once
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+
+namespace gallocy::ipc {
+
+// Returns when the word is no longer `expected`, at a wake-up, a signal, or after timeout_ms
+// (-1: none): the caller looks again. Leaves errno as it was.
+inline void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                       int timeout_ms = -1) {
+  const int saved_errno = errno;
+  timespec limit{timeout_ms / 1000, timeout_ms % 1000 * 1'000'000L};
+  ::syscall(SYS_futex, &word, FUTEX_WAIT, expected, timeout_ms < 0 ? nullptr : &limit, nullptr,
+            0);
+  errno = saved_errno;
+}
+
+inline void futex_wake(std::atomic<std::uint32_t>& word, int count) {
+  const int saved_errno = errno;
+  ::syscall(SYS_futex, &word, FUTEX_WAKE, count, nullptr, nullptr, 0);
+  errno = saved_errno;
+}
+
+}  // namespace gallocy::ipc
