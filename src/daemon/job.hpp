@@ -1,0 +1,72 @@
+// One job on this node: a reactor thread that owns everything of it (core, pages, clients,
+// connections) and shares nothing with other jobs. The control thread starts it, hands it
+// sockets, and hears of it through JobEvents.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/node_set.hpp"
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "ipc/protocol.hpp"
+#include "net/connection.hpp"
+
+namespace gallocy::daemon {
+
+class Log;
+
+struct JobSettings {
+  JobId job{};
+  uid_t owner = 0;                       // of the launcher; clients of another uid are refused
+  std::uint64_t region_size_bytes = 0;   // a multiple of chunk_bytes
+  NodeId self{};
+  std::vector<NodeId> rank_nodes;        // node of each rank, by rank
+  NodeSet nodes;                         // all nodes of the job
+};
+
+// Called on the job's thread. Must not block and must not call back into the Job.
+class JobEvents {
+ public:
+  virtual ~JobEvents() = default;
+  virtual void rank_attached(const ipc::RankAttached& rank) = 0;
+  virtual void rank_gone(JobId job, std::uint32_t rank) = 0;
+  virtual void statistics(const ipc::JobStatistics& statistics) = 0;
+  // The job can't go on; its clients have been told. Once per job.
+  virtual void job_failed(JobId job, const Sentence& sentence) = 0;
+  // After end(): the last client has gone (at once if there is none). Once per job.
+  virtual void job_ended(JobId job) = 0;
+};
+
+// All member functions are called from the control thread and return at once: they leave a
+// mail for the job's thread.
+class Job {
+ public:
+  // Makes the memory (memfds) and starts the thread; its failure to set up arrives as
+  // job_failed. Errors: ENOMEM and what memfd_create gives.
+  static Result<std::unique_ptr<Job>> start(const JobSettings& settings, JobEvents& events,
+                                            Log& log);
+  ~Job();  // stops the thread and joins it; clients lose their socket, peers their connection
+
+  // A connection whose hello named this job and that peer.
+  void add_peer(NodeId peer, net::Detached connection);
+  // A client whose hello was read and whose uid and rank were checked; the job sends the
+  // welcome, takes the userfaultfd and, after start_ranks(), sends ready.
+  void add_client(UniqueFd socket, const ipc::ClientHello& hello);
+  void start_ranks();
+  void request_statistics();
+  void end(std::int32_t status);
+  // Page states and recent protocol events go to the log.
+  void dump();
+
+ private:
+  class Thread;
+  explicit Job(std::unique_ptr<Thread> thread);
+  std::unique_ptr<Thread> thread_;
+};
+
+}  // namespace gallocy::daemon
