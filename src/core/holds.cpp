@@ -17,6 +17,8 @@ void Holds::remember(Record& record, PageNo page) {
 }
 
 void Holds::on_miss(FaultingThread who, PageNo page) {
+  // Kernel threads come and go unseen; losing what is remembered of them costs a short hold.
+  if (threads_.size() >= max_thread_count) threads_.clear();
   Record& record = threads_[who];
   if (!recently_granted(who, page)) {
     record.doublings = 0;

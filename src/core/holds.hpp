@@ -30,6 +30,8 @@ class Holds {
  public:
   static constexpr unsigned recent_count = 4;  // pages that one access of the kernel may need
 
+  static constexpr std::size_t max_thread_count = 4096;
+
   explicit Holds(const Config& config) : config_(config) {}
 
   // The thread faulted on a page that this node lacks. Faulting again on one of the pages it
