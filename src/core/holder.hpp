@@ -49,6 +49,8 @@ class Holder {
   std::uint32_t used_slot_count() const {
     return config_.slot_count - static_cast<std::uint32_t>(free_slots_.size());
   }
+  std::size_t waiting_for_slot_count() const { return wants_slot_.size(); }
+  std::size_t scheduled_count() const { return due_.size(); }
 
  private:
   bool add(PageNo page, const Demand& demand, TimeUs now_us);
