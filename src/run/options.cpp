@@ -55,6 +55,18 @@ Try<void> read_command(std::vector<std::string> rest, Options& options) {
   return {};
 }
 
+Try<void> read_sockets(std::string_view list, bool given, Options& options) {
+  while (given) {
+    const auto comma = list.find(',');
+    if (comma == 0 || list.empty())
+      return refuse(exit_usage, "--daemon has an empty name; write SOCKET,SOCKET,...");
+    options.daemon_sockets.emplace_back(list.substr(0, comma));
+    if (comma == std::string_view::npos) break;
+    list.remove_prefix(comma + 1);
+  }
+  return {};
+}
+
 Try<void> check_numbers(long rank_count, bool count_given, Options& options) {
   if (!count_given && !options.daemon_sockets.empty())
     rank_count = static_cast<long>(options.daemon_sockets.size());
@@ -94,14 +106,15 @@ Try<Request> parse_command_line(int argc, char** argv) {
   app.footer(footer);
   app.prefix_command();
   long rank_count = 1;
+  // Not a list for CLI11: that would take the program's name.
+  std::string sockets;
   std::vector<std::string> statistics;
   bool version = false;
   CLI::Option* count = app.add_option("-n", rank_count, "how many ranks, 1 to 64 (default 1)");
-  app.add_option("--daemon", options.daemon_sockets,
+  CLI::Option* daemon =
+      app.add_option("--daemon", sockets,
                  "use running daemons, ranks go round; without it one private daemon is "
                  "started for each rank")
-      ->delimiter(',')
-      ->expected(1)
       ->type_name("SOCKET,...");
   app.add_option("--timeout", options.timeout_s, "end the job after so many seconds");
   // A flag with a value, not an option with an optional one: that would take the program's name.
@@ -120,7 +133,10 @@ Try<Request> parse_command_line(int argc, char** argv) {
     request.text = version_text;
     return request;
   }
-  auto checked = check_numbers(rank_count, count->count() > 0, options)
+  auto checked = read_sockets(sockets, daemon->count() > 0, options)
+                     .and_then([&] {
+                       return check_numbers(rank_count, count->count() > 0, options);
+                     })
                      .and_then([&] { return read_statistics_options(statistics, options); })
                      .and_then([&] { return read_command(app.remaining(), options); });
   if (!checked) return tl::unexpected<Refusal>(checked.error());
