@@ -278,15 +278,19 @@ void Jobs::admit_parked(Part& part) {
 }
 
 void Jobs::on_link_up(NodeId node) {
-  for (const auto& [job, part] : parts_) part->link_up(node);
+  for (Part* part : all_parts()) part->link_made(node);
   look_at_all();
 }
 
 void Jobs::on_link_down(NodeId node, const Sentence& why) {
-  std::vector<JobId> jobs;
-  for (const auto& [job, part] : parts_) jobs.push_back(job);
-  for (const JobId job : jobs)
-    if (Part* part = find(job)) part->link_lost(node, why);
+  for (Part* part : all_parts()) part->link_lost(node, why);
+}
+
+// A part may leave the map while it is told something, but is not destroyed before the round ends.
+std::vector<Part*> Jobs::all_parts() const {
+  std::vector<Part*> all;
+  for (const auto& [job, part] : parts_) all.push_back(part.get());
+  return all;
 }
 
 void Jobs::on_link_message(NodeId from, const wire::LinkMessage& message) {

@@ -54,6 +54,7 @@ class Jobs {
   void admit_parked(Part& part);
   Part& add(JobSettings settings, NodeId creator);
   Part* find(JobId job) const;
+  std::vector<Part*> all_parts() const;
 
   const Context& context_;
   Links& links_;

@@ -24,19 +24,22 @@ Part::~Part() {
 void Part::open() {
   context_.say("job ", Hex{raw(settings_.job)}, " of uid ", settings_.owner, ": opening, ",
                settings_.rank_nodes.size(), " ranks on ", settings_.nodes.count(), " nodes");
-  limit_.arm(seconds_from_now(open_limit_s));
+  // The creator's sentence names who is late, so it speaks first.
+  limit_.arm(seconds_from_now(creator_ == settings_.self ? open_limit_s : open_limit_s + 2));
   auto job = Job::start(settings_, services_.events, context_.log);
   if (!job) return fail_with(job.error().sentence);
   job_ = std::move(*job);
-  others().for_each([this](NodeId peer) { link_up(peer); });
+  others().for_each([this](NodeId peer) {
+    if (services_.links.up(peer)) link_made(peer);
+  });
   if (awaited_.empty()) became_ready();
 }
 
-// The creator is linked to all, but this node and that peer may meet only after the creator's
-// word to open the job has come here: then the link's coming up calls again.
-void Part::link_up(NodeId peer) {
+// The higher id dials. The creator has links to all nodes, but any two others may be still
+// about to meet.
+void Part::link_made(NodeId peer) {
   if (phase_ != Phase::opening || !awaited_.contains(peer) || dialled_.contains(peer)) return;
-  if (raw(peer) > raw(settings_.self)) return;
+  if (raw(peer) >= raw(settings_.self)) return;
   if (const auto address = services_.links.address_of(peer)) dial(peer, *address);
 }
 

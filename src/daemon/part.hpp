@@ -40,7 +40,6 @@ class Part {
   ~Part();
   // Starts the job and its dials; what goes wrong is a failure of the job.
   void open();
-  void link_up(NodeId peer);
 
   const JobSettings& settings() const { return settings_; }
   Job* job() { return job_.get(); }
@@ -56,6 +55,7 @@ class Part {
   // Whether that node may connect now.
   Status check_peer(NodeId peer) const;
   void connected(NodeId peer, Result<net::Detached> connection);
+  void link_made(NodeId peer);
   void link_lost(NodeId peer, const Sentence& why);
   void peer_ready(NodeId peer);
   void peer_failed(NodeId peer, const Sentence& why);
@@ -91,8 +91,8 @@ class Part {
   const NodeId creator_;
   Phase phase_ = Phase::opening;
   std::unique_ptr<Job> job_;
-  NodeSet dialled_;
   NodeSet awaited_;            // connections that do not stand yet
+  NodeSet dialled_;
   NodeSet unready_;            // creator: nodes that have not said JobReady
   NodeSet unended_;            // other nodes that have not said JobEnd or JobFailed
   bool clients_gone_ = false;

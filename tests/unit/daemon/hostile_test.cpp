@@ -1,0 +1,258 @@
+// Peers and programs that are confused, too many, silent or malicious.
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <random>
+
+#include "support.hpp"
+
+using namespace gallocy;
+using namespace gallocy::daemon;
+using namespace gallocy::daemon::test;
+
+namespace {
+
+constexpr uid_t nobody = 65534;
+
+UniqueFd dial(const Daemon& daemon) {
+  const auto to = *net::parse_endpoint("127.0.0.1:" + std::to_string(daemon.port()));
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  REQUIRE(::connect(fd.get(), to.get(), to.size_bytes) == 0);
+  return fd;
+}
+
+bool closed_by_peer(int fd) {
+  std::byte bytes[512];
+  for (;;) {
+    pollfd entry{fd, POLLIN, 0};
+    if (::poll(&entry, 1, patience_ms) != 1) return false;
+    if (::recv(fd, bytes, sizeof bytes, 0) <= 0) return true;
+  }
+}
+
+void send_bytes(int fd, std::span<const std::byte> bytes) {
+  static_cast<void>(::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL));
+}
+
+void send_frame(int fd, const wire::LinkMessage& message) {
+  wire::Buffer buffer;
+  const auto bytes = wire::encode(message, buffer);
+  std::vector<std::byte> frame(net::frame_bytes(bytes.size(), 0));
+  net::encode_header({static_cast<std::uint32_t>(bytes.size()), 0, 1, 0},
+                     std::span(frame).first<net::frame_header_bytes>());
+  std::copy(bytes.begin(), bytes.end(), frame.begin() + net::frame_header_bytes);
+  send_bytes(fd, frame);
+}
+
+wire::HelloReply reply_from(int fd) {
+  std::uint64_t words[128];
+  const std::span bytes = std::as_writable_bytes(std::span(words));
+  pollfd entry{fd, POLLIN, 0};
+  REQUIRE(::poll(&entry, 1, patience_ms) == 1);
+  const auto size = ::recv(fd, bytes.data(), bytes.size(), 0);
+  REQUIRE(size > 0);
+  net::FrameParser parser;
+  net::FrameView frame;
+  REQUIRE(parser.next(bytes.first(static_cast<std::size_t>(size)), frame));
+  const auto message = wire::decode_link(frame.message);
+  REQUIRE(message);
+  return std::get<wire::HelloReply>(*message);
+}
+
+std::string refusal_of(const Daemon& daemon, const wire::Hello& hello) {
+  const UniqueFd fd = dial(daemon);
+  send_frame(fd.get(), hello);
+  const wire::HelloReply reply = reply_from(fd.get());
+  CHECK(closed_by_peer(fd.get()) == !reply.accepted);
+  return reply.accepted ? "accepted" : std::string(reply.sentence.view());
+}
+
+wire::Hello hello_of_node(unsigned node) {
+  wire::Hello hello;
+  hello.node = NodeId{static_cast<std::uint8_t>(node)};
+  hello.incarnation = Incarnation{0xabcdef};
+  return hello;
+}
+
+// The credentials of a connection are those of the thread that makes it.
+template <class Work>
+void as_uid(uid_t uid, Work work) {
+  std::thread([&] {
+    REQUIRE(::syscall(SYS_setresuid, uid, uid, uid) == 0);
+    work();
+  }).join();
+}
+
+void still_serves(Cluster& cluster) { const Launched launched(cluster); }
+
+}  // namespace
+
+TEST_CASE("random bytes over TCP cost their sender the connection and nobody else anything") {
+  Cluster cluster(2);
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 30; ++i) {
+    const UniqueFd fd = dial(cluster[0]);
+    std::vector<std::byte> bytes(32 + random() % 4000);
+    for (std::byte& byte : bytes) byte = std::byte(random());
+    send_bytes(fd.get(), bytes);
+    CHECK(closed_by_peer(fd.get()));
+  }
+  CHECK(cluster[0].logs("is dropped"));
+  still_serves(cluster);
+}
+
+TEST_CASE("a first frame that is no hello, and frames after it, are refused") {
+  Cluster cluster(2);
+  const UniqueFd fd = dial(cluster[0]);
+  send_frame(fd.get(), wire::JobReady{JobId{1}});
+  CHECK(closed_by_peer(fd.get()));
+  CHECK(cluster[0].logs("no hello"));
+  still_serves(cluster);
+}
+
+TEST_CASE("hellos that must be refused are, with a sentence") {
+  Cluster cluster(3);
+  still_serves(cluster);  // by now the links stand
+  wire::Hello old = hello_of_node(9);
+  old.version = 7;
+  CHECK(contains(refusal_of(cluster[0], old), "version 7"));
+  CHECK(contains(refusal_of(cluster[0], hello_of_node(0)), "this daemon's own"));
+  CHECK(contains(refusal_of(cluster[1], hello_of_node(0)), "the higher id dials"));
+  CHECK(contains(refusal_of(cluster[0], hello_of_node(2)), "is taken by the daemon at 127.0.0.1"));
+  wire::Hello job = hello_of_node(2);
+  job.kind = wire::ConnectionKind::job_control;
+  CHECK(contains(refusal_of(cluster[0], job), "has no link"));
+  CHECK(refusal_of(cluster[0], hello_of_node(9)) == "accepted");
+  still_serves(cluster);
+}
+
+TEST_CASE("a daemon with the id of another is refused, and says so once") {
+  Folder folder;
+  Cluster cluster(2);
+  still_serves(cluster);
+  Daemon twin(options_of(folder.file(0), 1, {cluster[0].port()}));
+  CHECK(twin.logs("node id 1 is taken"));
+  CHECK(cluster[0].logs("node id 1 is taken"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));  // it dials on
+  const std::string log = cluster[0].log();
+  CHECK(log.find("is taken") == log.rfind("is taken"));
+  still_serves(cluster);
+}
+
+TEST_CASE("an early connection waits for its job, and is refused when none comes") {
+  Cluster cluster(1);
+  const UniqueFd link = dial(cluster[0]);
+  send_frame(link.get(), hello_of_node(5));
+  CHECK(reply_from(link.get()).accepted);
+  wire::Hello early = hello_of_node(5);
+  early.kind = wire::ConnectionKind::job_control;
+  early.job = JobId{77};
+  CHECK(contains(refusal_of(cluster[0], early), "not opened in time"));
+}
+
+TEST_CASE("malformed link messages end the link with a line in the log") {
+  Cluster cluster(1);
+  const UniqueFd link = dial(cluster[0]);
+  send_frame(link.get(), hello_of_node(5));
+  CHECK(reply_from(link.get()).accepted);
+  const std::vector<std::byte> nonsense(64, std::byte{0xee});
+  send_bytes(link.get(), nonsense);
+  CHECK(closed_by_peer(link.get()));
+  CHECK(cluster[0].logs("node 5 has gone"));
+}
+
+TEST_CASE("more connections than the limit are turned away until the silent ones have gone") {
+  Cluster cluster(1);
+  std::vector<UniqueFd> silent;
+  for (unsigned i = 0; i < Reception::max_guest_count + 5; ++i) silent.push_back(dial(cluster[0]));
+  CHECK(cluster[0].logs("is turned away"));
+  for (const UniqueFd& fd : silent) CHECK(closed_by_peer(fd.get()));
+  CHECK(cluster[0].logs("no hello in time"));
+}
+
+TEST_CASE("random datagrams cost their sender the session and nobody else anything") {
+  Cluster cluster(1);
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 30; ++i) {
+    Program program(cluster[0]);
+    std::vector<std::byte> bytes(1 + random() % 8000);
+    for (std::byte& byte : bytes) byte = std::byte(random());
+    send_bytes(program.fd.get(), bytes);
+    CHECK(program.at_end());
+  }
+  CHECK(cluster[0].logs("does not speak gallocy's protocol"));
+  Program wrong(cluster[0]);
+  wrong.send(ipc::ClientReady{});
+  CHECK(wrong.at_end());
+  Launched launched(cluster);
+  launched.sessions[0].send(ipc::ClientReady{});
+  CHECK(launched.sessions[0].at_end());
+  still_serves(cluster);
+}
+
+TEST_CASE("descriptors that nobody asked for are closed and their sender dropped") {
+  Cluster cluster(1);
+  Program program(cluster[0]);
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  const int given[] = {write_end.get()};
+  REQUIRE(ipc::send_message(program.fd.get(), watch_of(1), given, patience_ms));
+  CHECK(program.at_end());
+  write_end.reset();
+  // The daemon's copy was the last.
+  pollfd entry{read_end.get(), POLLIN, 0};
+  CHECK(::poll(&entry, 1, patience_ms) == 1);
+  CHECK((entry.revents & POLLHUP) != 0);
+}
+
+TEST_CASE("silent programs are dropped, and too many are turned away") {
+  Cluster cluster(1);
+  std::vector<Program> silent;
+  for (unsigned i = 0; i < Sessions::max_newcomer_count; ++i) silent.emplace_back(cluster[0]);
+  Program late(cluster[0]);
+  CHECK(contains(late.refusal(), "too many connections"));
+  for (Program& program : silent) CHECK(program.at_end());
+  CHECK(cluster[0].logs("it said nothing in time"));
+  still_serves(cluster);
+}
+
+TEST_CASE("only users that are allowed create jobs, and only a job's owner attaches to it") {
+  if (::getuid() != 0) return;
+  Folder folder;
+  ::chmod(folder.file(0).substr(0, folder.file(0).rfind('/')).c_str(), 0711);
+  Options options = options_of(folder.file(0), 0, {});
+  options.allowed_uids = {nobody};
+  Daemon daemon(options);
+  struct stat status {};
+  REQUIRE(::stat(daemon.socket_path().c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0666);
+
+  std::optional<Program> launcher, root(daemon);
+  const std::uint64_t job = new_job();
+  as_uid(nobody, [&] { launcher.emplace(daemon); });
+  launcher->send(create_of(job, 1));
+  REQUIRE(launcher->receive<ipc::JobReady>());
+  root->send(hello_of(job, 0));
+  CHECK(contains(root->refusal(), "belongs to uid 65534, not to uid 0"));
+
+  std::optional<Program> stranger, watcher;
+  as_uid(12345, [&] {
+    stranger.emplace(daemon);
+    watcher.emplace(daemon);
+  });
+  stranger->send(create_of(new_job(), 1));
+  CHECK(contains(stranger->refusal(), "may not use this daemon"));
+  watcher->send(watch_of(job));
+  CHECK(contains(watcher->refusal(), "belongs to uid 65534"));
+}
+
+TEST_CASE("without --allow-uid nobody else gets as far as connecting") {
+  if (::getuid() != 0) return;
+  Cluster cluster(1);
+  struct stat status {};
+  REQUIRE(::stat(cluster[0].socket_path().c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  cluster[0].stop();
+}

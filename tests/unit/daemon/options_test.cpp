@@ -1,0 +1,74 @@
+#include "daemon/options.hpp"
+
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+
+using namespace gallocy;
+using namespace gallocy::daemon;
+
+namespace {
+
+std::variant<Options, Leave> parse(std::initializer_list<const char*> extra) {
+  std::vector<const char*> arguments{"gallocyd",    "--socket",  "/tmp/s", "--listen",
+                                     "127.0.0.1:0", "--node-id", "3"};
+  arguments.insert(arguments.end(), extra);
+  return parse_options(static_cast<int>(arguments.size()), arguments.data());
+}
+
+// One line with that in it.
+bool usage_error(std::initializer_list<const char*> extra, std::string_view part) {
+  const auto parsed = parse(extra);
+  const auto* leave = std::get_if<Leave>(&parsed);
+  if (leave == nullptr) return false;
+  CAPTURE(leave->text);
+  CHECK(leave->text.find('\n') == leave->text.size() - 1);
+  CHECK(leave->text.find(part) != std::string::npos);
+  return leave->status == exit_usage;
+}
+
+}  // namespace
+
+TEST_CASE("a command line becomes options") {
+  const auto parsed = parse({"--peer", "127.0.0.1:1", "--peer", "[::1]:2", "--allow-uid", "65534"});
+  const auto* options = std::get_if<Options>(&parsed);
+  REQUIRE(options != nullptr);
+  CHECK(options->socket_path == "/tmp/s");
+  CHECK(raw(options->node) == 3);
+  CHECK(options->peers.size() == 2);
+  CHECK(options->peers[1].port() == 2);
+  CHECK(options->allows(65534));
+  CHECK(options->allows(0));
+  CHECK(!options->allows(12345));
+}
+
+TEST_CASE("what makes no sense is a usage error in one line") {
+  CHECK(usage_error({"--frobnicate"}, "frobnicate"));
+  CHECK(usage_error({"left-over"}, "left-over"));
+  CHECK(usage_error({"--node-id", "64"}, "64"));
+  CHECK(usage_error({"--peer", "example.org:1"}, "example.org"));
+  CHECK(usage_error({"--allow-uid", "root"}, "root"));
+  const char* const nothing[] = {"gallocyd"};
+  const auto parsed = parse_options(1, nothing);
+  CHECK(std::get<Leave>(parsed).status == exit_usage);
+}
+
+TEST_CASE("an address beyond this machine needs consent") {
+  const char* const plain[] = {"gallocyd", "--socket", "/tmp/s",    "--listen",
+                               "0.0.0.0:0", "--node-id", "3",       "--insecure-no-auth"};
+  const auto refused = parse_options(7, plain);
+  REQUIRE(std::holds_alternative<Leave>(refused));
+  CHECK(std::get<Leave>(refused).status == exit_usage);
+  CHECK(std::get<Leave>(refused).text.find("not a loopback") != std::string::npos);
+  CHECK(std::holds_alternative<Options>(parse_options(8, plain)));
+}
+
+TEST_CASE("help and version are no errors") {
+  const char* const help[] = {"gallocyd", "--help"};
+  const char* const version[] = {"gallocyd", "--version"};
+  CHECK(std::get<Leave>(parse_options(2, help)).status == 0);
+  CHECK(std::get<Leave>(parse_options(2, help)).text.find("--allow-uid") != std::string::npos);
+  const auto said = std::get<Leave>(parse_options(2, version));
+  CHECK(said.status == 0);
+  CHECK(said.text.starts_with("gallocyd "));
+}
