@@ -122,7 +122,9 @@ bool Holder::on_release(NodeId, Transaction transaction, const Release& release,
   if (slot_transactions_[slot] != transaction) return false;
   entry.slot_plus_one = 0;
   free_slots_.push_back(slot);
-  if (!wants_slot_.empty()) {
+  // The oldest may have to wait for something else again (an older access here): then the slot
+  // is the next one's.
+  while (!wants_slot_.empty() && !free_slots_.empty()) {
     const PageNo page = wants_slot_.begin()->second;
     wants_slot_.erase(wants_slot_.begin());
     serve_or_wait(page, now_us);

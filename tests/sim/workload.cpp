@@ -10,6 +10,9 @@
 namespace gallocy::sim {
 namespace {
 
+// Only written under the page's lock.
+constexpr unsigned locked_cell = cells_per_page - 1;
+
 constexpr std::uint64_t address_of(PageNo page) { return region_base + raw(page) * page_bytes; }
 
 }  // namespace
@@ -106,11 +109,11 @@ Operation Workload::any_operation(const SimThread& thread, Pattern pattern) {
     case Pattern::false_sharing:
       operation = access_of(thread, 1, 70);
       operation.touches[0].page = pages_[0];
-      operation.touches[0].cell = thread.number % cells_per_page;
+      operation.touches[0].cell = thread.number % locked_cell;
       return operation;
     case Pattern::migratory:
       operation.kind = Operation::Kind::locked;
-      operation.touches[0] = {pages_[random.below(3)], 0, core::Access::read};
+      operation.touches[0] = {pages_[random.below(3)], locked_cell, core::Access::read};
       operation.touch_count = 1;
       operation.lock_address = address_of(operation.touches[0].page) + 64;
       return operation;
@@ -140,7 +143,7 @@ Operation Workload::access_of(const SimThread&, unsigned count, unsigned write_p
                      [page](const Touch& touch) { return touch.page == page; }) != end)
       continue;
     operation.touches[operation.touch_count++] = {
-        page, static_cast<unsigned>(random.below(cells_per_page)),
+        page, static_cast<unsigned>(random.below(locked_cell)),
         random.below(100) < write_percent ? core::Access::write : core::Access::read};
   }
   return operation;
@@ -153,7 +156,7 @@ Operation Workload::several_pages(const SimThread& thread, unsigned count) {
     const unsigned which = (i + thread.number + raw(thread.node)) % count;
     const bool write = !world_.random().one_in(6);
     operation.touches[i] = {pages_[which],
-                            static_cast<unsigned>(world_.random().below(cells_per_page)),
+                            static_cast<unsigned>(world_.random().below(locked_cell)),
                             write ? core::Access::write : core::Access::read};
   }
   operation.touch_count = count;
