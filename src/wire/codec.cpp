@@ -1,0 +1,273 @@
+#include "wire/codec.hpp"
+
+#include "base/check.hpp"
+#include "wire/peer.capnp.h"
+#include "wire/ranges.hpp"
+#include "wire/segment.hpp"
+
+namespace gallocy::wire {
+namespace {
+
+using Root = peer::PeerMessage;
+
+// ---- core -> schema ------------------------------------------------------------------------
+
+peer::Access access_of(core::Access access) {
+  return access == core::Access::read ? peer::Access::READ : peer::Access::WRITE;
+}
+
+void put(Root::Builder to, const core::PageRequest& from) {
+  auto request = to.initPageRequest();
+  request.setKind(static_cast<peer::PageRequest::Kind>(from.kind));
+  request.setPage(raw(from.page));
+  request.setAgeUs(from.age_us);
+}
+
+void put(Root::Builder to, const core::Recall& from) {
+  auto recall = to.initRecall();
+  recall.setAccess(access_of(from.access));
+  recall.setPage(raw(from.page));
+  recall.setRequester(raw(from.requester));
+  recall.setVersion(raw(from.version));
+  recall.setAcksExpected(from.acks_expected);
+  recall.setAgeUs(from.age_us);
+}
+
+void put(Root::Builder to, const core::Invalidate& from) {
+  auto invalidate = to.initInvalidate();
+  invalidate.setPage(raw(from.page));
+  invalidate.setRequester(raw(from.requester));
+  invalidate.setAgeUs(from.age_us);
+}
+
+void put(Root::Builder to, const core::InvalidateAck& from) {
+  to.initInvalidateAck().setPage(raw(from.page));
+}
+
+void put(Root::Builder to, const core::PageData& from) {
+  auto data = to.initPageData();
+  data.setPage(raw(from.page));
+  data.setVersion(raw(from.version));
+  data.setAccess(access_of(from.access));
+  data.setAcksExpected(from.acks_expected);
+}
+
+void put(Root::Builder to, const core::Grant& from) {
+  auto grant = to.initGrant();
+  grant.setPage(raw(from.page));
+  grant.setVersion(raw(from.version));
+  grant.setAccess(access_of(from.access));
+  grant.setAcksExpected(from.acks_expected);
+  grant.setZero(from.zero);
+}
+
+void put(Root::Builder to, const core::Done& from) { to.initDone().setPage(raw(from.page)); }
+void put(Root::Builder to, const core::Release& from) { to.initRelease().setPage(raw(from.page)); }
+
+void put(Root::Builder to, const core::ChunkRequest& from) {
+  to.initChunkRequest().setCount(from.count);
+}
+
+void put(Root::Builder to, const core::ChunkGrant& from) {
+  auto grant = to.initChunkGrant();
+  grant.setFirst(raw(from.first));
+  grant.setCount(from.count);
+}
+
+void put(Root::Builder to, const core::ChunkQuery& from) {
+  to.initChunkQuery().setChunk(raw(from.chunk));
+}
+
+void put(Root::Builder to, const core::ChunkHome& from) {
+  auto home = to.initChunkHome();
+  home.setChunk(raw(from.chunk));
+  home.setHome(raw(from.home));
+}
+
+void put(Root::Builder to, const core::LockRequest& from) {
+  auto request = to.initLockRequest();
+  request.setAddress(from.address);
+  request.setThread(raw(from.thread));
+  request.setOperation(static_cast<peer::LockRequest::Operation>(from.operation));
+  request.setKind(static_cast<peer::LockRequest::Kind>(from.kind));
+}
+
+void put(Root::Builder to, const core::LockReply& from) {
+  to.initLockReply().setStatus(from.status);
+}
+
+void put(Root::Builder to, const core::ThreadStart& from) {
+  auto start = to.initThreadStart();
+  start.setThread(raw(from.thread));
+  start.setFunction(from.function);
+  start.setArgument(from.argument);
+}
+
+void put(Root::Builder to, const core::ThreadStarted& from) {
+  auto started = to.initThreadStarted();
+  started.setThread(raw(from.thread));
+  started.setStatus(from.status);
+}
+
+void put(Root::Builder to, const core::ThreadExited& from) {
+  auto exited = to.initThreadExited();
+  exited.setThread(raw(from.thread));
+  exited.setResult(from.result);
+}
+
+void put(Root::Builder to, const core::ThreadJoin& from) {
+  auto join = to.initThreadJoin();
+  join.setThread(raw(from.thread));
+  join.setJoiner(raw(from.joiner));
+}
+
+void put(Root::Builder to, const core::ThreadJoined& from) {
+  auto joined = to.initThreadJoined();
+  joined.setStatus(from.status);
+  joined.setResult(from.result);
+}
+
+void put(Root::Builder to, const core::BlockFreed& from) {
+  to.initBlockFreed().setAddress(from.address);
+}
+
+// ---- schema -> core ------------------------------------------------------------------------
+
+// Both have the same enumerators in the same order; `last` is the last one that we know.
+template <class To, class From>
+To known(From value, To last, Ranges& ranges, const char* what) {
+  if (static_cast<std::uint32_t>(value) <= static_cast<std::uint32_t>(last))
+    return static_cast<To>(value);
+  ranges.violate(what);
+  return To{};
+}
+
+core::Access access(peer::Access value, Ranges& ranges) {
+  return known(value, core::Access::write, ranges, "access");
+}
+
+core::PageRequest take(peer::PageRequest::Reader from, Ranges& ranges) {
+  return {known(from.getKind(), core::RequestKind::upgrade, ranges, "kind of request"),
+          ranges.page(from.getPage()), ranges.age_us(from.getAgeUs())};
+}
+
+core::Recall take(peer::Recall::Reader from, Ranges& ranges) {
+  return {access(from.getAccess(), ranges),   ranges.page(from.getPage()),
+          ranges.node(from.getRequester()),   Version{from.getVersion()},
+          ranges.acks(from.getAcksExpected()), ranges.age_us(from.getAgeUs())};
+}
+
+core::Invalidate take(peer::Invalidate::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()), ranges.node(from.getRequester()),
+          ranges.age_us(from.getAgeUs())};
+}
+
+core::PageData take(peer::PageData::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()), Version{from.getVersion()},
+          access(from.getAccess(), ranges), ranges.acks(from.getAcksExpected())};
+}
+
+core::Grant take(peer::Grant::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()), Version{from.getVersion()},
+          access(from.getAccess(), ranges), ranges.acks(from.getAcksExpected()), from.getZero()};
+}
+
+core::ChunkGrant take(peer::ChunkGrant::Reader from, Ranges& ranges) {
+  if (std::uint64_t{from.getFirst()} + from.getCount() > std::uint64_t{1} << 32)
+    ranges.violate("run of chunks");
+  return {ChunkNo{from.getFirst()}, from.getCount()};
+}
+
+core::LockRequest take(peer::LockRequest::Reader from, Ranges& ranges) {
+  return {from.getAddress(), ranges.thread(from.getThread()),
+          known(from.getOperation(), core::LockOperation::destroy, ranges, "lock operation"),
+          known(from.getKind(), core::LockKind::error_check, ranges, "kind of lock")};
+}
+
+core::Body body_of(Root::Reader from, Ranges& ranges) {
+  switch (from.which()) {
+    case Root::PAGE_REQUEST: return take(from.getPageRequest(), ranges);
+    case Root::RECALL: return take(from.getRecall(), ranges);
+    case Root::INVALIDATE: return take(from.getInvalidate(), ranges);
+    case Root::INVALIDATE_ACK:
+      return core::InvalidateAck{ranges.page(from.getInvalidateAck().getPage())};
+    case Root::PAGE_DATA: return take(from.getPageData(), ranges);
+    case Root::GRANT: return take(from.getGrant(), ranges);
+    case Root::DONE: return core::Done{ranges.page(from.getDone().getPage())};
+    case Root::RELEASE: return core::Release{ranges.page(from.getRelease().getPage())};
+    case Root::CHUNK_REQUEST: return core::ChunkRequest{from.getChunkRequest().getCount()};
+    case Root::CHUNK_GRANT: return take(from.getChunkGrant(), ranges);
+    case Root::CHUNK_QUERY: return core::ChunkQuery{ChunkNo{from.getChunkQuery().getChunk()}};
+    case Root::CHUNK_HOME:
+      return core::ChunkHome{ChunkNo{from.getChunkHome().getChunk()},
+                             ranges.node_or_none(from.getChunkHome().getHome())};
+    case Root::LOCK_REQUEST: return take(from.getLockRequest(), ranges);
+    case Root::LOCK_REPLY:
+      return core::LockReply{ranges.status(from.getLockReply().getStatus())};
+    case Root::THREAD_START:
+      return core::ThreadStart{ranges.thread(from.getThreadStart().getThread()),
+                               from.getThreadStart().getFunction(),
+                               from.getThreadStart().getArgument()};
+    case Root::THREAD_STARTED:
+      return core::ThreadStarted{ranges.thread(from.getThreadStarted().getThread()),
+                                 ranges.status(from.getThreadStarted().getStatus())};
+    case Root::THREAD_EXITED:
+      return core::ThreadExited{ranges.thread(from.getThreadExited().getThread()),
+                                from.getThreadExited().getResult()};
+    case Root::THREAD_JOIN:
+      return core::ThreadJoin{ranges.thread(from.getThreadJoin().getThread()),
+                              ranges.thread(from.getThreadJoin().getJoiner())};
+    case Root::THREAD_JOINED:
+      return core::ThreadJoined{ranges.status(from.getThreadJoined().getStatus()),
+                                from.getThreadJoined().getResult()};
+    case Root::BLOCK_FREED: return core::BlockFreed{from.getBlockFreed().getAddress()};
+    case Root::NONE: break;
+  }
+  ranges.violate("kind of message");  // also what a newer peer's union may hold
+  return core::Body{};
+}
+
+core::Transaction transaction_of(peer::Transaction::Reader from, Ranges& ranges) {
+  const core::Transaction transaction{ranges.node_or_none(from.getRequester()),
+                                      ranges.counter(from.getCounter())};
+  if (transaction.requester == no_node && transaction.counter != 0)
+    ranges.violate("transaction");
+  return transaction;
+}
+
+}  // namespace
+
+std::span<const std::byte> encode(JobId job, const core::Message& message, Buffer& buffer) {
+  {
+    Encoding encoding(buffer);
+    auto root = encoding.root<Root>();
+    root.setEpoch(raw(message.epoch));
+    root.setJob(raw(job));
+    root.setLeaseMs(message.lease_ms);
+    auto transaction = root.initTransaction();
+    transaction.setRequester(raw(message.transaction.requester));
+    transaction.setCounter(message.transaction.counter);
+    std::visit([&](const auto& body) { put(root, body); }, message.body);
+  }
+  return buffer.bytes();
+}
+
+Result<Decoded> decode(std::span<const std::byte> bytes) {
+  return decode_segment<Root>(bytes, [](Root::Reader root) -> Result<Decoded> {
+    Ranges ranges;
+    Decoded decoded;
+    decoded.job = JobId{root.getJob()};
+    decoded.message.epoch = Epoch{root.getEpoch()};
+    decoded.message.lease_ms = root.getLeaseMs();
+    decoded.message.transaction = transaction_of(root.getTransaction(), ranges);
+    decoded.message.body = body_of(root, ranges);
+    if (auto verdict = ranges.verdict(); !verdict) return tl::unexpected(verdict.error());
+    return decoded;
+  });
+}
+
+std::size_t payload_bytes(const core::Message& message) {
+  return std::holds_alternative<core::PageData>(message.body) ? page_bytes : 0;
+}
+
+}  // namespace gallocy::wire

@@ -1,0 +1,254 @@
+# What the daemons of two nodes say to each other about one job: the specification.
+#
+# Carrier. One frame of a job connection (net/frame.hpp) carries one PeerMessage as its message
+# and at most one run of page bytes as its payload. The message is exactly one Cap'n Proto
+# segment: no segment table, no packing, no second segment, no far pointer; its length is the
+# frame's. Page bytes travel beside the message and never inside it, so that nothing walks over
+# them on their way into a frame of memory.
+#
+# Order. A job connection is ordered and is a session: frames are numbered, acknowledged, sent
+# again after a reconnect, dropped when they come twice. Nothing is assumed about order between
+# connections: what node 1 and node 2 send to node 0 arrives in any order, also where one was
+# caused by the other. In particular acknowledgements of an invalidation may reach the requester
+# before the bytes that they belong to.
+#
+# Roles. The *home* of a page is fixed by its chunk and keeps the page's directory entry. The
+# *requester* is a node with a blocked access. The *holder* has the bytes: the owner of an
+# exclusive page, or a sharer of a shared one. The *coordinator* is the lowest node of the job and
+# hands out chunks. Any two of these may be one node; it then says nothing to itself by wire.
+#
+# Stale messages. A receiver drops a message whose epoch is older than its own, without an
+# answer: the membership change that made the new epoch has settled that transaction. A newer
+# epoch is kept until the receiver has reached it. A message about a transaction that is not (or
+# no longer) the current one is dropped as well. "Current" is: at the home, what the page's entry
+# names; at the requester, what its record of the request names; at a holder or sharer nothing is
+# recorded and the page's state decides (each message below says how). Stale is not malformed:
+# nobody is blamed for it.
+#
+# Malformed messages. A peer that sends what a correct peer never could (a number out of range,
+# an unknown member of a union, bytes beside a message that has none, a state that the protocol
+# excludes) is disconnected with one line in the log. Ranges, checked before anything else sees
+# the message: node ids are 0 .. 63, counters are below 2^48, page numbers are below 2^41 (their
+# chunk then fits 32 bits), acksExpected is below 64, ages are below 2^48 us, thread ids name a
+# node and are not 0, statuses are 0 .. 4095. Addresses and page numbers are compared with the
+# job's region by the protocol core.
+#
+# There is no compatibility across protocol versions: the hello (link.capnp) refuses.
+
+@0xdbb9ad1f14fd5e68;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("gallocy::wire::peer");
+
+const noNode :UInt8 = 255;
+
+struct Transaction {
+  # Names one request and everything that follows from it. Made by the requester; never used
+  # twice in the life of a daemon. A message outside any transaction has {noNode, 0}.
+  requester @0 :UInt8 = 255;
+  counter @1 :UInt64;  # 48 bits, from 1
+}
+
+enum Access {
+  read @0;   # many nodes may have it at once
+  write @1;  # one node has it, and then no other may read
+}
+
+struct PeerMessage {
+  # The envelope, in every message.
+  epoch @0 :UInt64;              # cluster epoch of the sender; 1 until there is consensus
+  job @1 :UInt64;                # must be the job that the connection's hello named
+  transaction @2 :Transaction;
+  leaseMs @3 :UInt64;            # sender's lease; 0: none (until there is consensus)
+
+  union {
+    none @4 :Void;               # never sent: a message of zeros must not mean anything
+
+    # Pages.
+    pageRequest @5 :PageRequest;
+    recall @6 :Recall;
+    invalidate @7 :Invalidate;
+    invalidateAck @8 :PageOnly;
+    # sharer -> requester: the sharer's copy is unmapped (and its TLBs flushed). Sent also by a
+    # sharer that had no copy any more. The requester counts it against acksExpected, which it
+    # may not know yet. Stale transaction: dropped.
+    pageData @9 :PageData;
+    grant @10 :Grant;
+    done @11 :PageOnly;
+    # requester -> home: the page is installed; the home ends the transaction and serves the next
+    # request in the entry's queue. Stale transaction: dropped.
+    release @12 :PageOnly;
+    # home -> the holder that gave the page away: `done` has come, the bytes kept for this
+    # transaction may go. Unknown transaction: dropped.
+
+    # Chunks.
+    chunkRequest @13 :ChunkRequest;
+    chunkGrant @14 :ChunkGrant;
+    chunkQuery @15 :ChunkQuery;
+    chunkHome @16 :ChunkHome;
+
+    # Locks.
+    lockRequest @17 :LockRequest;
+    lockReply @18 :LockReply;
+
+    # Threads.
+    threadStart @19 :ThreadStart;
+    threadStarted @20 :ThreadStarted;
+    threadExited @21 :ThreadExited;
+    threadJoin @22 :ThreadJoin;
+    threadJoined @23 :ThreadJoined;
+
+    # Heap.
+    blockFreed @24 :BlockFreed;
+  }
+}
+
+struct PageOnly {
+  page @0 :UInt64;
+}
+
+struct PageRequest {
+  # requester -> home: a thread here is blocked on this page. At most one per page and node is
+  # under way. The home serves it or, while the entry is busy, queues it, oldest first.
+  enum Kind {
+    read @0;
+    write @1;
+    upgrade @2;
+    # The requester believes that it holds a shared copy. The home decides by its copyset, since
+    # that copy may have been invalidated while this was on the way; it then answers as to write.
+  }
+  kind @0 :Kind;
+  page @1 :UInt64;
+  ageUs @2 :UInt64;
+  # How old the blocked access is, at sending. The receiver subtracts it from its own clock: no
+  # clock is ever compared between machines.
+}
+
+struct Recall {
+  # home -> holder: send the bytes to the requester, keep a read copy (access read) or none
+  # (access write). The holder may delay it while its own hold on the page lasts. A holder without
+  # the page drops it: the transaction was settled.
+  access @0 :Access;
+  page @1 :UInt64;
+  requester @2 :UInt8;
+  version @3 :UInt32;       # that the requester will hold
+  acksExpected @4 :UInt32;  # copied into pageData
+  ageUs @5 :UInt64;
+}
+
+struct Invalidate {
+  # home -> sharer: unmap the copy, then acknowledge to the requester. A sharer without the page
+  # acknowledges at once; one that waits for the page's prefetched bytes acknowledges and drops
+  # them when they come.
+  page @0 :UInt64;
+  requester @1 :UInt8;
+  ageUs @2 :UInt64;
+}
+
+struct PageData {
+  # holder -> requester. Beside it: the page, 4096 bytes. A holder that ends without a copy keeps
+  # the bytes until `release`: no page's only copy is ever in a socket. The requester may use the
+  # page for reading at once, for writing when acksExpected acknowledgements have come.
+  # Stale transaction: message and bytes are dropped before they reach any page.
+  page @0 :UInt64;
+  version @1 :UInt32;
+  access @2 :Access;
+  acksExpected @3 :UInt32;
+}
+
+struct Grant {
+  # home -> requester: permission without bytes. Stale transaction: dropped.
+  page @0 :UInt64;
+  version @1 :UInt32;
+  access @2 :Access;
+  acksExpected @3 :UInt32;
+  zero @4 :Bool;
+  # The page was never granted for writing and is all zeros. Otherwise the requester's own shared
+  # copy becomes writable.
+}
+
+struct ChunkRequest {
+  # node -> coordinator: fresh chunks in one run, to be homed at the sender.
+  count @0 :UInt32;
+}
+
+struct ChunkGrant {
+  # coordinator -> node. Count 0: the region is exhausted. May be fewer than asked for.
+  first @0 :UInt32;
+  count @1 :UInt32;  # first + count is at most 2^32
+}
+
+struct ChunkQuery {
+  # node -> coordinator, on the node's first use of an unknown chunk.
+  chunk @0 :UInt32;
+}
+
+struct ChunkHome {
+  # coordinator -> node; kept for the epoch.
+  chunk @0 :UInt32;
+  home @1 :UInt8 = 255;  # noNode: nobody was ever given that chunk
+}
+
+struct LockRequest {
+  # node -> home of the object's page. The lock table is state of the home; the object in memory
+  # is never looked at. Answered by lockReply when the operation is over, for `lock` that is when
+  # the lock is held; the transaction joins the two.
+  enum Operation {
+    lock @0;
+    tryLock @1;
+    unlock @2;
+    destroy @3;
+  }
+  enum Kind {
+    normal @0;
+    recursive @1;
+    errorCheck @2;
+  }
+  address @0 :UInt64;
+  thread @1 :UInt64;
+  operation @2 :Operation;
+  kind @3 :Kind;
+}
+
+struct LockReply {
+  # home -> node. Stale transaction: dropped.
+  status @0 :Int32;  # 0 or an errno
+}
+
+struct ThreadStart {
+  # The thread's record lives at the node that made the thread, which is in its id; it runs
+  # elsewhere. record's node -> node that shall run it. Answered by threadStarted.
+  thread @0 :UInt64;
+  function @1 :UInt64;
+  argument @2 :UInt64;
+}
+
+struct ThreadStarted {
+  # back to the record's node. A thread that the record does not wait for is dropped.
+  thread @0 :UInt64;
+  status @1 :Int32;
+}
+
+struct ThreadExited {
+  # running node -> record's node, once a thread.
+  thread @0 :UInt64;
+  result @1 :UInt64;
+}
+
+struct ThreadJoin {
+  # joiner's node -> record's node. Answered by threadJoined, when the thread has ended.
+  thread @0 :UInt64;
+  joiner @1 :UInt64;
+}
+
+struct ThreadJoined {
+  # record's node -> joiner's node. Stale transaction: dropped.
+  status @0 :Int32;
+  result @1 :UInt64;
+}
+
+struct BlockFreed {
+  # node -> home of the chunk that holds the block: a block of a client there was freed here.
+  # No answer.
+  address @0 :UInt64;
+}

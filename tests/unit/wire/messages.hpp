@@ -1,0 +1,51 @@
+// One or more of every core message.
+#pragma once
+
+#include <vector>
+
+#include "core/message.hpp"
+
+namespace gallocy::wire::test {
+
+inline std::vector<core::Body> every_body() {
+  using namespace core;
+  const PageNo page{0x1ff'ffff'ffff};
+  const ThreadId thread{(std::uint64_t{63} << 48) | 7};
+  std::vector<Body> bodies{
+      Recall{Access::write, page, NodeId{63}, Version{0xffffffff}, 63, 12345},
+      Recall{Access::read, PageNo{}, NodeId{}, Version{}, 0, 0},
+      Invalidate{page, NodeId{5}, 99},
+      InvalidateAck{page},
+      PageData{page, Version{7}, Access::write, 3},
+      Grant{page, Version{8}, Access::read, 2, true},
+      Grant{page, Version{8}, Access::write, 0, false},
+      Done{page},
+      Release{page},
+      ChunkRequest{16},
+      ChunkGrant{ChunkNo{0xffffffff}, 1},
+      ChunkGrant{ChunkNo{}, 0},
+      ChunkQuery{ChunkNo{12}},
+      ChunkHome{ChunkNo{12}, NodeId{63}},
+      ChunkHome{ChunkNo{12}, no_node},
+      LockReply{0},
+      LockReply{4095},
+      ThreadStart{thread, 0x1234, ~std::uint64_t{0}},
+      ThreadStarted{thread, 11},
+      ThreadExited{thread, 42},
+      ThreadJoin{thread, ThreadId{1}},
+      ThreadJoined{3, 42},
+      BlockFreed{0x5500'0000'1000}};
+  for (const auto kind : {RequestKind::read, RequestKind::write, RequestKind::upgrade})
+    bodies.push_back(PageRequest{kind, page, 17});
+  for (const auto operation : {LockOperation::lock, LockOperation::try_lock,
+                               LockOperation::unlock, LockOperation::destroy})
+    for (const auto kind : {LockKind::normal, LockKind::recursive, LockKind::error_check})
+      bodies.push_back(LockRequest{0x5500'0000'0040, thread, operation, kind});
+  return bodies;
+}
+
+inline core::Message message_with(const core::Body& body) {
+  return {Epoch{0xfedcba9876543210}, 1500, {NodeId{63}, 0xffff'ffff'ffff}, body};
+}
+
+}  // namespace gallocy::wire::test
