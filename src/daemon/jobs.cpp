@@ -1,0 +1,330 @@
+#include "daemon/jobs.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "daemon/waiting.hpp"
+
+namespace gallocy::daemon {
+namespace {
+
+// The region ends where the C library's own addresses may begin (ids.hpp: region_base).
+constexpr std::uint64_t max_region_bytes = 0x55'0000'0000;
+
+JobSettings settings_of(const ipc::JobCreate& create, uid_t owner, NodeId self) {
+  JobSettings settings;
+  settings.job = JobId{create.job};
+  settings.owner = owner;
+  settings.region_size_bytes = create.region_size_bytes;
+  settings.self = self;
+  for (unsigned rank = 0; rank < create.rank_count; ++rank)
+    settings.rank_nodes.push_back(NodeId{create.nodes[rank % create.node_count]});
+  for (const NodeId node : settings.rank_nodes) settings.nodes.insert(node);
+  return settings;
+}
+
+JobSettings settings_of(const wire::JobOpen& open, NodeId self) {
+  JobSettings settings{JobId{open.job}, open.uid, open.region_size_bytes, self, open.rank_nodes,
+                       NodeSet{}};
+  for (const NodeId node : settings.rank_nodes) settings.nodes.insert(node);
+  return settings;
+}
+
+ipc::NodeInfo node_info(NodeId self) {
+  ipc::NodeInfo info;
+  info.node = raw(self);
+  return info;
+}
+
+template <class List, class Item>
+auto take_from(List& list, const Item& item) {
+  const auto at = std::find_if(list.begin(), list.end(),
+                               [&](const auto& each) { return each.get() == &item; });
+  auto taken = std::move(*at);
+  list.erase(at);
+  return taken;
+}
+
+}  // namespace
+
+Jobs::Jobs(const Context& context, Links& links, Mailbox& mailbox)
+    : context_(context),
+      links_(links),
+      mailbox_(mailbox),
+      services_{context, links, mailbox,
+                [this](JobId job) {
+                  const auto at = parts_.find(job);
+                  context_.later.discard(std::move(at->second));
+                  parts_.erase(at);
+                },
+                [this](JobId job, NodeId peer, Result<net::Detached> stream) {
+                  if (Part* part = find(job)) part->connected(peer, std::move(stream));
+                }} {}
+
+Jobs::~Jobs() = default;
+
+Part* Jobs::find(JobId job) const {
+  const auto at = parts_.find(job);
+  return at != parts_.end() ? at->second.get() : nullptr;
+}
+
+// ---- programs of this machine --------------------------------------------------------------
+
+Status Jobs::on_message(Session& session, const ipc::AnyMessage& message) {
+  if (session.bound()) {
+    Part* part = find(session.job());
+    return part != nullptr ? part->order(message) : Status{};  // the job is over already
+  }
+  if (const auto* hello = message.as<ipc::ClientHello>()) on_client(session, *hello);
+  else if (const auto* create = message.as<ipc::JobCreate>()) on_create(session, *create);
+  else if (const auto* watch = message.as<ipc::JobWatch>()) on_watch(session, *watch);
+  else if (message.as<ipc::NodeQuery>() != nullptr) session.send(node_info(context_.self));
+  else return fail(EPROTO, "a first message of kind ", static_cast<unsigned>(message.kind()));
+  return {};
+}
+
+void Jobs::on_client(Session& session, const ipc::ClientHello& hello) {
+  Part* part = find(JobId{hello.job});
+  if (part == nullptr)
+    return session.refuse({ENOENT, Sentence("there is no job ", Hex{hello.job}, " on node ",
+                                            raw(context_.self), ": start the program with "
+                                            "gallocy-run")});
+  if (const Status status = part->check_client(session.who().uid, hello); !status)
+    return session.refuse(status.error());
+  part->add_client(session.take_socket(), hello);
+}
+
+Status Jobs::check_create(const Session& session, const ipc::JobCreate& create) const {
+  if (!context_.options.allows(session.who().uid))
+    return fail(EPERM, "uid ", session.who().uid, " may not use this daemon: it was started "
+                "without --allow-uid ", session.who().uid);
+  if (create.job == 0) return fail(EINVAL, "a job id of 0");
+  if (create.rank_count == 0 || create.rank_count > ipc::max_rank_count)
+    return fail(EINVAL, create.rank_count, " ranks: must be 1 to ", ipc::max_rank_count);
+  if (create.node_count == 0 || create.node_count > create.rank_count)
+    return fail(EINVAL, create.node_count, " nodes for ", create.rank_count, " ranks");
+  for (unsigned i = 0; i < create.node_count; ++i)
+    if (create.nodes[i] >= max_node_count) return fail(EINVAL, "a node id of ", create.nodes[i]);
+  if (NodeId{create.nodes[0]} != context_.self)
+    return fail(EINVAL, "a job is created at the node of rank 0, which is node ", create.nodes[0],
+                ", not node ", raw(context_.self));
+  if (create.region_size_bytes == 0 || create.region_size_bytes % chunk_bytes != 0 ||
+      create.region_size_bytes > max_region_bytes)
+    return fail(EINVAL, "a region of ", create.region_size_bytes, " bytes: must be a multiple of ",
+                chunk_bytes, ", at most ", max_region_bytes);
+  if (parts_.size() >= max_job_count) return fail(EAGAIN, "the daemon has too many jobs");
+  return {};
+}
+
+void Jobs::on_create(Session& session, const ipc::JobCreate& create) {
+  if (const Status status = check_create(session, create); !status)
+    return session.refuse(status.error());
+  session.bind(JobId{create.job});
+  look_at(*waiting_.emplace_back(std::make_unique<Waiting>(
+      context_, session, create, [this](Waiting& waiting) { give_up(waiting); })));
+}
+
+void Jobs::on_watch(Session& session, const ipc::JobWatch& watch) {
+  session.bind(JobId{watch.job});
+  look_at(*waiting_.emplace_back(std::make_unique<Waiting>(
+      context_, session, watch, [this](Waiting& waiting) { give_up(waiting); })));
+}
+
+// What it waits for may be there: all links for a creator, the job for a watcher.
+void Jobs::look_at(Waiting& waiting) {
+  Session& session = waiting.session;
+  Part* part = find(session.job());
+  if (const auto* request = std::get_if<ipc::JobCreate>(&waiting.request)) {
+    const ipc::JobCreate wanted = *request;
+    if (part == nullptr && waiting.missing(links_, context_.self)) return;
+    forget(waiting);
+    if (part == nullptr) return create(session, wanted);
+    return session.refuse({EEXIST, Sentence("job ", Hex{wanted.job}, " exists already")});
+  }
+  if (part == nullptr) return;
+  forget(waiting);
+  const uid_t uid = session.who().uid;
+  if (uid != 0 && uid != part->settings().owner)
+    return session.refuse({EPERM, Sentence("job ", Hex{raw(session.job())}, " belongs to uid ",
+                                           part->settings().owner, ", not to uid ", uid)});
+  part->attach(session);
+}
+
+// Each may end the wait of any: the list is gone through by a copy of what it names.
+void Jobs::look_at_all() {
+  std::vector<Waiting*> all;
+  for (const auto& waiting : waiting_) all.push_back(waiting.get());
+  for (Waiting* waiting : all) look_at(*waiting);
+}
+
+void Jobs::give_up(Waiting& waiting) {
+  const auto missing = waiting.missing(links_, context_.self);
+  const JobId job = waiting.session.job();
+  const Sentence why =
+      missing ? Sentence("node ", raw(*missing), " has no link to node ", raw(context_.self),
+                         " after ", wait_limit_s, " s: is its daemon running?")
+              : Sentence("job ", Hex{raw(job)}, " was not created within ", wait_limit_s, " s");
+  Session& session = waiting.session;
+  forget(waiting);
+  session.refuse({ETIMEDOUT, why});
+}
+
+void Jobs::forget(Waiting& waiting) { context_.later.discard(take_from(waiting_, waiting)); }
+
+void Jobs::on_session_gone(Session& session) {
+  for (const auto& waiting : waiting_)
+    if (&waiting->session == &session) return forget(*waiting);
+  if (!session.bound()) return;
+  if (Part* part = find(session.job())) part->launcher_gone(session);
+}
+
+void Jobs::create(Session& session, const ipc::JobCreate& create) {
+  const JobSettings settings = settings_of(create, session.who().uid, context_.self);
+  settings.nodes.without(context_.self).for_each([&](NodeId node) {
+    links_.send(node, wire::JobOpen{settings.job, settings.owner, settings.region_size_bytes,
+                                    settings.rank_nodes});
+  });
+  Part& part = add(settings, context_.self);
+  part.attach(session);
+  part.open();
+  admit_parked(part);
+  look_at_all();
+}
+
+Part& Jobs::add(JobSettings settings, NodeId creator) {
+  const JobId job = settings.job;
+  auto& part = parts_[job];
+  part = std::make_unique<Part>(services_, std::move(settings), creator);
+  return *part;
+}
+
+// ---- other daemons -------------------------------------------------------------------------
+
+void Jobs::on_open(NodeId from, const wire::JobOpen& open) {
+  if (find(open.job) != nullptr) return;
+  const JobSettings settings = settings_of(open, context_.self);
+  Sentence refusal;
+  if (!settings.nodes.contains(context_.self) || !settings.nodes.contains(from))
+    refusal = Sentence("node ", raw(context_.self), " was asked to open a job of other nodes");
+  else if (!context_.options.allows(open.uid))
+    refusal = Sentence("uid ", open.uid, " may not use the daemon of node ", raw(context_.self),
+                       ": it was started without --allow-uid ", open.uid);
+  else if (parts_.size() >= max_job_count || open.region_size_bytes > max_region_bytes)
+    refusal = Sentence("node ", raw(context_.self), " has no room for job ", Hex{raw(open.job)});
+  if (!refusal.empty()) {
+    context_.say(refusal.view());
+    return links_.send(from, wire::JobFailed{open.job, refusal});
+  }
+  Part& part = add(settings, from);
+  look_at_all();  // launchers first: they hear it if opening fails
+  part.open();
+  admit_parked(part);
+}
+
+Status Jobs::on_guest(Reception::Guest& guest) {
+  const wire::Hello& hello = guest.hello;
+  if (!links_.is_incarnation(hello.node, hello.incarnation))
+    return fail(EPERM, "node ", raw(hello.node), " has no link to node ", raw(context_.self));
+  if (raw(hello.node) <= raw(context_.self))
+    return fail(EINVAL, "the higher node id dials");
+  if (hello.last_frame_received != 0)
+    return fail(EOPNOTSUPP, "connections of jobs can't be taken up again yet");
+  if (Part* part = find(hello.job)) {
+    if (const Status status = part->check_peer(hello.node); !status) return status;
+    admit(*part, std::move(guest));
+    return {};
+  }
+  if (parked_.size() >= max_parked_count) return fail(EAGAIN, "too many early connections");
+  parked_.push_back(std::make_unique<Parked>(
+      context_, std::move(guest),
+      [this](Parked& parked, std::string_view why) { unpark(parked, why); }));
+  return {};
+}
+
+void Jobs::admit(Part& part, Reception::Guest guest) {
+  guest.channel->send(acceptance(context_));
+  guest.channel->detach([this, job = part.settings().job,
+                         peer = guest.hello.node](Result<net::Detached> stream) {
+    services_.on_connection(job, peer, std::move(stream));
+  });
+  context_.later.discard(std::move(guest.channel));
+}
+
+void Jobs::unpark(Parked& parked, std::string_view why) {
+  context_.say(parked.guest.address.view(), ", early for job ", Hex{raw(parked.guest.hello.job)},
+               ", is refused: ", why);
+  auto taken = take_from(parked_, parked);
+  wire::HelloReply reply = acceptance(context_);
+  reply.accepted = false;
+  reply.sentence = Sentence(why);
+  taken->guest.channel->send(reply);
+  taken->guest.channel->finish();
+  context_.later.discard(std::move(taken));
+}
+
+void Jobs::admit_parked(Part& part) {
+  std::vector<Parked*> early;
+  for (const auto& parked : parked_)
+    if (parked->guest.hello.job == part.settings().job) early.push_back(parked.get());
+  for (Parked* parked : early) {
+    if (const Status status = part.check_peer(parked->guest.hello.node); !status) {
+      unpark(*parked, status.error().sentence.view());
+      continue;
+    }
+    const auto taken = take_from(parked_, *parked);
+    admit(part, std::move(taken->guest));
+  }
+}
+
+void Jobs::on_link_up(NodeId node) {
+  for (const auto& [job, part] : parts_) part->link_up(node);
+  look_at_all();
+}
+
+void Jobs::on_link_down(NodeId node, const Sentence& why) {
+  std::vector<JobId> jobs;
+  for (const auto& [job, part] : parts_) jobs.push_back(job);
+  for (const JobId job : jobs)
+    if (Part* part = find(job)) part->link_lost(node, why);
+}
+
+void Jobs::on_link_message(NodeId from, const wire::LinkMessage& message) {
+  if (const auto* open = std::get_if<wire::JobOpen>(&message)) return on_open(from, *open);
+  const auto part_of = [&](JobId job) -> Part* {
+    Part* part = find(job);
+    return part != nullptr && part->settings().nodes.contains(from) ? part : nullptr;
+  };
+  if (const auto* ready = std::get_if<wire::JobReady>(&message)) {
+    if (Part* part = part_of(ready->job)) part->peer_ready(from);
+  } else if (const auto* failed = std::get_if<wire::JobFailed>(&message)) {
+    if (Part* part = part_of(failed->job)) part->peer_failed(from, failed->sentence);
+  } else if (const auto* end = std::get_if<wire::JobEnd>(&message)) {
+    if (Part* part = part_of(end->job)) part->peer_ended(from, end->status);
+  } else {
+    context_.say("node ", raw(from), " says hello in the middle of its link");
+  }
+}
+
+// ---- jobs' threads -------------------------------------------------------------------------
+
+void Jobs::read_mail() {
+  const auto job_of = [](const auto& mail) {
+    if constexpr (requires { mail->job; }) return JobId{mail->job};
+    else return JobId{mail.job};
+  };
+  for (const JobMail& any : mailbox_.take())
+    std::visit(
+        [&](const auto& mail) {
+          if (Part* part = find(job_of(mail))) part->receive(mail);
+        },
+        any);
+}
+
+void Jobs::dump() const {
+  context_.say(parts_.size(), " jobs, ", waiting_.size(), " launchers wait, ", parked_.size(),
+               " early connections");
+  for (const auto& [job, part] : parts_) part->dump();
+}
+
+}  // namespace gallocy::daemon

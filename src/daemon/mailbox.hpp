@@ -1,0 +1,47 @@
+// News from the jobs' threads, on their way to the control thread.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <variant>
+#include <vector>
+
+#include "daemon/job.hpp"
+#include "net/ring.hpp"
+
+namespace gallocy::daemon {
+
+struct JobEnded {
+  std::uint64_t job = 0;
+};
+
+// All of them name their job in a member `job`.
+using JobMail = std::variant<ipc::RankAttached, ipc::RankGone,
+                             std::shared_ptr<const ipc::JobStatistics>, ipc::JobFailed, JobEnded>;
+
+// The ring must outlive the jobs. Mail of a job that was destroyed meanwhile may still be taken.
+class Mailbox final : public JobEvents {
+ public:
+  explicit Mailbox(net::Ring& ring) : ring_(ring) {}
+
+  void rank_attached(const ipc::RankAttached& rank) override { post(rank); }
+  void rank_gone(JobId job, std::uint32_t rank) override;
+  void statistics(const ipc::JobStatistics& statistics) override {
+    post(std::make_shared<const ipc::JobStatistics>(statistics));
+  }
+  void job_failed(JobId job, const Sentence& sentence) override;
+  void job_ended(JobId job) override { post(JobEnded{raw(job)}); }
+
+  std::vector<JobMail> take();
+
+ private:
+  void post(JobMail mail);
+
+  net::Ring& ring_;
+  std::mutex mutex_;
+  std::vector<JobMail> mails_;
+};
+
+ipc::JobFailed failure_of(JobId job, const Sentence& sentence);
+
+}  // namespace gallocy::daemon

@@ -1,0 +1,114 @@
+// gallocyd: one per node, in the foreground. Its standard output is the ready line, its standard
+// error the log.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cinttypes>
+#include <cstdio>
+#include <optional>
+#include <poll.h>
+
+#include "daemon/control.hpp"
+#include "net/watch.hpp"
+#include "uffd/probe.hpp"
+
+namespace gallocy::daemon {
+namespace {
+
+constexpr int log_fd_floor = 64;  // out of the way of whoever counts on low numbers
+
+// Before the log exists.
+int leave(int status, std::string_view sentence) {
+  std::fprintf(stderr, "gallocyd: %.*s\n", static_cast<int>(sentence.size()), sentence.data());
+  return status;
+}
+
+Status check_machine() {
+  const auto found = uffd::probe();
+  if (!found) return tl::unexpected(found.error());
+  if (const Status status = uffd::check_capabilities(*found); !status) return status;
+  return uffd::self_test();
+}
+
+// Blocked before any thread is made, so that every thread inherits that and only the descriptor
+// sees them.
+Result<UniqueFd> open_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) return fail_errno("can't watch signals");
+  return fd;
+}
+
+void read_signals(int fd, Control& control, Log& log) {
+  signalfd_siginfo info{};
+  while (::read(fd, &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGUSR1) {
+      control.dump();
+    } else {
+      log.line(info.ssi_signo == SIGTERM ? "ending: SIGTERM" : "ending: SIGINT");
+      control.stop();
+    }
+  }
+}
+
+Incarnation make_incarnation() {
+  std::uint64_t number = 0;
+  while (::getrandom(&number, sizeof number, 0) != sizeof number) {}
+  return Incarnation{number};
+}
+
+void say_ready(const Options& options, Incarnation incarnation, std::uint16_t port) {
+  const net::AddressText text = options.listen.text();
+  const std::string_view address = text.view().substr(0, text.view().rfind(':'));
+  char line[160];
+  const int size = std::snprintf(line, sizeof line,
+                                 "gallocyd ready node=%u incarnation=%016" PRIx64
+                                 " listen=%.*s:%u\n",
+                                 unsigned{raw(options.node)}, raw(incarnation),
+                                 static_cast<int>(address.size()), address.data(), unsigned{port});
+  // Nobody listening is no reason not to serve.
+  static_cast<void>(!::write(STDOUT_FILENO, line, static_cast<std::size_t>(size)));
+}
+
+int serve(const Options& options, int signals) {
+  const UniqueFd log_fd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, log_fd_floor));
+  const Incarnation incarnation = make_incarnation();
+  Log log(log_fd.get(), std::string(FixedText<32>("gallocyd[", raw(options.node), "]").view()));
+  auto control = Control::open(options, incarnation, log);
+  if (!control) {
+    log.line(control.error().sentence.view());
+    return exit_unavailable;
+  }
+  net::Watch watch((*control)->ring(), signals, POLLIN,
+                   [&](int) { read_signals(signals, **control, log); });
+  say_ready(options, incarnation, (*control)->port());
+  const Status status = (*control)->run();
+  if (status) return 0;
+  log.line(status.error().sentence.view());
+  return exit_software;
+}
+
+int run(int argc, char** argv) {
+  const auto parsed = parse_options(argc, argv);
+  if (const auto* going = std::get_if<Leave>(&parsed)) {
+    std::fputs(going->text.c_str(), going->status == 0 ? stdout : stderr);
+    return going->status;
+  }
+  if (const Status status = check_machine(); !status)
+    return leave(exit_unavailable, status.error().sentence.view());
+  const auto signals = open_signals();
+  if (!signals) return leave(exit_unavailable, signals.error().sentence.view());
+  return serve(std::get<Options>(parsed), signals->get());
+}
+
+}  // namespace
+}  // namespace gallocy::daemon
+
+int main(int argc, char** argv) { return gallocy::daemon::run(argc, argv); }

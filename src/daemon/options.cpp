@@ -1,0 +1,99 @@
+#include "daemon/options.hpp"
+
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+namespace gallocy::daemon {
+namespace {
+
+bool is_loopback(const net::Endpoint& at) {
+  if (at.family() == AF_INET)
+    return ntohl(reinterpret_cast<const sockaddr_in*>(at.get())->sin_addr.s_addr) >> 24 == 127;
+  return at.family() == AF_INET6 &&
+         IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(at.get())->sin6_addr);
+}
+
+struct Texts {
+  std::string listen;
+  std::vector<std::string> peers;
+  unsigned node = 0;
+  bool insecure = false;
+};
+
+void describe(CLI::App& app, Options& options, Texts& texts) {
+  app.set_version_flag("--version", "gallocyd " GALLOCY_VERSION);
+  app.add_option("--socket", options.socket_path, "UNIX socket for programs of this machine")
+      ->required()
+      ->type_name("PATH");
+  app.add_option("--listen", texts.listen, "where daemons with higher ids dial; port 0: any")
+      ->required()
+      ->type_name("ADDR:PORT");
+  app.add_option("--peer", texts.peers, "a daemon with a lower id; may be repeated")
+      ->type_name("ADDR:PORT")
+      ->allow_extra_args(false);
+  app.add_option("--node-id", texts.node, "this daemon's number, 0 to 63, unique")
+      ->required()
+      ->type_name("N")
+      ->check(CLI::Range(0u, max_node_count - 1));
+  app.add_option("--allow-uid", options.allowed_uids,
+                 "a user that may use this daemon, besides root and its own; may be repeated")
+      ->type_name("UID")
+      ->allow_extra_args(false);
+  app.add_flag("--insecure-no-auth", texts.insecure,
+               "listen beyond this machine although nothing authenticates peers yet");
+}
+
+Status resolve(const Texts& texts, Options& options) {
+  const auto listen = net::parse_endpoint(texts.listen);
+  if (!listen) return tl::unexpected(listen.error());
+  options.listen = *listen;
+  options.node = NodeId{static_cast<std::uint8_t>(texts.node)};
+  if (!is_loopback(*listen) && !texts.insecure)
+    return fail(EPERM, "refusing to listen at ", texts.listen,
+                ": it is not a loopback address, and whoever reaches it could read every job's "
+                "memory; give --insecure-no-auth if the network is trusted");
+  for (const std::string& text : texts.peers) {
+    const auto peer = net::parse_endpoint(text);
+    if (!peer) return tl::unexpected(peer.error());
+    options.peers.push_back(*peer);
+  }
+  if (options.peers.size() >= max_node_count)
+    return fail(EINVAL, "more than ", max_node_count - 1, " peers");
+  return {};
+}
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return "gallocyd: " + text + "\n";
+}
+
+}  // namespace
+
+bool Options::allows(uid_t uid) const {
+  return uid == 0 || uid == ::geteuid() ||
+         std::find(allowed_uids.begin(), allowed_uids.end(), uid) != allowed_uids.end();
+}
+
+std::variant<Options, Leave> parse_options(int argc, const char* const* argv) {
+  CLI::App app{"gallocyd, gallocy's pager daemon: one per node, in the foreground", "gallocyd"};
+  Options options;
+  Texts texts;
+  describe(app, options, texts);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForVersion& version) {
+    return Leave{0, std::string(version.what()) + "\n"};
+  } catch (const CLI::CallForHelp&) {
+    return Leave{0, app.help()};
+  } catch (const CLI::ParseError& error) {
+    return Leave{exit_usage, one_line(error.what())};
+  }
+  if (const Status status = resolve(texts, options); !status)
+    return Leave{exit_usage, one_line(std::string(status.error().sentence.view()))};
+  return options;
+}
+
+}  // namespace gallocy::daemon

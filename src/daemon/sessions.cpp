@@ -1,0 +1,145 @@
+#include "daemon/sessions.hpp"
+
+#include <poll.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace gallocy::daemon {
+namespace {
+
+constexpr unsigned datagrams_per_turn = 16;
+constexpr std::uint64_t retry_us = 100'000;
+
+// Only the file's mode is meant; the umask is the process's, and no other thread makes files.
+Result<UniqueFd> listen_for(const Options& options) {
+  // Whoever may connect is checked by uid again; without --allow-uid nobody else gets that far.
+  const mode_t before = ::umask(options.allowed_uids.empty() ? 0177 : 0111);
+  auto listener = ipc::listen_at(options.socket_path.c_str());
+  ::umask(before);
+  return listener;
+}
+
+}  // namespace
+
+// ---- Session -------------------------------------------------------------------------------
+
+Session::Session(Sessions& sessions, UniqueFd fd, const ipc::PeerCredentials& who)
+    : sessions_(sessions),
+      fd_(std::move(fd)),
+      who_(who),
+      patience_(sessions.context_.ring.timers(), [this] {
+        drop({ETIMEDOUT, Sentence("it said nothing in time")});
+      }) {
+  patience_.arm(seconds_from_now(Sessions::first_datagram_limit_s));
+  watch_.emplace(sessions.context_.ring, fd_.get(), POLLIN, [this](int) { readable(); });
+}
+
+void Session::bind(JobId job) {
+  bound_ = true;
+  job_ = job;
+  patience_.cancel();
+}
+
+void Session::readable() {
+  for (unsigned i = 0; i < datagrams_per_turn; ++i) {
+    if (!fd_) return;
+    ipc::AnyMessage message;
+    const Status received = ipc::receive_any(fd_.get(), message, {}, 0);
+    if (!received && received.error().code == EAGAIN) return;
+    if (!received && received.error().code == ECONNRESET) return end();
+    if (!received) return drop(received.error());
+    if (const Status taken = sessions_.events_.on_message(*this, message); !taken)
+      return drop(taken.error());
+  }
+  if (fd_) watch_->look_again();
+}
+
+void Session::drop(const Error& error) {
+  if (!fd_) return;
+  sessions_.context_.say("process ", who_.pid, " of uid ", who_.uid, " is dropped: ",
+                         error.sentence.view());
+  end();
+}
+
+void Session::refuse(const Error& error) {
+  if (!fd_) return;
+  sessions_.context_.say("process ", who_.pid, " of uid ", who_.uid, " is refused: ",
+                         error.sentence.view());
+  // To somebody who does not read there is nothing to say.
+  static_cast<void>(ipc::send_refused(fd_.get(), error, 0));
+  end();
+}
+
+UniqueFd Session::take_socket() {
+  UniqueFd fd = std::move(fd_);
+  end();
+  return fd;
+}
+
+void Session::end() {
+  patience_.cancel();
+  watch_.reset();
+  fd_.reset();
+  sessions_.ended(*this);
+}
+
+// ---- Sessions ------------------------------------------------------------------------------
+
+Result<std::unique_ptr<Sessions>> Sessions::open(const Context& context, Events events) {
+  auto listener = listen_for(context.options);
+  if (!listener) return tl::unexpected(listener.error());
+  return std::unique_ptr<Sessions>(new Sessions(context, std::move(events), std::move(*listener)));
+}
+
+Sessions::Sessions(const Context& context, Events events, UniqueFd listener)
+    : context_(context),
+      events_(std::move(events)),
+      listener_(std::move(listener)),
+      retry_(context.ring.timers(), [this] { accept(); }) {
+  watch_.emplace(context.ring, listener_.get(), POLLIN, [this](int) { accept(); });
+}
+
+Sessions::~Sessions() { ::unlink(context_.options.socket_path.c_str()); }
+
+void Sessions::accept() {
+  for (;;) {
+    auto fd = ipc::accept_from(listener_.get());
+    if (fd) {
+      admit(std::move(*fd));
+      continue;
+    }
+    if (fd.error().code == EAGAIN) return;
+    // Out of descriptors, say. The watch reports arrivals only: look again later.
+    context_.say(fd.error().sentence.view());
+    return retry_.arm(net::now_us() + retry_us);
+  }
+}
+
+void Sessions::admit(UniqueFd fd) {
+  const auto who = ipc::peer_credentials(fd.get());
+  if (!who) return context_.say(who.error().sentence.view());
+  const auto newcomer_count = static_cast<std::size_t>(std::count_if(
+      sessions_.begin(), sessions_.end(), [](const auto& each) { return !each->bound(); }));
+  if (newcomer_count >= max_newcomer_count || sessions_.size() >= max_session_count) {
+    const Error busy{EBUSY, Sentence("the daemon has too many connections: try again")};
+    static_cast<void>(ipc::send_refused(fd.get(), busy, 0));
+    return context_.say("process ", who->pid, " of uid ", who->uid,
+                        " is turned away: too many connections");
+  }
+  sessions_.push_back(std::make_unique<Session>(*this, std::move(fd), *who));
+}
+
+// Later: the session may be calling, or be sent to by someone who goes through a list of them.
+void Sessions::ended(Session& session) {
+  context_.later.call([this, &session] {
+    const auto at = std::find_if(sessions_.begin(), sessions_.end(),
+                                 [&](const auto& each) { return each.get() == &session; });
+    if (at == sessions_.end()) return;
+    events_.on_gone(session);
+    sessions_.erase(at);
+  });
+}
+
+}  // namespace gallocy::daemon
