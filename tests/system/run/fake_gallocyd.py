@@ -107,8 +107,7 @@ class Fake:
         elif kind == STATISTICS_REQUEST and not self.does("silent"):
             self.send_statistics()
         elif kind == JOB_END:
-            for client in self.clients:
-                client.send(message(CLIENT_READY, bytes(8)))  # fake_rank takes a second one as end
+            self.tell_clients()  # fake_rank takes a second one as the end
 
     def answer_job(self):
         if self.does("refuse") or self.does("unavailable"):
@@ -133,11 +132,17 @@ class Fake:
     def start(self):
         if self.does("die"):
             os.kill(os.getpid(), signal.SIGKILL)
-        for client in self.clients:
-            client.send(message(CLIENT_READY, bytes(8)))
+        self.tell_clients()
         if self.does("fail"):
             self.launcher.send(message(JOB_FAILED, struct.pack("<Q", self.job) +
                                        sentence("a peer has gone")))
+
+    def tell_clients(self):
+        for client in self.clients:
+            try:
+                client.send(message(CLIENT_READY, bytes(8)))
+            except OSError:
+                pass  # it has died; the end of file comes later
 
     def send_statistics(self):
         rank = struct.pack("<IIQ6Q", self.node, self.node, 2, 1000, 20, 3, 4, 5, 0)

@@ -1,6 +1,7 @@
 """gallocy-run against a fake daemon: exit status, last line, and nothing left behind, on every
 path. The real daemon's part in a job is tested elsewhere."""
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -224,7 +225,7 @@ def running_daemons():
         for daemon in daemons:
             daemon.terminate()
             daemon.wait(5)
-        os.rmdir(folder)
+        shutil.rmtree(folder)
 
 
 main(usage, help_and_version, not_found_and_not_executable, not_linked_runs_once, job_runs,
