@@ -37,6 +37,10 @@ bool Directory::on_request(NodeId from, Transaction transaction, const PageReque
 bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& request,
                       TimeUs now_us) {
   GALLOCY_CHECK(!entry.busy, GALLOCY_VALUE(raw(page)));
+  // It would have found its own copy: it never acknowledged losing one.
+  const bool has_it = entry.copyset.contains(request.from);
+  if (has_it && (request.kind == RequestKind::read || entry.state == DirectoryState::exclusive))
+    return false;
   entry.busy = true;
   entry.current = request;
   entry.release_to = no_node;
@@ -47,8 +51,6 @@ bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& r
 
 bool Directory::start_read(PageNo page, DirectoryEntry& entry, std::uint64_t age_us) {
   const NodeId requester = entry.current.from;
-  // It would have found its own copy: it never acknowledged losing one.
-  if (entry.copyset.contains(requester)) return false;
   if (entry.state == DirectoryState::zero) {
     outbox_.send(requester, entry.current.transaction,
                  Grant{page, entry.version, Access::read, 0, true});
@@ -61,7 +63,6 @@ bool Directory::start_read(PageNo page, DirectoryEntry& entry, std::uint64_t age
 bool Directory::start_write(PageNo page, DirectoryEntry& entry, std::uint64_t age_us) {
   const NodeId requester = entry.current.from;
   if (entry.state == DirectoryState::exclusive) {
-    if (entry.owner() == requester) return false;
     entry.release_to = entry.owner();
     recall(page, entry, entry.owner(), Access::write, 0, age_us);
     return true;
@@ -107,12 +108,15 @@ bool Directory::on_done(NodeId from, Transaction transaction, const Done& done, 
   if (!entry.busy || entry.current.transaction != transaction || entry.current.from != from)
     return false;
   finish(done.page, entry);
-  if (entry.queue.empty()) return true;
-
-  const auto oldest = std::ranges::min_element(entry.queue, {}, &QueuedRequest::since_us);
-  const QueuedRequest request = *oldest;
-  entry.queue.erase(oldest);
-  return start(done.page, entry, request, now_us);
+  while (!entry.busy && !entry.queue.empty()) {
+    const auto oldest = std::ranges::min_element(entry.queue, {}, &QueuedRequest::since_us);
+    const QueuedRequest request = *oldest;
+    entry.queue.erase(oldest);
+    // The fault of who asked, not of who is done.
+    if (!start(done.page, entry, request, now_us))
+      outbox_.act(DropPeer{request.from, "it asked for a page that it has"});
+  }
+  return true;
 }
 
 void Directory::finish(PageNo page, DirectoryEntry& entry) {

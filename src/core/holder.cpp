@@ -17,7 +17,7 @@ bool Holder::on_recall(NodeId, Transaction transaction, const Recall& recall, Ti
   return add(recall.page,
              Demand{transaction, recall.requester, false, recall.access, recall.version,
                     recall.acks_expected, now_us - std::min(now_us, recall.age_us),
-                    now_us + config_.keep_max_us},
+                    now_us},
              now_us);
 }
 
@@ -25,7 +25,7 @@ bool Holder::on_invalidate(NodeId, Transaction transaction, const Invalidate& in
                            TimeUs now_us) {
   return add(invalidate.page,
              Demand{transaction, invalidate.requester, true, Access::write, Version{}, 0,
-                    now_us - std::min(now_us, invalidate.age_us), now_us + config_.keep_max_us},
+                    now_us - std::min(now_us, invalidate.age_us), now_us},
              now_us);
 }
 
@@ -46,9 +46,11 @@ TimeUs Holder::ready_at(PageNo page, const Demand& demand, TimeUs now_us) const 
   const PageEntry& entry = table_.at(page);
   if (entry.state == PageState::shared && demand.access == Access::read) return now_us;
   if (now_us < entry.hold_until_us) return entry.hold_until_us;
-  if (now_us < demand.keep_until_us &&
-      requester_.older_waits(page, demand.since_us, demand.requester))
-    return std::min(demand.keep_until_us, now_us + config_.hold_min_us);
+  const TimeUs keep_until_us =
+      requester_.keep_until(page, demand.since_us, demand.requester,
+                            std::max(entry.hold_until_us, demand.arrived_us));
+  // Looked at again soon: what the access waits for may come any time.
+  if (now_us < keep_until_us) return std::min(keep_until_us, now_us + config_.hold_min_us);
   return now_us;
 }
 

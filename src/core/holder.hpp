@@ -27,8 +27,8 @@ struct Demand {
   Access access = Access::write;  // what the requester will get
   Version version{};
   std::uint32_t acks_expected = 0;
-  TimeUs since_us = 0;       // of the requester's access, by this clock
-  TimeUs keep_until_us = 0;  // no older access here delays it further than that
+  TimeUs since_us = 0;     // of the requester's access, by this clock
+  TimeUs arrived_us = 0;
 };
 
 class Holder {

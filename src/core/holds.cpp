@@ -4,30 +4,41 @@
 
 namespace gallocy::core {
 
-void Holds::remember(Record& record, PageNo page) {
-  auto* const begin = record.recent.data();
-  auto* const end = begin + record.count;
-  auto* found = std::find(begin, end, page);
-  if (found == end) {
-    if (record.count < recent_count) ++record.count;
-    else --found;
-  }
-  std::move_backward(begin, found, found + 1);
-  record.recent[0] = page;
+const Holds::Recent* Holds::find(const Record& record, PageNo page) {
+  const auto end = record.recent.begin() + record.count;
+  const auto found = std::find_if(record.recent.begin(), end,
+                                  [page](const Recent& one) { return one.page == page; });
+  return found == end ? nullptr : &*found;
 }
 
-void Holds::on_miss(FaultingThread who, PageNo page) {
+void Holds::remember(Record& record, PageNo page, Access access) {
+  const Recent* const known = find(record, page);
+  if (known == nullptr && record.count < recent_count) ++record.count;
+  const auto place = known != nullptr ? known - record.recent.data() : record.count - 1;
+  const auto begin = record.recent.begin();
+  std::move_backward(begin, begin + place, begin + place + 1);
+  record.recent[0] = {page, access, false};
+}
+
+TimeUs Holds::on_miss(FaultingThread who, PageNo page, Access access, TimeUs now_us) {
   // Kernel threads come and go unseen; losing what is remembered of them costs a short hold.
   if (threads_.size() >= max_thread_count) threads_.clear();
   Record& record = threads_[who];
-  if (!recently_granted(who, page)) {
+  const Recent* const known = find(record, page);
+  if (known == nullptr) {
     record.doublings = 0;
     record.several = false;
+    record.since_us = now_us;
   } else {
-    record.several = record.several || record.recent[0] != page;
+    // It had this page, too, when it was last granted one, and faulted on no other while all of
+    // them were held: its access is over, and this is another one.
+    if (known->present || now_us > record.granted_us + config_.hold_max_us)
+      record.since_us = now_us;
+    record.several = record.several || record.recent[0].page != page;
     record.doublings = std::min(record.doublings + 1, 16U);
   }
-  remember(record, page);
+  remember(record, page, access);
+  return record.since_us;
 }
 
 std::uint64_t Holds::base_hold_us() const {
@@ -47,9 +58,7 @@ std::uint64_t Holds::hold_us(FaultingThread who) const {
 
 bool Holds::recently_granted(FaultingThread who, PageNo page) const {
   const auto found = threads_.find(who);
-  if (found == threads_.end()) return false;
-  const auto begin = found->second.recent.begin();
-  return std::find(begin, begin + found->second.count, page) != begin + found->second.count;
+  return found != threads_.end() && find(found->second, page) != nullptr;
 }
 
 void Holds::on_fetched(std::uint64_t fetch_us) {

@@ -36,7 +36,20 @@ class Holds {
 
   // The thread faulted on a page that this node lacks. Faulting again on one of the pages it
   // was last granted means that it (perhaps) never got to use them together: its hold doubles.
-  void on_miss(FaultingThread who, PageNo page);
+  // Returns since when the thread attempts its access. That survives the faults in between, or
+  // no access of several pages would ever become the oldest.
+  TimeUs on_miss(FaultingThread who, PageNo page, Access access, TimeUs now_us);
+
+  // The thread has been granted a page. `suffices(page, access)`: does the node have it still?
+  template <class Suffices>
+  void on_granted(FaultingThread who, TimeUs now_us, Suffices suffices) {
+    const auto found = threads_.find(who);
+    if (found == threads_.end()) return;
+    Record& record = found->second;
+    record.granted_us = now_us;
+    for (unsigned i = 0; i < record.count; ++i)
+      record.recent[i].present = suffices(record.recent[i].page, record.recent[i].access);
+  }
 
   // For pages granted to that thread now.
   std::uint64_t hold_us(FaultingThread who) const;
@@ -49,20 +62,28 @@ class Holds {
   void for_each_recent(FaultingThread who, Visit visit) const {
     const auto found = threads_.find(who);
     if (found == threads_.end()) return;
-    for (unsigned i = 0; i < found->second.count; ++i) visit(found->second.recent[i]);
+    for (unsigned i = 0; i < found->second.count; ++i) visit(found->second.recent[i].page);
   }
 
   void on_fetched(std::uint64_t fetch_us);  // a remote page took that long
   void forget_client(ClientId client);
 
  private:
+  struct Recent {
+    PageNo page{};
+    Access access = Access::read;
+    bool present = false;  // when the thread was last granted a page
+  };
   struct Record {
-    std::array<PageNo, recent_count> recent{};  // latest first
+    std::array<Recent, recent_count> recent{};  // latest first
     unsigned count = 0;
+    TimeUs since_us = 0;    // of its access
+    TimeUs granted_us = 0;  // last
     unsigned doublings = 0;
     bool several = false;  // more than one page went back and forth
   };
-  static void remember(Record& record, PageNo page);
+  static const Recent* find(const Record& record, PageNo page);
+  static void remember(Record& record, PageNo page, Access access);
 
   const Config& config_;
   std::uint64_t mean_fetch_us_ = 0;

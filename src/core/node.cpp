@@ -57,6 +57,7 @@ void Node::on(TimeUs now_us, const Fault& fault) {
     requester_.on_fault(fault, now_us);
     return;
   }
+  ++statistics_.of(fault.client).faults_seen;
   outbox_.act(Poison{fault.client, fault.page});
   statistics_.resolved(fault.client, Resolution::poisoned);
 }

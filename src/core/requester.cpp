@@ -31,7 +31,8 @@ void Requester::on_fault(const Fault& fault, TimeUs now_us) {
     return;
   }
   ++statistics_.of(fault.client).faults_seen;
-  holds_.on_miss(who, fault.page);
+  const TimeUs since_us = holds_.on_miss(who, fault.page, fault.access, now_us);
+  pending.since_us = fresh ? since_us : std::min(pending.since_us, since_us);
   pending.waiters.push_back({who, fault.access});
   if (!fresh) return;
 
@@ -40,7 +41,7 @@ void Requester::on_fault(const Fault& fault, TimeUs now_us) {
                  : has_copy                   ? RequestKind::upgrade
                                               : RequestKind::write;
   pending.transaction = outbox_.new_transaction();
-  pending.since_us = now_us;
+  pending.asked_us = now_us;
   pending.home = chunks_.home_of(chunk_of(fault.page));
   if (pending.home == no_node) chunks_.ask_home(chunk_of(fault.page), fault.page);
   else submit(fault.page, pending, now_us);
@@ -153,7 +154,7 @@ void Requester::complete_if_ready(PageNo page, TimeUs now_us) {
   const auto found = pending_.find(page);
   const Pending& pending = found->second;
   if (!pending.permitted || pending.acks_from.count() < pending.acks_expected) return;
-  if (pending.remote) holds_.on_fetched(now_us - std::min(now_us, pending.since_us));
+  if (pending.remote) holds_.on_fetched(now_us - std::min(now_us, pending.asked_us));
   install(page, pending);
 
   Granted granted{page, pending.access == Access::write ? PageState::exclusive : PageState::shared,
@@ -205,27 +206,37 @@ void Requester::carried_out(TimeUs now_us, std::vector<PageNo>& installed) {
     entry.hold_until_us = now_us + granted.hold_us;
     installed.push_back(granted.page);
     // A thread that now has its last page needs the others a little longer, too.
-    for (const FaultingThread who : granted.threads)
+    for (const FaultingThread who : granted.threads) {
+      holds_.on_granted(who, now_us, [this](PageNo page, Access access) {
+        return table_.suffices(page, access);
+      });
       holds_.for_each_recent(who, [&](PageNo page) {
         PageEntry& other = table_.at(page);
         if (other.state == PageState::shared || other.state == PageState::exclusive)
           other.hold_until_us = std::max(other.hold_until_us, now_us + granted.hold_us);
       });
+    }
   }
   granted_.clear();
 }
 
-bool Requester::older_waits(PageNo page, TimeUs since_us, NodeId rival) const {
+// The home may have started a young request before an older one came, which then waits behind
+// it: two accesses may so keep from each other what they need, each against a younger rival.
+// Therefore the time is in proportion to the age: the oldest outlasts the others.
+TimeUs Requester::keep_until(PageNo page, TimeUs since_us, NodeId rival, TimeUs from_us) const {
+  TimeUs until_us = 0;
   for (const auto& [waited_for, pending] : pending_) {
     if (waited_for == page) continue;
     const TimeUs margin_us = config_.age_margin_us;
     const bool older = pending.since_us + margin_us < since_us;
     const bool same = !older && pending.since_us < since_us + margin_us;
     if (!older && !(same && config_.self < rival)) continue;
+    const TimeUs age_us = from_us - std::min(from_us, pending.since_us);
+    const TimeUs keep_us = std::min(config_.keep_max_us, age_us / 2);
     for (const Waiter& waiter : pending.waiters)
-      if (holds_.recently_granted(waiter.who, page)) return true;
+      if (holds_.recently_granted(waiter.who, page)) until_us = std::max(until_us, from_us + keep_us);
   }
-  return false;
+  return until_us;
 }
 
 void Requester::forget_client(ClientId client) {

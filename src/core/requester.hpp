@@ -37,7 +37,8 @@ struct Pending {
   Version version{};
   std::uint32_t acks_expected = 0;
   NodeSet acks_from;
-  TimeUs since_us = 0;
+  TimeUs since_us = 0;  // of the oldest access that waits
+  TimeUs asked_us = 0;
   std::vector<Waiter> waiters;
 };
 
@@ -61,8 +62,9 @@ class Requester {
   // Pages granted in this step: their hold starts now that the driver has mapped them.
   void carried_out(TimeUs now_us, std::vector<PageNo>& installed);
 
-  // Does a thread that was granted `page` wait for another page since before `since_us`?
-  bool older_waits(PageNo page, TimeUs since_us, NodeId rival) const;
+  // How long a thread that was granted `page` and waits for another since before `since_us` may
+  // keep it, counted from `from_us`; 0: there is none.
+  TimeUs keep_until(PageNo page, TimeUs since_us, NodeId rival, TimeUs from_us) const;
 
   const std::unordered_map<PageNo, Pending>& pending() const { return pending_; }
 

@@ -10,7 +10,8 @@ namespace gallocy::sim {
 
 class Random {
  public:
-  explicit Random(std::uint64_t seed) : state_(seed * 0x9e37'79b9'7f4a'7c15 + 1) {}
+  // The first number mixes the seed: neighbouring seeds would else be one stream, shifted.
+  explicit Random(std::uint64_t seed) : state_(seed) { state_ = next(); }
 
   std::uint64_t next() {  // splitmix64
     std::uint64_t z = (state_ += 0x9e37'79b9'7f4a'7c15);

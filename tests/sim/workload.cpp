@@ -23,6 +23,8 @@ void Workload::attached(NodeId node, ClientId client, ThreadId) { agents_[{node,
 
 // Every node gets memory of its own; the accesses begin when all have it.
 void Workload::start() {
+  constexpr TimeUs pauses_us[] = {20, 300, 3'000};
+  pause_us_ = world_.random().pick(pauses_us);
   make_threads();
   for (unsigned number = 0; number < world_.node_count(); ++number) {
     const NodeId node{static_cast<std::uint8_t>(number)};
@@ -83,7 +85,7 @@ void Workload::end(SimThread& thread) {
   thread.busy = false;
   ++ended_;
   const bool rests = world_.random().one_in(20);
-  run_again(thread, world_.random().below(rests ? 1'000 : 20));
+  run_again(thread, world_.random().below(rests ? 1'000 : pause_us_));
 }
 
 // ---- choosing ----------------------------------------------------------------------------

@@ -113,6 +113,7 @@ class Workload {
   std::vector<PageNo> pages_;
   std::uint64_t remaining_ = 0, ended_ = 0, write_count_ = 0, check_count_ = 0;
   unsigned waiting_for_chunks_ = 0;
+  TimeUs pause_us_ = 0;  // between operations, at most
 };
 
 }  // namespace gallocy::sim

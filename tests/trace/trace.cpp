@@ -1,0 +1,111 @@
+// Replays a golden trace of three nodes, 0 being the home of chunk 0. Lines that
+// begin with ">" are the scenario, indented ones what the core said. With --print the trace is
+// written anew instead of compared.
+//
+//   > N fault read|write PAGE      > N wait MICROSECONDS      > deliver FROM TO
+#include <deque>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "core/describe.hpp"
+#include "core/invariants.hpp"
+#include "core/node.hpp"
+
+namespace gallocy::core {
+namespace {
+
+constexpr unsigned node_count = 3;
+
+class Scenario {
+ public:
+  Scenario() {
+    for (unsigned number = 0; number < node_count; ++number) {
+      Config config;
+      config.self = NodeId{static_cast<std::uint8_t>(number)};
+      config.nodes = NodeSet{(1U << node_count) - 1};
+      entries_[number].resize(pages_per_chunk);
+      nodes_.push_back(std::make_unique<Node>(config, entries_[number]));
+    }
+    step(0, ClientCall{{}, ChunksCall{1}});
+  }
+
+  std::string play(const std::string& line) {
+    std::istringstream words(line);
+    std::string first, what;
+    words >> first;
+    if (first == "deliver") {
+      unsigned from = 0, to = 0;
+      words >> from >> to;
+      auto& pipe = pipes_[{from, to}];
+      if (pipe.empty()) return "  nothing to deliver\n";
+      const Message message = pipe.front();
+      pipe.pop_front();
+      return step(to, PeerMessage{NodeId{static_cast<std::uint8_t>(from)}, message});
+    }
+    const auto node = static_cast<unsigned>(std::stoul(first));
+    words >> what;
+    std::uint64_t number = 0;
+    if (what == "wait") {
+      words >> number;
+      now_us_ += number;
+      return step(node, Tick{});
+    }
+    std::string access;
+    words >> access >> number;
+    const PageNo page{number};
+    const bool mapped = nodes_.at(node)->table().at(page).state == PageState::shared;
+    return step(node, Fault{ClientId{0}, 1, page, access == "read" ? Access::read : Access::write,
+                            mapped ? FaultCause::write_protect : FaultCause::missing});
+  }
+
+ private:
+  std::string step(unsigned number, const Event& event) {
+    Actions actions;
+    nodes_.at(number)->step(now_us_, event, actions);
+    nodes_.at(number)->carried_out(now_us_);
+    check_invariants(*nodes_.at(number));
+    std::string said;
+    for (const Action& action : actions) {
+      said += "  " + describe(action) + "\n";
+      if (const Send* send = std::get_if<Send>(&action))
+        pipes_[{number, raw(send->to)}].push_back(send->message);
+    }
+    return said;
+  }
+
+  TimeUs now_us_ = 1'000'000;
+  std::map<unsigned, std::vector<PageEntry>> entries_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::map<std::pair<unsigned, unsigned>, std::deque<Message>> pipes_;
+};
+
+std::string replay(std::istream& trace, std::string& original) {
+  Scenario scenario;
+  std::string line, replayed;
+  while (std::getline(trace, line)) {
+    original += line + "\n";
+    if (line.starts_with("  ")) continue;
+    replayed += line + "\n";
+    if (line.starts_with("> ")) replayed += scenario.play(line.substr(2));
+  }
+  return replayed;
+}
+
+}  // namespace
+}  // namespace gallocy::core
+
+int main(int argc, char** argv) {
+  const bool print = argc == 3 && std::string(argv[1]) == "--print";
+  if (argc != 2 && !print) return 64;
+  std::ifstream trace(argv[argc - 1]);
+  if (!trace) return 64;
+  std::string original;
+  const std::string replayed = gallocy::core::replay(trace, original);
+  if (print || replayed != original) std::cout << replayed;
+  return print || replayed == original ? 0 : 1;
+}

@@ -1,0 +1,42 @@
+#include "core/holds.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace gallocy;
+using namespace gallocy::core;
+
+namespace {
+
+constexpr FaultingThread who{ClientId{0}, 1};
+const auto none = [](PageNo, Access) { return false; };
+const auto all = [](PageNo, Access) { return true; };
+
+}  // namespace
+
+TEST_CASE("losing a page again doubles the hold, a new page resets it") {
+  const Config config;
+  Holds holds(config);
+  holds.on_miss(who, PageNo{1}, Access::read, 10);
+  CHECK(holds.hold_us(who) == 100);
+  holds.on_miss(who, PageNo{1}, Access::read, 20);
+  CHECK(holds.hold_us(who) == 200);
+  holds.on_miss(who, PageNo{2}, Access::read, 30);
+  CHECK(holds.hold_us(who) == 100);
+}
+
+TEST_CASE("an access that loses one page while it waits for another keeps its age") {
+  const Config config;
+  Holds holds(config);
+  holds.on_miss(who, PageNo{1}, Access::write, 10);
+  CHECK(holds.on_miss(who, PageNo{2}, Access::write, 20) == 20);
+  holds.on_granted(who, 500, none);
+  CHECK(holds.on_miss(who, PageNo{1}, Access::write, 510) == 20);
+}
+
+TEST_CASE("an access that had all its pages together is over") {
+  const Config config;
+  Holds holds(config);
+  holds.on_miss(who, PageNo{1}, Access::write, 10);
+  holds.on_granted(who, 20, all);
+  CHECK(holds.on_miss(who, PageNo{1}, Access::write, 900) == 900);
+}

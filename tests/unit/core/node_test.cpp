@@ -1,0 +1,42 @@
+#include "support.hpp"
+
+using namespace gallocy;
+using namespace gallocy::core;
+
+TEST_CASE("the first write of a page at its home needs no message") {
+  Core core(0);
+  give_chunk(core);
+  CHECK(core.fault(Access::write, 5) == Lines{"install page 5 write from zero client 0"});
+  CHECK(core.state(5) == PageState::exclusive);
+}
+
+TEST_CASE("a fault outside the region is counted once and ends in poison") {
+  Core core(0);
+  CHECK(core.fault(Access::read, 9'999) == Lines{"poison page 9999 client 0"});
+  CHECK(core.counts().faults_seen == 1);
+}
+
+TEST_CASE("memory that nobody was given is poison") {
+  Core core(0);
+  CHECK(core.fault(Access::read, 5) == Lines{"poison page 5 client 0"});
+}
+
+TEST_CASE("a message of an old epoch is dropped without a word") {
+  Core core(0);
+  give_chunk(core);
+  CHECK(core.from(1, by(1, 1), PageRequest{RequestKind::read, PageNo{5}, 0}, Epoch{0}).empty());
+}
+
+TEST_CASE("a request to a node that is not the home drops the peer") {
+  Core core(1);
+  const auto lines = core.from(2, by(2, 1), PageRequest{RequestKind::read, PageNo{5}, 0});
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].starts_with("drop peer 2"));
+}
+
+TEST_CASE("bytes of a transaction that is over are dropped") {
+  Core core(0);
+  give_chunk(core);
+  CHECK(core.from(1, by(0, 77), PageData{PageNo{5}, Version{1}, Access::write, 0}).empty());
+  CHECK(core.state(5) == PageState::invalid);
+}
