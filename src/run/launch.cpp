@@ -77,7 +77,7 @@ bool Launch::start_daemon() {
   const auto& ready = daemon.log().ready();
   if (!wait_until(in_ms(daemon_ready_limit_ms), [&] { return ready.has_value(); })) {
     too_late(fmt::format("the daemon of node {} was not ready within {} s", daemon.node(),
-                      daemon_ready_limit_ms / 1000));
+                         daemon_ready_limit_ms / 1000));
     return false;
   }
   if (ready->node == daemon.node()) return true;
@@ -109,7 +109,7 @@ bool Launch::learn_nodes() {
     for (const auto& session : sessions_)
       if (!session.node)
         too_late(fmt::format("the daemon at {} did not say within {} s which node it is",
-                          session.socket_path(), job_ready_limit_ms / 1000));
+                             session.socket_path(), job_ready_limit_ms / 1000));
     return false;
   }
   for (const auto& session : sessions_)
@@ -141,7 +141,7 @@ bool Launch::create_job() {
   for (const auto& session : sessions_)
     if (!session.ready)
       too_late(fmt::format("the daemon of node {} did not take the job within {} s", *session.node,
-                        job_ready_limit_ms / 1000));
+                           job_ready_limit_ms / 1000));
   return false;
 }
 
@@ -168,8 +168,8 @@ bool Launch::await_check_in() {
   if (rank_0_left()) return true;
   for (const auto& rank : ranks_)
     if (!rank.attached)
-      too_late(fmt::format("rank {} on node {} did not call gallocy_init() within {} s", rank.number,
-                        rank.node, check_in_limit_ms / 1000));
+      too_late(fmt::format("rank {} on node {} did not call gallocy_init() within {} s",
+                           rank.number, rank.node, check_in_limit_ms / 1000));
   if (verdict_) return false;
   ipc::JobStart start;
   start.job = job_;

@@ -113,9 +113,9 @@ Try<Request> parse_command_line(int argc, char** argv) {
   CLI::Option* count = app.add_option("-n", rank_count, "how many ranks, 1 to 64 (default 1)");
   CLI::Option* daemon =
       app.add_option("--daemon", sockets,
-                 "use running daemons, ranks go round; without it one private daemon is "
-                 "started for each rank")
-      ->type_name("SOCKET,...");
+                     "use running daemons, ranks go round; without it one private daemon is "
+                     "started for each rank")
+          ->type_name("SOCKET,...");
   app.add_option("--timeout", options.timeout_s, "end the job after so many seconds");
   // A flag with a value, not an option with an optional one: that would take the program's name.
   app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
