@@ -140,9 +140,13 @@ Status join_job() {
   process.socket_fd = socket->get();
   process.orders_fd = welcome->orders.get();
   new (&process.heap) heap::Heap({process.rank, process.node}, daemon_chunks());
-  if (auto status = start_agent(); !status) return status;
+  process.userfault_fd = userfault->get();
   self.thread = *thread;
-  process.userfault_fd = userfault->release();
+  // Before the agent: it may be told to start a thread, which calls gallocy, before this thread
+  // gets to run again. gallocy_init() takes it back if there is no agent.
+  process.phase.store(Phase::member, std::memory_order_release);
+  if (auto status = start_agent(); !status) return status;
+  userfault->release();
   socket->release();
   welcome->orders.release();
   welcome->doorbell.release();

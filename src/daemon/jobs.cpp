@@ -31,6 +31,12 @@ JobSettings settings_of(const wire::JobOpen& open, NodeId self) {
   return settings;
 }
 
+ipc::NodeInfo node_info(NodeId self) {
+  ipc::NodeInfo info;
+  info.node = raw(self);
+  return info;
+}
+
 template <class List, class Item>
 auto take_from(List& list, const Item& item) {
   const auto at = std::find_if(list.begin(), list.end(),
@@ -73,6 +79,7 @@ Status Jobs::on_message(Session& session, const ipc::AnyMessage& message) {
   if (const auto* hello = message.as<ipc::ClientHello>()) on_client(session, *hello);
   else if (const auto* create = message.as<ipc::JobCreate>()) on_create(session, *create);
   else if (const auto* watch = message.as<ipc::JobWatch>()) on_watch(session, *watch);
+  else if (message.as<ipc::NodeQuery>() != nullptr) session.send(node_info(context_.self));
   else return fail(EPROTO, "a first message of kind ", static_cast<unsigned>(message.kind()));
   return {};
 }

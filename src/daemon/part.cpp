@@ -103,7 +103,8 @@ void Part::out_of_time() {
   const NodeSet missing = awaited_.empty() ? unready_ : awaited_;
   fail_with(Sentence("node ", raw(missing.empty() ? settings_.self : missing.lowest()),
                      " was not ready for job ", Hex{raw(settings_.job)}, " within ", open_limit_s,
-                     " s"));
+                     " s: is its daemon running, and does every daemon have --peer for those of "
+                     "lower ids?"));
 }
 
 // ---- launchers and clients -----------------------------------------------------------------

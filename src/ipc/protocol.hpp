@@ -38,6 +38,9 @@ enum class Kind : std::uint16_t {
   rank_attached = 32,
   rank_gone,   // its socket closed
   job_failed,  // the job can't go on; a sentence says why
+  // launcher <-> daemon, before job_create or job_watch on the same connection
+  node_query = 48,
+  node_info,
 };
 
 struct Header {
@@ -177,6 +180,18 @@ struct JobFailed {
   Header header;
   std::uint64_t job = 0;
   char sentence[sentence_bytes] = {};
+};
+
+// Which node is this? A launcher that was given the sockets of running daemons asks before it
+// can name the nodes in JobCreate. The connection goes on as if nothing had been asked.
+struct NodeQuery {
+  Header header;
+};
+
+struct NodeInfo {
+  Header header;
+  std::uint32_t node = 0;
+  std::uint32_t reserved = 0;
 };
 
 // ---- the ring ----------------------------------------------------------------------------

@@ -1,0 +1,106 @@
+"""Runs meson's tests suite by suite and counts them. Used by scripts/check.
+
+usage: run_suites.py BUILD [--ci | --full]
+
+Prints "suite NAME: N passed, N failed, N skipped, S seconds" for each, the output of tests that
+failed, and at the very end "N passed, N failed, N skipped" over all. Exits 1 if any failed, or
+if nothing passed.
+"""
+import collections
+import json
+import os
+import subprocess
+import sys
+import time
+
+SUITES = ("lint", "unit", "trace", "sim", "system", "install")
+OUTPUT_LINES_MAX = 200
+FAILED_RESULTS = {"FAIL", "ERROR", "TIMEOUT", "INTERRUPT", "UNEXPECTEDPASS"}
+SKIPPED_RESULTS = {"SKIP", "IGNORED"}
+
+
+def two_cpus():
+    cpus = sorted(os.sched_getaffinity(0))[:2]
+    return ["taskset", "-c", ",".join(map(str, cpus))] if len(cpus) == 2 else []
+
+
+def passes_of(mode):
+    """(name, suite, prefix) for every run."""
+    passes = []
+    for suite in SUITES:
+        if mode == "" or (mode == "--ci" and suite != "system"):
+            passes.append((suite, suite, []))
+            continue
+        passes.append((suite + " (two CPUs)" if suite == "system" else suite, suite,
+                       two_cpus() if suite == "system" else []))
+        if suite not in ("lint", "install"):
+            passes.append((suite + " (one CPU)", suite, first_cpu()))
+    return passes
+
+
+def first_cpu():
+    return ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
+
+
+def has_tests(build, suite):
+    listed = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--list", "--suite",
+                             suite], capture_output=True, text=True)
+    return any(" / " in line for line in listed.stdout.splitlines())
+
+
+def read_log(path):
+    with open(path) as file:
+        return [json.loads(line) for line in file if line.strip()]
+
+
+def print_output(test):
+    print(f"---- {test['name']}: {test['result']} after {test['duration']:.1f} s ----")
+    for part in ("stdout", "stderr"):
+        lines = (test.get(part) or "").splitlines()
+        if len(lines) > OUTPUT_LINES_MAX:
+            print(f"({len(lines) - OUTPUT_LINES_MAX} lines of {part} left out)")
+        print("\n".join(lines[-OUTPUT_LINES_MAX:]))
+
+
+def run_pass(build, number, name, suite, prefix):
+    counts = collections.Counter()
+    if not has_tests(build, suite):
+        print(f"suite {name}: 0 passed, 0 failed, 0 skipped, 0 seconds", flush=True)
+        return counts
+    log_base = f"check-{number}"
+    log_path = os.path.join(build, "meson-logs", f"{log_base}.json")
+    if os.path.exists(log_path):
+        os.unlink(log_path)
+    began = time.monotonic()
+    # One after the other in the system suite: its tests measure time and start many processes.
+    options = ["--num-processes", "1"] if suite in ("system", "install") else []
+    options += ["--timeout-multiplier", "3"] if name.endswith("(one CPU)") else []
+    done = subprocess.run([*prefix, "meson", "test", "-C", build, "--no-rebuild", "--suite", suite,
+                           "--logbase", log_base, *options],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    seconds = time.monotonic() - began
+    tests = read_log(log_path) if os.path.exists(log_path) else []
+    for test in tests:
+        failed = test["result"] in FAILED_RESULTS
+        what = "failed" if failed else "skipped" if test["result"] in SKIPPED_RESULTS else "passed"
+        counts[what] += 1
+        if failed:
+            print_output(test)
+    if done.returncode != 0 and counts["failed"] == 0:
+        print(done.stdout)
+        counts["failed"] += 1
+    print(f"suite {name}: {counts['passed']} passed, {counts['failed']} failed, "
+          f"{counts['skipped']} skipped, {seconds:.0f} seconds", flush=True)
+    return counts
+
+
+def main():
+    build, mode = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
+    total = collections.Counter()
+    for number, (name, suite, prefix) in enumerate(passes_of(mode)):
+        total += run_pass(build, number, name, suite, prefix)
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+    return 1 if total["failed"] > 0 or total["passed"] == 0 else 0
+
+
+sys.exit(main())

@@ -1,0 +1,160 @@
+#include "core/describe.hpp"
+
+#include <fmt/format.h>
+
+namespace gallocy::core {
+namespace {
+
+constexpr const char* request_names[] = {"read_request", "write_request", "upgrade_request"};
+constexpr const char* cause_names[] = {"missing", "minor", "write_protect"};
+constexpr const char* source_names[] = {"message", "zero", "present"};
+constexpr const char* lock_names[] = {"lock", "try_lock", "unlock", "destroy"};
+
+template <class Enum, std::size_t count>
+const char* pick(const char* const (&names)[count], Enum value) {
+  const auto index = static_cast<std::size_t>(value);
+  return index < count ? names[index] : "?";
+}
+
+// Offered as overloads so that a new message without a text does not compile.
+std::string text(const PageRequest& m) {
+  return fmt::format("{} page {}", pick(request_names, m.kind), raw(m.page));
+}
+std::string text(const Recall& m) {
+  return fmt::format("recall to {} page {} v{} for node {} acks {}",
+                     m.access == Access::read ? "shared" : "invalid", raw(m.page),
+                     raw(m.version), raw(m.requester), m.acks_expected);
+}
+std::string text(const Invalidate& m) {
+  return fmt::format("invalidate page {} for node {}", raw(m.page), raw(m.requester));
+}
+std::string text(const InvalidateAck& m) {
+  return fmt::format("invalidate_ack page {}", raw(m.page));
+}
+std::string text(const PageData& m) {
+  return fmt::format("page_data page {} v{} {} acks {}", raw(m.page), raw(m.version),
+                     name_of(m.access), m.acks_expected);
+}
+std::string text(const Grant& m) {
+  return fmt::format("grant page {} v{} {} acks {}{}", raw(m.page), raw(m.version),
+                     name_of(m.access), m.acks_expected, m.zero ? " zero" : "");
+}
+std::string text(const Done& m) { return fmt::format("done page {}", raw(m.page)); }
+std::string text(const Release& m) { return fmt::format("release page {}", raw(m.page)); }
+std::string text(const ChunkRequest& m) { return fmt::format("chunk_request {}", m.count); }
+std::string text(const ChunkGrant& m) {
+  return fmt::format("chunk_grant chunk {} + {}", raw(m.first), m.count);
+}
+std::string text(const ChunkQuery& m) { return fmt::format("chunk_query chunk {}", raw(m.chunk)); }
+std::string text(const ChunkHome& m) {
+  if (m.home == no_node) return fmt::format("chunk_home chunk {} none", raw(m.chunk));
+  return fmt::format("chunk_home chunk {} node {}", raw(m.chunk), raw(m.home));
+}
+std::string text(const LockRequest& m) {
+  return fmt::format("{} {:#x} thread {:#x}", pick(lock_names, m.operation), m.address,
+                     raw(m.thread));
+}
+std::string text(const LockReply& m) { return fmt::format("lock_reply {}", m.status); }
+std::string text(const ThreadStart& m) { return fmt::format("thread_start {:#x}", raw(m.thread)); }
+std::string text(const ThreadStarted& m) {
+  return fmt::format("thread_started {:#x} status {}", raw(m.thread), m.status);
+}
+std::string text(const ThreadExited& m) {
+  return fmt::format("thread_exited {:#x} result {:#x}", raw(m.thread), m.result);
+}
+std::string text(const ThreadJoin& m) {
+  return fmt::format("thread_join {:#x} by {:#x}", raw(m.thread), raw(m.joiner));
+}
+std::string text(const ThreadJoined& m) {
+  return fmt::format("thread_joined status {} result {:#x}", m.status, m.result);
+}
+std::string text(const BlockFreed& m) { return fmt::format("block_freed {:#x}", m.address); }
+
+std::string text(const ChunksCall& c) { return fmt::format("chunks {}", c.count); }
+std::string text(const ThreadCreateCall& c) {
+  return fmt::format("thread_create {:#x}({:#x})", c.function, c.argument);
+}
+std::string text(const NextOrderCall&) { return "next_order"; }
+std::string text(const TakeFreedCall&) { return "take_freed"; }
+
+std::string text(const Fault& e) {
+  return fmt::format("fault {} {} page {} client {} thread {}", name_of(e.access),
+                     pick(cause_names, e.cause), raw(e.page), raw(e.client), e.thread);
+}
+std::string text(const PeerMessage& e) {
+  return fmt::format("from {}: {}", raw(e.from), describe(e.message));
+}
+std::string text(const ClientAttached& e) {
+  return fmt::format("client {} attached{}", raw(e.client), e.runs_main ? ", runs main" : "");
+}
+std::string text(const ClientGone& e) { return fmt::format("client {} gone", raw(e.client)); }
+std::string text(const ClientCall& e) {
+  return fmt::format("call of client {}: {}", raw(e.tag.client),
+                     std::visit([](const auto& call) { return text(call); }, e.call));
+}
+std::string text(const JobEnding& e) { return fmt::format("job ends with {}", e.status); }
+std::string text(const Tick&) { return "tick"; }
+
+std::string text(const Payload& payload) {
+  if (payload.kind == PayloadKind::frame) return " + frame";
+  if (payload.kind == PayloadKind::slot) return fmt::format(" + slot {}", payload.slot);
+  return "";
+}
+std::string text(const Send& a) {
+  return fmt::format("to {}: {}{}", raw(a.to), describe(a.message), text(a.payload));
+}
+std::string text(const Install& a) {
+  return fmt::format("install page {} {} from {} client {}", raw(a.page), name_of(a.access),
+                     pick(source_names, a.source), raw(a.client));
+}
+std::string text(const Store& a) { return fmt::format("store page {}", raw(a.page)); }
+std::string text(const Unprotect& a) {
+  return fmt::format("unprotect page {} client {}", raw(a.page), raw(a.client));
+}
+std::string text(const Wake& a) {
+  return fmt::format("wake page {} client {}", raw(a.page), raw(a.client));
+}
+std::string text(const Poison& a) {
+  return fmt::format("poison page {} client {}", raw(a.page), raw(a.client));
+}
+std::string text(const Protect& a) { return fmt::format("protect page {}", raw(a.page)); }
+std::string text(const Capture& a) {
+  return fmt::format("capture page {} in slot {}", raw(a.page), a.slot);
+}
+std::string text(const Drop& a) { return fmt::format("drop page {}", raw(a.page)); }
+std::string text(const Reply& a) {
+  return fmt::format("reply to client {} slot {}: {}", raw(a.tag.client), a.tag.slot, a.status);
+}
+std::string text(const NotifyAgent& a) { return fmt::format("notify client {}", raw(a.client)); }
+std::string text(const FreedPending& a) {
+  return fmt::format("{} freed blocks for client {}", a.count, raw(a.client));
+}
+std::string text(const Attached& a) {
+  return fmt::format("client {} is thread {:#x}", raw(a.client), raw(a.thread));
+}
+std::string text(const DropPeer& a) { return fmt::format("drop peer {}: {}", raw(a.peer), a.reason); }
+
+}  // namespace
+
+std::string describe(const Message& message) {
+  return fmt::format("{} {{{},{}}}",
+                     std::visit([](const auto& body) { return text(body); }, message.body),
+                     raw(message.transaction.requester), message.transaction.counter);
+}
+
+std::string describe(const Event& event) {
+  return std::visit([](const auto& what) { return text(what); }, event);
+}
+
+std::string describe(const Action& action) {
+  return std::visit([](const auto& what) { return text(what); }, action);
+}
+
+const char* name_of(PageState state) {
+  constexpr const char* names[] = {"invalid", "shared", "exclusive", "leaving", "installing"};
+  return pick(names, state);
+}
+
+const char* name_of(Access access) { return access == Access::read ? "read" : "write"; }
+
+}  // namespace gallocy::core

@@ -1,0 +1,151 @@
+#include "core/holder.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace gallocy::core {
+
+Holder::Holder(const Config& config, PageTable& table, Requester& requester, Outbox& outbox)
+    : config_(config), table_(table), requester_(requester), outbox_(outbox),
+      slot_transactions_(config.slot_count) {
+  for (std::uint32_t slot = config.slot_count; slot > 0; --slot)
+    free_slots_.push_back(static_cast<std::uint16_t>(slot - 1));
+}
+
+bool Holder::on_recall(NodeId, Transaction transaction, const Recall& recall, TimeUs now_us) {
+  return add(recall.page,
+             Demand{transaction, recall.requester, false, recall.access, recall.version,
+                    recall.acks_expected, now_us - std::min(now_us, recall.age_us),
+                    now_us + config_.keep_max_us},
+             now_us);
+}
+
+bool Holder::on_invalidate(NodeId, Transaction transaction, const Invalidate& invalidate,
+                           TimeUs now_us) {
+  return add(invalidate.page,
+             Demand{transaction, invalidate.requester, true, Access::write, Version{}, 0,
+                    now_us - std::min(now_us, invalidate.age_us), now_us + config_.keep_max_us},
+             now_us);
+}
+
+bool Holder::add(PageNo page, const Demand& demand, TimeUs now_us) {
+  const PageState state = table_.at(page).state;
+  const bool held = state == PageState::shared || state == PageState::exclusive ||
+                    state == PageState::installing;
+  if (!held || demand.requester == config_.self) return false;
+  if (demand.invalidate && state == PageState::exclusive) return false;
+  if (!demands_.emplace(page, demand).second) return false;
+  serve_or_wait(page, now_us);
+  return true;
+}
+
+// A read copy of a shared page takes nothing away; everything else waits for the hold, and then
+// for an older access here that still needs the page, and then for a slot.
+TimeUs Holder::ready_at(PageNo page, const Demand& demand, TimeUs now_us) const {
+  const PageEntry& entry = table_.at(page);
+  if (entry.state == PageState::shared && demand.access == Access::read) return now_us;
+  if (now_us < entry.hold_until_us) return entry.hold_until_us;
+  if (now_us < demand.keep_until_us &&
+      requester_.older_waits(page, demand.since_us, demand.requester))
+    return std::min(demand.keep_until_us, now_us + config_.hold_min_us);
+  return now_us;
+}
+
+void Holder::serve_or_wait(PageNo page, TimeUs now_us) {
+  const Demand demand = demands_.at(page);
+  const PageState state = table_.at(page).state;
+  // Installed in this very step: carried_out() starts the hold and schedules this again.
+  if (state == PageState::installing) return;
+  if (const TimeUs at_us = ready_at(page, demand, now_us); at_us > now_us) {
+    schedule(page, at_us);
+    return;
+  }
+  const bool needs_slot = !demand.invalidate && demand.access == Access::write;
+  if (needs_slot && free_slots_.empty()) {
+    wants_slot_.emplace(demand.since_us, page);
+    return;
+  }
+  demands_.erase(page);
+  if (demand.invalidate) drop(page, demand);
+  else if (demand.access == Access::read) give_read_copy(page, demand);
+  else give_away(page, demand);
+}
+
+void Holder::schedule(PageNo page, TimeUs at_us) {
+  if (const auto old = due_of_.find(page); old != due_of_.end()) due_.erase({old->second, page});
+  due_of_[page] = at_us;
+  due_.emplace(at_us, page);
+}
+
+void Holder::give_read_copy(PageNo page, const Demand& demand) {
+  PageEntry& entry = table_.at(page);
+  if (entry.state == PageState::exclusive) {
+    outbox_.act(Protect{page});
+    entry.state = PageState::shared;
+  }
+  outbox_.send(demand.requester, demand.transaction,
+               PageData{page, demand.version, Access::read, demand.acks_expected},
+               Payload{PayloadKind::frame, no_slot});
+}
+
+void Holder::give_away(PageNo page, const Demand& demand) {
+  PageEntry& entry = table_.at(page);
+  const std::uint16_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  GALLOCY_CHECK(entry.slot_plus_one == 0, GALLOCY_VALUE(raw(page)));
+  const bool writable = entry.state == PageState::exclusive;
+  entry.slot_plus_one = static_cast<std::uint16_t>(slot + 1);
+  entry.state = PageState::leaving;
+  slot_transactions_[slot] = demand.transaction;
+  // Nobody may write between the copy and the drop, or that write is lost.
+  if (writable) outbox_.act(Protect{page});
+  outbox_.act(Capture{page, slot});
+  outbox_.act(Drop{page});
+  left_.push_back(page);
+  outbox_.send(demand.requester, demand.transaction,
+               PageData{page, demand.version, Access::write, demand.acks_expected},
+               Payload{PayloadKind::slot, slot});
+}
+
+void Holder::drop(PageNo page, const Demand& demand) {
+  table_.at(page).state = PageState::leaving;
+  outbox_.act(Drop{page});
+  left_.push_back(page);
+  outbox_.send(demand.requester, demand.transaction, InvalidateAck{page});
+}
+
+bool Holder::on_release(NodeId, Transaction transaction, const Release& release, TimeUs now_us) {
+  PageEntry& entry = table_.at(release.page);
+  if (entry.slot_plus_one == 0) return false;
+  const auto slot = static_cast<std::uint16_t>(entry.slot_plus_one - 1);
+  if (slot_transactions_[slot] != transaction) return false;
+  entry.slot_plus_one = 0;
+  free_slots_.push_back(slot);
+  // The oldest may have to wait for something else again (an older access here): then the slot
+  // is the next one's.
+  while (!wants_slot_.empty() && !free_slots_.empty()) {
+    const PageNo page = wants_slot_.begin()->second;
+    wants_slot_.erase(wants_slot_.begin());
+    serve_or_wait(page, now_us);
+  }
+  return true;
+}
+
+void Holder::on_time(TimeUs now_us) {
+  while (!due_.empty() && due_.begin()->first <= now_us) {
+    const PageNo page = due_.begin()->second;
+    due_.erase(due_.begin());
+    due_of_.erase(page);
+    serve_or_wait(page, now_us);
+  }
+}
+
+void Holder::carried_out(const std::vector<PageNo>& installed) {
+  for (const PageNo page : installed)
+    if (demands_.contains(page)) schedule(page, table_.at(page).hold_until_us);
+  for (const PageNo page : left_) table_.at(page).state = PageState::invalid;
+  left_.clear();
+}
+
+}  // namespace gallocy::core

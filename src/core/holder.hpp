@@ -1,0 +1,77 @@
+// The side that has a copy which somebody else needs: recalls and invalidations, delayed while
+// the page is held, and the slots that keep the bytes of pages given away until the home knows
+// that they arrived.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "core/config.hpp"
+#include "core/message.hpp"
+#include "core/outbox.hpp"
+#include "core/page_table.hpp"
+#include "core/requester.hpp"
+
+namespace gallocy::core {
+
+// A recall or an invalidation that could not be served when it came. One per page at most,
+// since the home serves one transaction per page at a time.
+struct Demand {
+  Transaction transaction;
+  NodeId requester = no_node;
+  bool invalidate = false;
+  Access access = Access::write;  // what the requester will get
+  Version version{};
+  std::uint32_t acks_expected = 0;
+  TimeUs since_us = 0;       // of the requester's access, by this clock
+  TimeUs keep_until_us = 0;  // no older access here delays it further than that
+};
+
+class Holder {
+ public:
+  Holder(const Config& config, PageTable& table, Requester& requester, Outbox& outbox);
+
+  bool on_recall(NodeId from, Transaction transaction, const Recall& recall, TimeUs now_us);
+  bool on_invalidate(NodeId from, Transaction transaction, const Invalidate& invalidate,
+                     TimeUs now_us);
+  bool on_release(NodeId from, Transaction transaction, const Release& release, TimeUs now_us);
+  void on_time(TimeUs now_us);
+  // `installed`: pages whose hold has begun in this step.
+  void carried_out(const std::vector<PageNo>& installed);
+
+  // 0: nothing waits for time to pass.
+  TimeUs next_deadline() const { return due_.empty() ? 0 : due_.begin()->first; }
+  const std::unordered_map<PageNo, Demand>& demands() const { return demands_; }
+  std::uint32_t used_slot_count() const {
+    return config_.slot_count - static_cast<std::uint32_t>(free_slots_.size());
+  }
+  std::size_t waiting_for_slot_count() const { return wants_slot_.size(); }
+  std::size_t scheduled_count() const { return due_.size(); }
+
+ private:
+  bool add(PageNo page, const Demand& demand, TimeUs now_us);
+  void serve_or_wait(PageNo page, TimeUs now_us);
+  TimeUs ready_at(PageNo page, const Demand& demand, TimeUs now_us) const;
+  void schedule(PageNo page, TimeUs at_us);
+  void give_read_copy(PageNo page, const Demand& demand);
+  void give_away(PageNo page, const Demand& demand);
+  void drop(PageNo page, const Demand& demand);
+
+  const Config& config_;
+  PageTable& table_;
+  Requester& requester_;
+  Outbox& outbox_;
+  std::unordered_map<PageNo, Demand> demands_;
+  std::set<std::pair<TimeUs, PageNo>> due_;
+  std::unordered_map<PageNo, TimeUs> due_of_;
+  std::set<std::pair<TimeUs, PageNo>> wants_slot_;  // oldest first
+  std::vector<std::uint16_t> free_slots_;
+  std::vector<Transaction> slot_transactions_;
+  std::vector<PageNo> left_;  // in this step
+};
+
+}  // namespace gallocy::core

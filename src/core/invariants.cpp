@@ -1,0 +1,81 @@
+#include "core/invariants.hpp"
+
+#include "base/check.hpp"
+
+namespace gallocy::core {
+namespace {
+
+bool holds_copy(PageState state) {
+  return state == PageState::shared || state == PageState::exclusive;
+}
+
+void check_pending(const Node& node, PageNo page, const Pending& pending) {
+  const PageState state = node.table().at(page).state;
+  // Who has the page exclusively has nothing to ask for.
+  GALLOCY_CHECK(state != PageState::exclusive && state != PageState::leaving,
+                GALLOCY_VALUE(raw(page)), GALLOCY_VALUE(state));
+  GALLOCY_CHECK(state != PageState::installing || pending.permitted, GALLOCY_VALUE(raw(page)));
+  GALLOCY_CHECK(!pending.sent || pending.home != no_node, GALLOCY_VALUE(raw(page)));
+  GALLOCY_CHECK(!pending.permitted || pending.sent, GALLOCY_VALUE(raw(page)));
+}
+
+void check_demand(const Node& node, PageNo page, const Demand& demand) {
+  const PageState state = node.table().at(page).state;
+  GALLOCY_CHECK(holds_copy(state), GALLOCY_VALUE(raw(page)), GALLOCY_VALUE(state));
+  GALLOCY_CHECK(!demand.invalidate || state == PageState::shared, GALLOCY_VALUE(raw(page)));
+  GALLOCY_CHECK(demand.requester != node.config().self, GALLOCY_VALUE(raw(page)));
+}
+
+void check_directory_entry(PageNo page, const DirectoryEntry& entry, const NodeSet& nodes) {
+  GALLOCY_CHECK((entry.copyset.bits() & ~nodes.bits()) == 0, GALLOCY_VALUE(raw(page)));
+  if (entry.state == DirectoryState::exclusive)
+    GALLOCY_CHECK(entry.copyset.count() == 1, GALLOCY_VALUE(raw(page)));
+  if (entry.state == DirectoryState::shared)
+    GALLOCY_CHECK(!entry.copyset.empty(), GALLOCY_VALUE(raw(page)));
+  if (entry.state == DirectoryState::zero)
+    GALLOCY_CHECK(raw(entry.version) == 0, GALLOCY_VALUE(raw(page)));
+  GALLOCY_CHECK(entry.busy || entry.queue.empty(), GALLOCY_VALUE(raw(page)));
+  GALLOCY_CHECK(entry.queue.size() < nodes.count(), GALLOCY_VALUE(raw(page)));
+}
+
+// Every slot in use is some page's, and no slot is two pages'.
+void check_pages(const Node& node) {
+  std::uint32_t slots = 0;
+  for (std::uint64_t number = 0; number < node.table().page_count(); ++number) {
+    const PageEntry& entry = node.table().at(PageNo{number});
+    GALLOCY_CHECK(entry.state <= PageState::installing, GALLOCY_VALUE(number));
+    GALLOCY_CHECK(entry.state != PageState::leaving, GALLOCY_VALUE(number));
+    // Between steps only a page that waits for acknowledgements is still being installed.
+    GALLOCY_CHECK(entry.state != PageState::installing ||
+                      node.requester().pending().contains(PageNo{number}),
+                  GALLOCY_VALUE(number));
+    if (entry.slot_plus_one != 0) ++slots;
+  }
+  GALLOCY_CHECK(slots == node.holder().used_slot_count(), GALLOCY_VALUE(slots),
+                GALLOCY_VALUE(node.holder().used_slot_count()));
+}
+
+}  // namespace
+
+void check_counters(const Node& node) {
+  const Config& config = node.config();
+  const std::size_t waiting = node.holder().waiting_for_slot_count();
+  GALLOCY_CHECK(node.holder().used_slot_count() <= config.slot_count);
+  // A slot that is free while a page waits for one would never be given to it.
+  GALLOCY_CHECK(waiting == 0 || node.holder().used_slot_count() == config.slot_count,
+                GALLOCY_VALUE(waiting), GALLOCY_VALUE(node.holder().used_slot_count()));
+  // Every demand waits for the time or for a slot: nothing else would serve it.
+  GALLOCY_CHECK(node.holder().demands().size() == waiting + node.holder().scheduled_count(),
+                GALLOCY_VALUE(node.holder().demands().size()), GALLOCY_VALUE(waiting));
+}
+
+void check_invariants(const Node& node) {
+  check_counters(node);
+  check_pages(node);
+  for (const auto& [page, pending] : node.requester().pending()) check_pending(node, page, pending);
+  for (const auto& [page, demand] : node.holder().demands()) check_demand(node, page, demand);
+  for (const auto& [page, entry] : node.directory().entries())
+    check_directory_entry(page, entry, node.config().nodes);
+}
+
+}  // namespace gallocy::core

@@ -1,0 +1,259 @@
+#include "core/node.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/check.hpp"
+
+namespace gallocy::core {
+
+Node::Node(const Config& config, std::span<PageEntry> entries)
+    : config_(config), table_(entries), outbox_(config_),
+      chunks_(config_, entries.size(), outbox_), holds_(config_), directory_(config_, outbox_),
+      requester_(config_, table_, chunks_, holds_, statistics_, outbox_),
+      holder_(config_, table_, requester_, outbox_), locks_(outbox_),
+      threads_(config_, statistics_, outbox_) {
+  GALLOCY_CHECK(config_.nodes.contains(config_.self), GALLOCY_VALUE(raw(config_.self)));
+  GALLOCY_CHECK(entries.size() % pages_per_chunk == 0, GALLOCY_VALUE(entries.size()));
+}
+
+void Node::step(TimeUs now_us, const Event& event, Actions& actions) {
+  GALLOCY_CHECK(!carrying_out_);
+  carrying_out_ = true;
+  outbox_.begin(actions);
+  std::visit([&](const auto& what) { on(now_us, what); }, event);
+  drain_local(now_us);
+  holder_.on_time(now_us);
+  drain_local(now_us);
+  outbox_.end();
+}
+
+void Node::carried_out(TimeUs now_us) {
+  GALLOCY_CHECK(carrying_out_);
+  carrying_out_ = false;
+  installed_.clear();
+  requester_.carried_out(now_us, installed_);
+  holder_.carried_out(installed_);
+}
+
+void Node::drain_local(TimeUs now_us) {
+  Message message;
+  while (outbox_.take_local(message)) receive(config_.self, message, now_us);
+}
+
+void Node::receive(NodeId from, const Message& message, TimeUs now_us) {
+  if (message.epoch != config_.epoch) return;  // of a membership that is over
+  const Received received{from, message.transaction, now_us};
+  const bool allowed =
+      std::visit([&](const auto& body) { return handle(received, body); }, message.body);
+  if (allowed) return;
+  GALLOCY_CHECK(from != config_.self, GALLOCY_VALUE(message.body.index()),
+                GALLOCY_VALUE(message.transaction.counter));
+  outbox_.act(DropPeer{from, "a message that the protocol does not allow in this state"});
+}
+
+void Node::on(TimeUs now_us, const Fault& fault) {
+  if (table_.contains(fault.page)) {
+    requester_.on_fault(fault, now_us);
+    return;
+  }
+  outbox_.act(Poison{fault.client, fault.page});
+  statistics_.resolved(fault.client, Resolution::poisoned);
+}
+
+void Node::on(TimeUs now_us, const PeerMessage& message) {
+  receive(message.from, message.message, now_us);
+}
+
+void Node::on(TimeUs, const ClientAttached& attached) {
+  outbox_.act(Attached{attached.client, threads_.attach(attached.client, attached.runs_main)});
+}
+
+void Node::on(TimeUs, const ClientGone& gone) {
+  threads_.forget_client(gone.client);
+  requester_.forget_client(gone.client);
+  holds_.forget_client(gone.client);
+  freed_.erase(gone.client);
+}
+
+void Node::on(TimeUs now_us, const ClientCall& made) {
+  std::visit([&](const auto& what) { call(made.tag, what, now_us); }, made.call);
+}
+
+void Node::on(TimeUs, const JobEnding& ending) { threads_.end(ending.status); }
+
+void Node::on(TimeUs, const Tick&) {}
+
+// ---- addresses and homes -----------------------------------------------------------------
+
+bool Node::valid_address(std::uint64_t address) const {
+  return address >= config_.region_address &&
+         (address - config_.region_address) / page_bytes < table_.page_count();
+}
+
+PageNo Node::page_at(std::uint64_t address) const {
+  return PageNo{(address - config_.region_address) / page_bytes};
+}
+
+bool Node::homed_here(PageNo page) const {
+  return table_.contains(page) && chunks_.home_of(chunk_of(page)) == config_.self;
+}
+
+// Whoever holds a page has asked its home for it, so the home is known.
+bool Node::from_home(NodeId from, PageNo page) const {
+  return table_.contains(page) && chunks_.home_of(chunk_of(page)) == from;
+}
+
+void Node::send_home(std::uint64_t address, Transaction transaction, Body body) {
+  const ChunkNo chunk = chunk_of(page_at(address));
+  const NodeId home = chunks_.home_of(chunk);
+  if (home == no_node) chunks_.ask_home(chunk, ForHome{transaction, std::move(body)});
+  else outbox_.send(home, transaction, std::move(body));
+}
+
+// ---- messages ----------------------------------------------------------------------------
+
+bool Node::handle(const Received& from, const PageRequest& body) {
+  return homed_here(body.page) &&
+         directory_.on_request(from.from, from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const Recall& body) {
+  return from_home(from.from, body.page) &&
+         holder_.on_recall(from.from, from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const Invalidate& body) {
+  return from_home(from.from, body.page) &&
+         holder_.on_invalidate(from.from, from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const InvalidateAck& body) {
+  return table_.contains(body.page) &&
+         requester_.on_ack(from.from, from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const PageData& body) {
+  return table_.contains(body.page) &&
+         requester_.on_data(from.from, from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const Grant& body) {
+  return table_.contains(body.page) &&
+         requester_.on_grant(from.from, from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const Done& body) {
+  return homed_here(body.page) &&
+         directory_.on_done(from.from, from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const Release& body) {
+  return from_home(from.from, body.page) &&
+         holder_.on_release(from.from, from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const ChunkRequest& body) {
+  return chunks_.on_request(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const ChunkGrant& body) {
+  return chunks_.on_grant(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const ChunkQuery& body) {
+  return chunks_.on_query(from.from, from.transaction, body);
+}
+
+bool Node::handle(const Received& from, const ChunkHome& body) {
+  std::vector<WaitsForHome> waiting;
+  if (!chunks_.on_home(from.from, body, waiting)) return false;
+  for (WaitsForHome& one : waiting) {
+    if (const PageNo* page = std::get_if<PageNo>(&one)) {
+      requester_.on_home_known(*page, body.home, from.now_us);
+      continue;
+    }
+    ForHome& request = std::get<ForHome>(one);
+    if (body.home != no_node)
+      outbox_.send(body.home, request.transaction, std::move(request.body));
+    else if (std::holds_alternative<LockRequest>(request.body))
+      handle(Received{config_.self, request.transaction, from.now_us}, LockReply{EINVAL});
+  }
+  return true;
+}
+
+bool Node::handle(const Received& from, const LockRequest& body) {
+  if (!valid_address(body.address) || !homed_here(page_at(body.address))) return false;
+  locks_.on_request(from.from, from.transaction, body);
+  return true;
+}
+
+bool Node::handle(const Received& from, const LockReply& body) {
+  const auto found = lock_calls_.find(from.transaction.counter);
+  if (found == lock_calls_.end()) return false;
+  outbox_.act(Reply{found->second, body.status, {}});
+  lock_calls_.erase(found);
+  return true;
+}
+
+bool Node::handle(const Received& from, const ThreadStart& body) {
+  return threads_.on_start(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const ThreadStarted& body) {
+  return threads_.on_started(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const ThreadExited& body) {
+  return threads_.on_exited(from.from, body);
+}
+bool Node::handle(const Received& from, const ThreadJoin& body) {
+  return threads_.on_join(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const ThreadJoined& body) {
+  return threads_.on_joined(from.from, from.transaction, body);
+}
+
+bool Node::handle(const Received&, const BlockFreed& body) {
+  if (!valid_address(body.address) || !homed_here(page_at(body.address))) return false;
+  const auto owner = chunks_.client_of(chunk_of(page_at(body.address)));
+  if (!owner) return true;  // a chunk of this node's pool: nobody's block
+  auto& blocks = freed_[*owner];
+  blocks.push_back(body.address);
+  outbox_.act(FreedPending{*owner, static_cast<std::uint32_t>(blocks.size())});
+  return true;
+}
+
+// ---- calls of local clients --------------------------------------------------------------
+
+void Node::call(CallTag tag, const ChunksCall& call, TimeUs) { chunks_.on_call(tag, call); }
+
+void Node::call(CallTag tag, const LockRequest& call, TimeUs) {
+  if (!valid_address(call.address) || raw(call.thread) == 0) {
+    outbox_.act(Reply{tag, EINVAL, {}});
+    return;
+  }
+  const Transaction transaction = outbox_.new_transaction();
+  lock_calls_[transaction.counter] = tag;
+  send_home(call.address, transaction, call);
+}
+
+void Node::call(CallTag tag, const ThreadCreateCall& call, TimeUs) {
+  threads_.on_create(tag, call);
+}
+void Node::call(CallTag tag, const ThreadJoin& call, TimeUs) { threads_.on_join(tag, call); }
+void Node::call(CallTag tag, const NextOrderCall&, TimeUs) { threads_.on_next_order(tag); }
+void Node::call(CallTag tag, const ThreadStarted& call, TimeUs) { threads_.on_started(tag, call); }
+void Node::call(CallTag tag, const ThreadExited& call, TimeUs) { threads_.on_exited(tag, call); }
+
+void Node::call(CallTag tag, const BlockFreed& call, TimeUs) {
+  if (!valid_address(call.address)) {
+    outbox_.act(Reply{tag, EINVAL, {}});
+    return;
+  }
+  send_home(call.address, outbox_.new_transaction(), call);
+  outbox_.act(Reply{tag, 0, {}});
+}
+
+void Node::call(CallTag tag, const TakeFreedCall&, TimeUs) {
+  Reply reply{tag, 0, {}};
+  auto& blocks = freed_[tag.client];
+  const std::size_t count = std::min<std::size_t>(blocks.size(), reply_value_count - 1);
+  reply.values[0] = count;
+  for (std::size_t i = 0; i < count; ++i) {
+    reply.values[i + 1] = blocks.front();
+    blocks.pop_front();
+  }
+  outbox_.act(FreedPending{tag.client, static_cast<std::uint32_t>(blocks.size())});
+  outbox_.act(reply);
+}
+
+}  // namespace gallocy::core

@@ -1,0 +1,124 @@
+// The protocol state of one job on one node: events in, actions out, nothing else.
+//
+// Not thread-safe. Per event: step(), carry out all actions in order, carried_out().
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "core/chunk_map.hpp"
+#include "core/config.hpp"
+#include "core/directory.hpp"
+#include "core/event.hpp"
+#include "core/holder.hpp"
+#include "core/holds.hpp"
+#include "core/locks.hpp"
+#include "core/outbox.hpp"
+#include "core/page_table.hpp"
+#include "core/requester.hpp"
+#include "core/statistics.hpp"
+#include "core/threads.hpp"
+
+namespace gallocy::core {
+
+class Node {
+ public:
+  // `entries`: one per page of the region, a whole number of chunks; outlives the Node.
+  Node(const Config& config, std::span<PageEntry> entries);
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // Appends to `actions`. `now_us` never goes back.
+  void step(TimeUs now_us, const Event& event, Actions& actions);
+
+  // The actions of the last step have been carried out, at `now_us`.
+  void carried_out(TimeUs now_us);
+
+  // When to send a Tick at the latest; 0: no need.
+  TimeUs next_deadline() const { return holder_.next_deadline(); }
+
+  const Config& config() const { return config_; }
+  const PageTable& table() const { return table_; }
+  const Directory& directory() const { return directory_; }
+  const Requester& requester() const { return requester_; }
+  const Holder& holder() const { return holder_; }
+  const ChunkMap& chunks() const { return chunks_; }
+  const Locks& locks() const { return locks_; }
+  const Statistics& statistics() const { return statistics_; }
+
+ private:
+  void on(TimeUs now_us, const Fault& fault);
+  void on(TimeUs now_us, const PeerMessage& message);
+  void on(TimeUs now_us, const ClientAttached& attached);
+  void on(TimeUs now_us, const ClientGone& gone);
+  void on(TimeUs now_us, const ClientCall& call);
+  void on(TimeUs now_us, const JobEnding& ending);
+  void on(TimeUs now_us, const Tick& tick);
+
+  void receive(NodeId from, const Message& message, TimeUs now_us);
+  void drain_local(TimeUs now_us);
+
+  struct Received {
+    NodeId from;
+    Transaction transaction;
+    TimeUs now_us;
+  };
+  bool handle(const Received& from, const PageRequest& body);
+  bool handle(const Received& from, const Recall& body);
+  bool handle(const Received& from, const Invalidate& body);
+  bool handle(const Received& from, const InvalidateAck& body);
+  bool handle(const Received& from, const PageData& body);
+  bool handle(const Received& from, const Grant& body);
+  bool handle(const Received& from, const Done& body);
+  bool handle(const Received& from, const Release& body);
+  bool handle(const Received& from, const ChunkRequest& body);
+  bool handle(const Received& from, const ChunkGrant& body);
+  bool handle(const Received& from, const ChunkQuery& body);
+  bool handle(const Received& from, const ChunkHome& body);
+  bool handle(const Received& from, const LockRequest& body);
+  bool handle(const Received& from, const LockReply& body);
+  bool handle(const Received& from, const ThreadStart& body);
+  bool handle(const Received& from, const ThreadStarted& body);
+  bool handle(const Received& from, const ThreadExited& body);
+  bool handle(const Received& from, const ThreadJoin& body);
+  bool handle(const Received& from, const ThreadJoined& body);
+  bool handle(const Received& from, const BlockFreed& body);
+
+  void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
+  void call(CallTag tag, const LockRequest& call, TimeUs now_us);
+  void call(CallTag tag, const ThreadCreateCall& call, TimeUs now_us);
+  void call(CallTag tag, const ThreadJoin& call, TimeUs now_us);
+  void call(CallTag tag, const NextOrderCall& call, TimeUs now_us);
+  void call(CallTag tag, const ThreadStarted& call, TimeUs now_us);
+  void call(CallTag tag, const ThreadExited& call, TimeUs now_us);
+  void call(CallTag tag, const BlockFreed& call, TimeUs now_us);
+  void call(CallTag tag, const TakeFreedCall& call, TimeUs now_us);
+
+  // Sends to the home of the page at `address`, once that is known.
+  void send_home(std::uint64_t address, Transaction transaction, Body body);
+  bool valid_address(std::uint64_t address) const;
+  PageNo page_at(std::uint64_t address) const;
+  bool homed_here(PageNo page) const;
+  bool from_home(NodeId from, PageNo page) const;
+
+  Config config_;
+  PageTable table_;
+  Outbox outbox_;
+  Statistics statistics_;
+  ChunkMap chunks_;
+  Holds holds_;
+  Directory directory_;
+  Requester requester_;
+  Holder holder_;
+  Locks locks_;
+  Threads threads_;
+  std::unordered_map<std::uint64_t, CallTag> lock_calls_;             // by transaction counter
+  std::unordered_map<ClientId, std::deque<std::uint64_t>> freed_;     // blocks freed elsewhere
+  std::vector<PageNo> installed_;
+  bool carrying_out_ = false;
+};
+
+}  // namespace gallocy::core

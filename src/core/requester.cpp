@@ -1,0 +1,237 @@
+#include "core/requester.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace gallocy::core {
+namespace {
+
+Resolution resolution_of(const Pending& pending) {
+  if (pending.source == Source::zero) return Resolution::first_touch;
+  if (!pending.remote) return Resolution::upgrade;
+  return pending.access == Access::read ? Resolution::remote_read : Resolution::remote_write;
+}
+
+}  // namespace
+
+void Requester::on_fault(const Fault& fault, TimeUs now_us) {
+  if (table_.suffices(fault.page, fault.access)) {
+    ++statistics_.of(fault.client).faults_seen;
+    resolve_locally(fault);
+    return;
+  }
+  const FaultingThread who{fault.client, fault.thread};
+  const auto [found, fresh] = pending_.try_emplace(fault.page);
+  Pending& pending = found->second;
+  for (Waiter& waiter : pending.waiters) {
+    if (waiter.who != who) continue;
+    // The kernel says it again (a signal made the thread retry): nothing new to do.
+    waiter.access = std::max(waiter.access, fault.access);
+    return;
+  }
+  ++statistics_.of(fault.client).faults_seen;
+  holds_.on_miss(who, fault.page);
+  pending.waiters.push_back({who, fault.access});
+  if (!fresh) return;
+
+  const bool has_copy = table_.at(fault.page).state == PageState::shared;
+  pending.kind = fault.access == Access::read ? RequestKind::read
+                 : has_copy                   ? RequestKind::upgrade
+                                              : RequestKind::write;
+  pending.transaction = outbox_.new_transaction();
+  pending.since_us = now_us;
+  pending.home = chunks_.home_of(chunk_of(fault.page));
+  if (pending.home == no_node) chunks_.ask_home(chunk_of(fault.page), fault.page);
+  else submit(fault.page, pending, now_us);
+}
+
+void Requester::resolve_locally(const Fault& fault) {
+  const bool exclusive = table_.at(fault.page).state == PageState::exclusive;
+  // A thread may wait write-protected although the page is writable by now: another thread's
+  // fault was served between its fault and our reading of it.
+  if (fault.cause == FaultCause::write_protect && exclusive)
+    outbox_.act(Unprotect{fault.client, fault.page});
+  else if (fault.cause == FaultCause::write_protect)
+    outbox_.act(Wake{fault.client, fault.page});
+  else
+    outbox_.act(Install{fault.client, fault.page, exclusive ? Access::write : Access::read,
+                        Source::present});
+  statistics_.resolved(fault.client, Resolution::local);
+}
+
+void Requester::on_home_known(PageNo page, NodeId home, TimeUs now_us) {
+  const auto found = pending_.find(page);
+  if (found == pending_.end() || found->second.home != no_node) return;
+  if (home != no_node) {
+    found->second.home = home;
+    submit(page, found->second, now_us);
+    return;
+  }
+  // Nobody was ever given this memory.
+  for (const Waiter& waiter : found->second.waiters) {
+    outbox_.act(Poison{waiter.who.client, page});
+    statistics_.resolved(waiter.who.client, Resolution::poisoned);
+  }
+  pending_.erase(found);
+}
+
+void Requester::submit(PageNo page, Pending& pending, TimeUs now_us) {
+  const auto home = raw(pending.home);
+  if (outstanding_[home] >= config_.max_outstanding) {
+    unsent_[home].push_back(page);
+    return;
+  }
+  ++outstanding_[home];
+  pending.sent = true;
+  // The copy may have gone while the request waited for its turn.
+  if (pending.kind == RequestKind::upgrade && table_.at(page).state != PageState::shared)
+    pending.kind = RequestKind::write;
+  outbox_.send(pending.home, pending.transaction,
+               PageRequest{pending.kind, page, now_us - std::min(now_us, pending.since_us)});
+}
+
+Pending* Requester::current(PageNo page, Transaction transaction) {
+  const auto found = pending_.find(page);
+  if (found == pending_.end() || found->second.transaction != transaction) return nullptr;
+  return &found->second;
+}
+
+bool Requester::on_data(NodeId, Transaction transaction, const PageData& data, TimeUs now_us) {
+  Pending* const pending = current(data.page, transaction);
+  if (pending == nullptr) return true;
+  PageEntry& entry = table_.at(data.page);
+  const bool wanted = data.access == Access::write || pending->kind == RequestKind::read;
+  if (pending->permitted || !wanted || entry.state != PageState::invalid) return false;
+  pending->permitted = true;
+  pending->remote = true;
+  pending->access = data.access;
+  pending->version = data.version;
+  pending->acks_expected = data.acks_expected;
+  pending->source = Source::message;
+  entry.state = PageState::installing;
+  entry.version = data.version;
+  if (pending->acks_from.count() != data.acks_expected) {
+    // Others may still read the old bytes: keep the new ones out of everybody's sight.
+    outbox_.act(Store{data.page});
+    pending->source = Source::present;
+    return true;
+  }
+  complete_if_ready(data.page, now_us);
+  return true;
+}
+
+bool Requester::on_grant(NodeId from, Transaction transaction, const Grant& grant, TimeUs now_us) {
+  Pending* const pending = current(grant.page, transaction);
+  if (pending == nullptr) return true;
+  PageEntry& entry = table_.at(grant.page);
+  const PageState needed = grant.zero ? PageState::invalid : PageState::shared;
+  const bool wanted = grant.access == Access::write || (pending->kind == RequestKind::read && grant.zero);
+  if (from != pending->home || pending->permitted || !wanted || entry.state != needed) return false;
+  pending->permitted = true;
+  pending->access = grant.access;
+  pending->version = grant.version;
+  pending->acks_expected = grant.acks_expected;
+  pending->source = grant.zero ? Source::zero : Source::present;
+  if (grant.zero) entry.state = PageState::installing;
+  entry.version = grant.version;
+  complete_if_ready(grant.page, now_us);
+  return true;
+}
+
+bool Requester::on_ack(NodeId from, Transaction transaction, const InvalidateAck& ack,
+                       TimeUs now_us) {
+  Pending* const pending = current(ack.page, transaction);
+  if (pending == nullptr) return true;
+  if (pending->acks_from.contains(from)) return false;
+  pending->acks_from.insert(from);
+  complete_if_ready(ack.page, now_us);
+  return true;
+}
+
+void Requester::complete_if_ready(PageNo page, TimeUs now_us) {
+  const auto found = pending_.find(page);
+  const Pending& pending = found->second;
+  if (!pending.permitted || pending.acks_from.count() < pending.acks_expected) return;
+  if (pending.remote) holds_.on_fetched(now_us - std::min(now_us, pending.since_us));
+  install(page, pending);
+
+  Granted granted{page, pending.access == Access::write ? PageState::exclusive : PageState::shared,
+                  holds_.base_hold_us(), {}};
+  for (const Waiter& waiter : pending.waiters) {
+    granted.hold_us = std::max(granted.hold_us, holds_.hold_us(waiter.who));
+    granted.threads.push_back(waiter.who);
+  }
+  table_.at(page).state = PageState::installing;
+  granted_.push_back(std::move(granted));
+  const NodeId home = pending.home;
+  outbox_.send(home, pending.transaction, Done{page});
+  pending_.erase(found);
+  note_request_over(home, now_us);
+}
+
+void Requester::install(PageNo page, const Pending& pending) {
+  const bool own_copy = pending.source == Source::present && !pending.remote;
+  Source source = pending.source;
+  std::vector<ClientId> clients;
+  for (const Waiter& waiter : pending.waiters) {
+    statistics_.resolved(waiter.who.client, resolution_of(pending));
+    if (std::ranges::find(clients, waiter.who.client) != clients.end()) continue;
+    clients.push_back(waiter.who.client);
+    if (own_copy) {
+      outbox_.act(Unprotect{waiter.who.client, page});
+    } else {
+      outbox_.act(Install{waiter.who.client, page, pending.access, source});
+      source = Source::present;
+    }
+  }
+  // Everybody who waited has died; the bytes are this node's all the same.
+  if (clients.empty() && source == Source::message) outbox_.act(Store{page});
+}
+
+void Requester::note_request_over(NodeId home, TimeUs now_us) {
+  --outstanding_[raw(home)];
+  auto& queue = unsent_[raw(home)];
+  if (queue.empty()) return;
+  const PageNo next = queue.front();
+  queue.pop_front();
+  submit(next, pending_.at(next), now_us);
+}
+
+void Requester::carried_out(TimeUs now_us, std::vector<PageNo>& installed) {
+  for (const Granted& granted : granted_) {
+    PageEntry& entry = table_.at(granted.page);
+    entry.state = granted.state;
+    entry.hold_until_us = now_us + granted.hold_us;
+    installed.push_back(granted.page);
+    // A thread that now has its last page needs the others a little longer, too.
+    for (const FaultingThread who : granted.threads)
+      holds_.for_each_recent(who, [&](PageNo page) {
+        PageEntry& other = table_.at(page);
+        if (other.state == PageState::shared || other.state == PageState::exclusive)
+          other.hold_until_us = std::max(other.hold_until_us, now_us + granted.hold_us);
+      });
+  }
+  granted_.clear();
+}
+
+bool Requester::older_waits(PageNo page, TimeUs since_us, NodeId rival) const {
+  for (const auto& [waited_for, pending] : pending_) {
+    if (waited_for == page) continue;
+    const TimeUs margin_us = config_.age_margin_us;
+    const bool older = pending.since_us + margin_us < since_us;
+    const bool same = !older && pending.since_us < since_us + margin_us;
+    if (!older && !(same && config_.self < rival)) continue;
+    for (const Waiter& waiter : pending.waiters)
+      if (holds_.recently_granted(waiter.who, page)) return true;
+  }
+  return false;
+}
+
+void Requester::forget_client(ClientId client) {
+  for (auto& [page, pending] : pending_)
+    std::erase_if(pending.waiters,
+                  [client](const Waiter& waiter) { return waiter.who.client == client; });
+}
+
+}  // namespace gallocy::core

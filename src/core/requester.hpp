@@ -1,0 +1,96 @@
+// The side that lacks a page: faults waiting for a copy, and what has arrived for them.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <array>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/node_set.hpp"
+#include "core/chunk_map.hpp"
+#include "core/config.hpp"
+#include "core/holds.hpp"
+#include "core/message.hpp"
+#include "core/outbox.hpp"
+#include "core/page_table.hpp"
+#include "core/statistics.hpp"
+
+namespace gallocy::core {
+
+struct Waiter {
+  FaultingThread who;
+  Access access = Access::read;
+};
+
+// One request of this node for one page; later faults on the page join it.
+struct Pending {
+  Transaction transaction;
+  RequestKind kind = RequestKind::read;
+  NodeId home = no_node;  // no_node: being asked for
+  bool sent = false;
+  bool permitted = false;  // data or grant is here
+  bool remote = false;     // bytes came from another node
+  Access access = Access::read;
+  Source source = Source::present;
+  Version version{};
+  std::uint32_t acks_expected = 0;
+  NodeSet acks_from;
+  TimeUs since_us = 0;
+  std::vector<Waiter> waiters;
+};
+
+class Requester {
+ public:
+  Requester(const Config& config, PageTable& table, ChunkMap& chunks, Holds& holds,
+            Statistics& statistics, Outbox& outbox)
+      : config_(config), table_(table), chunks_(chunks), holds_(holds), statistics_(statistics),
+        outbox_(outbox) {}
+
+  void on_fault(const Fault& fault, TimeUs now_us);
+  void on_home_known(PageNo page, NodeId home, TimeUs now_us);
+
+  // False: the peer may not say that. A message of a transaction that is over is dropped.
+  bool on_data(NodeId from, Transaction transaction, const PageData& data, TimeUs now_us);
+  bool on_grant(NodeId from, Transaction transaction, const Grant& grant, TimeUs now_us);
+  bool on_ack(NodeId from, Transaction transaction, const InvalidateAck& ack, TimeUs now_us);
+
+  void forget_client(ClientId client);
+
+  // Pages granted in this step: their hold starts now that the driver has mapped them.
+  void carried_out(TimeUs now_us, std::vector<PageNo>& installed);
+
+  // Does a thread that was granted `page` wait for another page since before `since_us`?
+  bool older_waits(PageNo page, TimeUs since_us, NodeId rival) const;
+
+  const std::unordered_map<PageNo, Pending>& pending() const { return pending_; }
+
+ private:
+  void resolve_locally(const Fault& fault);
+  void submit(PageNo page, Pending& pending, TimeUs now_us);
+  void complete_if_ready(PageNo page, TimeUs now_us);
+  void install(PageNo page, const Pending& pending);
+  void note_request_over(NodeId home, TimeUs now_us);
+  Pending* current(PageNo page, Transaction transaction);
+
+  struct Granted {
+    PageNo page;
+    PageState state;
+    std::uint64_t hold_us;
+    std::vector<FaultingThread> threads;
+  };
+
+  const Config& config_;
+  PageTable& table_;
+  ChunkMap& chunks_;
+  Holds& holds_;
+  Statistics& statistics_;
+  Outbox& outbox_;
+  std::unordered_map<PageNo, Pending> pending_;
+  std::vector<Granted> granted_;
+  std::array<std::uint32_t, max_node_count> outstanding_{};
+  std::array<std::deque<PageNo>, max_node_count> unsent_;
+};
+
+}  // namespace gallocy::core

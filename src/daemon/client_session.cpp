@@ -1,0 +1,130 @@
+#include "daemon/client_session.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "ipc/socket.hpp"
+#include "uffd/region.hpp"
+
+namespace gallocy::daemon {
+namespace {
+
+// The client shares the eventfd and could make it blocking or fill it; that would delay its own
+// job's thread only.
+void ring_bell(int fd) {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(fd, &one, sizeof one);
+}
+
+void drain_bell(int fd) {
+  std::uint64_t count;
+  [[maybe_unused]] const auto read = ::read(fd, &count, sizeof count);
+}
+
+}  // namespace
+
+ClientSession::ClientSession(net::Ring& ring, ClientId id, UniqueFd socket,
+                             const ipc::ClientHello& hello, ClientEvents events)
+    : loop_(ring), id_(id), socket_(std::move(socket)), hello_(hello),
+      events_(std::move(events)) {}
+
+Status ClientSession::welcome(const JobSettings& settings, int pages_fd) {
+  region_size_bytes_ = settings.region_size_bytes;
+  auto memory = ipc::RingMemory::create();
+  if (!memory) return tl::unexpected<Error>(memory.error());
+  ring_memory_ = std::move(*memory);
+  requests_.emplace(ring_memory_.ring());
+  doorbell_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  orders_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!doorbell_ || !orders_) return fail_errno("cannot make an eventfd");
+  auto device = uffd::open_device();
+  if (!device) return tl::unexpected<Error>(device.error());
+
+  ipc::ClientWelcome welcome;
+  welcome.region_address = region_base;
+  welcome.region_size_bytes = region_size_bytes_;
+  welcome.rank = hello_.rank;
+  welcome.rank_count = static_cast<std::uint32_t>(settings.rank_nodes.size());
+  welcome.node = raw(settings.self);
+  welcome.node_count = settings.nodes.count();
+  const int fds[ipc::welcome_fd_count] = {pages_fd, device->get(), ring_memory_.fd(),
+                                          doorbell_.get(), orders_.get()};
+  if (auto sent = ipc::send_message(socket_.get(), welcome, fds, 0); !sent) return sent;
+  socket_watch_.emplace(loop_, socket_.get(), POLLIN | POLLRDHUP, [this](int) { on_socket(); });
+  doorbell_watch_.emplace(loop_, doorbell_.get(), POLLIN, [this](int ready) {
+    if (ready > 0) drain_bell(doorbell_.get());
+  });
+  return {};
+}
+
+// The watch reports arrivals, not levels: everything that is there has to be taken.
+void ClientSession::on_socket() {
+  while (!gone_ && take_datagram()) {
+  }
+}
+
+bool ClientSession::take_datagram() {
+  ipc::AnyMessage message;
+  UniqueFd fds[1];
+  const auto status = ipc::receive_any(socket_.get(), message, fds, 0);
+  if (!status && status.error().code == EAGAIN) return false;
+  if (!status) {
+    leave(status.error().code == ECONNRESET ? Sentence("it has closed its socket")
+                                            : status.error().sentence);
+    return false;
+  }
+  if (userfault_ || message.as<ipc::ClientUserfault>() == nullptr || message.fd_count() != 1) {
+    leave(Sentence("it sent something else than its userfaultfd"));
+    return false;
+  }
+  if (auto taken = take_userfault(std::move(fds[0])); !taken) {
+    send_refused(taken.error().sentence);
+    leave(taken.error().sentence);
+  }
+  return true;
+}
+
+Status ClientSession::take_userfault(UniqueFd fd) {
+  auto userfault = uffd::UserFault::adopt(std::move(fd));
+  if (!userfault) return tl::unexpected<Error>(userfault.error());
+  if (auto status = userfault->register_range(region_base, region_size_bytes_); !status)
+    return status;
+  userfault_.emplace(std::move(*userfault));
+  fault_watch_.emplace(loop_, userfault_->fd(), POLLIN, [this](int ready) {
+    if (gone_) return;
+    if (ready < 0 || (ready & POLLERR) != 0) leave(Sentence("it spoiled its userfaultfd"));
+    else events_.on_faults(*this);
+  });
+  events_.on_registered(*this);
+  return {};
+}
+
+void ClientSession::send_ready(ThreadId thread) {
+  ipc::ClientReady ready;
+  ready.thread = raw(thread);
+  ready_sent_ = true;
+  if (auto sent = ipc::send_message(socket_.get(), ready, {}, 0); !sent)
+    leave(sent.error().sentence);
+}
+
+void ClientSession::send_refused(const Sentence& sentence) {
+  if (gone_) return;
+  // It may have gone meanwhile; its end of file says so.
+  [[maybe_unused]] const auto sent =
+      ipc::send_refused(socket_.get(), Error{ECONNABORTED, sentence}, 0);
+}
+
+void ClientSession::notify_agent() {
+  if (orders_) ring_bell(orders_.get());
+}
+
+void ClientSession::leave(const Sentence& why) {
+  if (std::exchange(gone_, true)) return;
+  events_.on_gone(*this, why);
+}
+
+}  // namespace gallocy::daemon

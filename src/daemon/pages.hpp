@@ -1,0 +1,60 @@
+// The memory of one job on this node: frames, in-flight slots and the page table, each in a
+// sealed memfd, and the actions of core that change who can see which bytes.
+//
+// Order at a holder: protect, copy, drop, and only then a message. core emits the actions in that
+// order and they are carried out in it, so nothing here is deferred.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+
+#include "base/result.hpp"
+#include "core/event.hpp"
+#include "core/page_table.hpp"
+#include "uffd/memory.hpp"
+#include "uffd/userfault.hpp"
+
+namespace gallocy::daemon {
+
+class Pages {
+ public:
+  static Result<Pages> create(JobId job, std::uint64_t region_size_bytes,
+                              std::uint32_t slot_count);
+
+  std::span<core::PageEntry> entries() const;
+  int fd() const { return frames_.fd(); }
+  std::span<const std::byte> frame(PageNo page) const { return {frames_.frame(page), page_bytes}; }
+  std::span<const std::byte> slot(std::uint32_t slot) const {
+    return {slots_.frame(PageNo{slot}), page_bytes};
+  }
+  static std::uint64_t address_of(PageNo page) { return region_base + raw(page) * page_bytes; }
+
+  // What an action in a client's address space came to.
+  enum class Outcome { done, client_gone, out_of_memory };
+
+  Outcome install(const uffd::UserFault& client, const core::Install& what,
+                  std::span<const std::byte> message_bytes);
+  Outcome unprotect(const uffd::UserFault& client, PageNo page);
+  Outcome protect(const uffd::UserFault& client, PageNo page);
+  Outcome poison(const uffd::UserFault& client, PageNo page);
+  void wake(const uffd::UserFault& client, PageNo page);
+
+  void store(PageNo page, std::span<const std::byte> message_bytes);
+  void capture(PageNo page, std::uint32_t slot);
+  void drop(PageNo page);
+
+ private:
+  Pages(uffd::PageMemory frames, uffd::PageMemory slots, uffd::PageMemory table)
+      : frames_(std::move(frames)), slots_(std::move(slots)), table_(std::move(table)) {}
+  Outcome install_bytes(const uffd::UserFault& client, PageNo page, uffd::Mode mode,
+                        std::span<const std::byte> message_bytes);
+  Outcome install_zeros(const uffd::UserFault& client, PageNo page, uffd::Mode mode);
+  Outcome map_frame(const uffd::UserFault& client, PageNo page, uffd::Mode mode);
+
+  uffd::PageMemory frames_;
+  uffd::PageMemory slots_;
+  uffd::PageMemory table_;
+};
+
+}  // namespace gallocy::daemon

@@ -1,0 +1,201 @@
+#include "daemon/reactor.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/check.hpp"
+#include "daemon/requests.hpp"
+#include "wire/codec.hpp"
+
+namespace gallocy::daemon {
+namespace {
+
+core::Config config_of(const JobSettings& settings) {
+  core::Config config;
+  config.self = settings.self;
+  config.nodes = settings.nodes;
+  return config;
+}
+
+core::Fault fault_of(ClientId client, const uffd::Fault& fault) {
+  const auto access =
+      fault.access == uffd::Access::write ? core::Access::write : core::Access::read;
+  const auto cause = fault.kind == uffd::FaultKind::minor           ? core::FaultCause::minor
+                     : fault.kind == uffd::FaultKind::write_protect ? core::FaultCause::write_protect
+                                                                    : core::FaultCause::missing;
+  return {client, fault.thread, PageNo{(fault.address - region_base) / page_bytes}, access, cause};
+}
+
+}  // namespace
+
+Reactor::Reactor(net::Ring& ring, const JobSettings& settings, Pages pages, JobEvents& events,
+                 Log& log)
+    : ring_(ring), settings_(settings), pages_(std::move(pages)), events_(events), log_(log),
+      node_(config_of(settings), pages_.entries()), trace_(std::make_unique<Trace>()),
+      stall_timer_(ring.timers(), [this] { watch_stalls(); }) {
+  stall_timer_.arm(net::now_us() + stall_look_us);
+}
+
+Reactor::~Reactor() = default;
+
+void Reactor::run_once() {
+  bool may_sleep = !take_requests();
+  for (auto& [id, client] : clients_)
+    if (client->ring() != nullptr && !client->ring()->sleep_begin()) may_sleep = false;
+  const core::TimeUs deadline_us = node_.next_deadline();
+  const std::uint64_t until_us = !may_sleep ? 0 : deadline_us == 0 ? net::never_us : deadline_us;
+  if (auto status = ring_.run_once(until_us); !status) fail_job(status.error().sentence);
+  for (auto& [id, client] : clients_)
+    if (client->ring() != nullptr) client->ring()->sleep_end();
+  if (node_.next_deadline() != 0 && node_.next_deadline() <= net::now_us()) step(core::Tick{});
+  bury_clients();
+}
+
+// ---- into core ---------------------------------------------------------------------------
+
+void Reactor::step(const core::Event& event, std::span<const std::byte> message_bytes) {
+  const core::TimeUs now_us = net::now_us();
+  trace_->record(now_us, event);
+  message_bytes_ = message_bytes;
+  actions_.clear();
+  node_.step(now_us, event, actions_);
+  for (const core::Action& action : actions_) {
+    trace_->record(now_us, action);
+    std::visit([this](const auto& what) { carry_out(what); }, action);
+  }
+  node_.carried_out(net::now_us());
+  message_bytes_ = {};
+}
+
+void Reactor::on_frame(NodeId from, const net::FrameView& frame) {
+  auto decoded = wire::decode(frame.message);
+  if (!decoded) return lose_peer(from, decoded.error().sentence.view());
+  if (decoded->job != settings_.job) return lose_peer(from, "it speaks of another job");
+  if (frame.payload.size() != wire::payload_bytes(decoded->message))
+    return lose_peer(from, "a frame has the wrong number of page bytes");
+  step(core::PeerMessage{from, decoded->message}, frame.payload);
+}
+
+void Reactor::on_faults(ClientSession& client) {
+  std::array<uffd::Fault, uffd::max_faults_per_read> faults;
+  const auto read = client.userfault()->read_faults(faults);
+  if (read.state != uffd::ReadState::faults) return;  // closed: its socket says so
+  for (std::size_t i = 0; i < read.count; ++i)
+    if (faults[i].kind != uffd::FaultKind::other && faults[i].address >= region_base)
+      step(fault_of(client.id(), faults[i]));
+  // Sockets get their turn before the rest of a storm.
+  if (read.count == faults.size()) client.look_again_for_faults();
+}
+
+bool Reactor::take_requests() {
+  unsigned count = 0;
+  for (auto& [id, client] : clients_) {
+    if (client->ring() == nullptr || client->gone()) continue;
+    ClientSession& session = *client;
+    count += session.ring()->take_ready(
+        [&](const ipc::Request& request) { on_request(session, request); });
+  }
+  return count > 0;
+}
+
+void Reactor::on_request(ClientSession& client, const ipc::Request& request) {
+  const ipc::Ticket ticket = request.ticket;
+  if (!client.ready_sent()) {
+    client.ring()->answer(ticket, EPERM);
+    return;
+  }
+  if (request.operation == ipc::Operation::ping ||
+      request.operation == ipc::Operation::finalize) {
+    client.ring()->answer(ticket, 0);
+    return;
+  }
+  core::ClientCall call;
+  call.tag = {client.id(), ticket.slot, ticket.sequence};
+  if (!call_of(request, call.call)) {
+    client.ring()->answer(ticket, EINVAL);
+    return;
+  }
+  step(call);
+}
+
+// ---- out of core -------------------------------------------------------------------------
+
+ClientSession* Reactor::session(ClientId client) {
+  const auto found = clients_.find(client);
+  return found == clients_.end() || found->second->gone() ? nullptr : found->second.get();
+}
+
+const uffd::UserFault* Reactor::userfault_of(ClientId client) {
+  const ClientSession* found = session(client);
+  return found == nullptr ? nullptr : found->userfault();
+}
+
+// A client that goes says so by its socket; memory that runs out ends the job.
+void Reactor::note(Pages::Outcome outcome) {
+  if (outcome == Pages::Outcome::out_of_memory)
+    fail_job(Sentence("node ", raw(settings_.self), " has no memory left for pages of the job"));
+}
+
+void Reactor::carry_out(const core::Send& what) {
+  auto& peer = peers_[raw(what.to)];
+  if (!peer.connection) return;  // it has gone: the job is failing
+  std::span<const std::byte> payload;
+  if (what.payload.kind == core::PayloadKind::frame)
+    payload = pages_.frame(std::get<core::PageData>(what.message.body).page);
+  else if (what.payload.kind == core::PayloadKind::slot)
+    payload = pages_.slot(what.payload.slot);
+  peer.connection->send(wire::encode(settings_.job, what.message, buffer_), payload);
+}
+
+void Reactor::carry_out(const core::Install& what) {
+  if (const auto* client = userfault_of(what.client))
+    return note(pages_.install(*client, what, message_bytes_));
+  if (what.source == core::Source::message) pages_.store(what.page, message_bytes_);
+}
+
+void Reactor::carry_out(const core::Store& what) { pages_.store(what.page, message_bytes_); }
+
+void Reactor::carry_out(const core::Unprotect& what) {
+  if (const auto* client = userfault_of(what.client)) note(pages_.unprotect(*client, what.page));
+}
+
+void Reactor::carry_out(const core::Wake& what) {
+  if (const auto* client = userfault_of(what.client)) pages_.wake(*client, what.page);
+}
+
+void Reactor::carry_out(const core::Poison& what) {
+  line(Sentence("no memory was ever handed out at ", Hex{Pages::address_of(what.page)},
+                ": the access ends with SIGBUS"));
+  if (const auto* client = userfault_of(what.client)) note(pages_.poison(*client, what.page));
+}
+
+void Reactor::carry_out(const core::Protect& what) {
+  for (auto& [id, client] : clients_)
+    if (client->userfault() != nullptr) note(pages_.protect(*client->userfault(), what.page));
+}
+
+void Reactor::carry_out(const core::Capture& what) { pages_.capture(what.page, what.slot); }
+
+void Reactor::carry_out(const core::Drop& what) { pages_.drop(what.page); }
+
+void Reactor::carry_out(const core::Reply& what) {
+  if (ClientSession* client = session(what.tag.client))
+    client->ring()->answer({what.tag.slot, what.tag.sequence}, what.status, what.values);
+}
+
+void Reactor::carry_out(const core::NotifyAgent& what) {
+  if (ClientSession* client = session(what.client)) client->notify_agent();
+}
+
+void Reactor::carry_out(const core::FreedPending& what) {
+  if (ClientSession* client = session(what.client)) client->ring()->set_freed_pending(what.count);
+}
+
+void Reactor::carry_out(const core::Attached& what) {
+  if (ClientSession* client = session(what.client)) client->first_thread = what.thread;
+}
+
+void Reactor::carry_out(const core::DropPeer& what) { lose_peer(what.peer, what.reason); }
+
+}  // namespace gallocy::daemon

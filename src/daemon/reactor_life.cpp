@@ -1,0 +1,178 @@
+// The reactor's side of a job's life: who comes, who goes, how it ends.
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "daemon/reactor.hpp"
+
+namespace gallocy::daemon {
+
+void Reactor::add_peer(NodeId peer, net::Detached connection) {
+  peers_[raw(peer)].connection.emplace(
+      ring_, std::move(connection),
+      net::ConnectionEvents{
+          [this, peer](const net::FrameView& frame) { on_frame(peer, frame); },
+          [this, peer](const Error& error) { lose_peer(peer, error.sentence.view()); }});
+}
+
+void Reactor::add_client(UniqueFd socket, const ipc::ClientHello& hello) {
+  const ClientId id{++last_client_};
+  ClientEvents events{
+      [this](ClientSession& client) { on_registered(client); },
+      [this](ClientSession& client) { on_faults(client); },
+      [this](ClientSession& client, const Sentence& why) {
+        clients_gone_ = true;
+        line(Sentence("rank ", client.hello().rank, " has gone: ", why.view()));
+      }};
+  auto client = std::make_unique<ClientSession>(ring_, id, std::move(socket), hello,
+                                                std::move(events));
+  if (auto status = client->welcome(settings_, pages_.fd()); !status) {
+    client->send_refused(status.error().sentence);
+    line(Sentence("rank ", hello.rank, " cannot attach: ", status.error().sentence.view()));
+    events_.rank_gone(settings_.job, hello.rank);
+    return;
+  }
+  client_of_rank_[hello.rank] = id;
+  clients_.emplace(id, std::move(client));
+}
+
+void Reactor::on_registered(ClientSession& client) {
+  const ipc::ClientHello& hello = client.hello();
+  step(core::ClientAttached{client.id(), hello.rank == 0});
+  ipc::RankAttached attached;
+  attached.job = raw(settings_.job);
+  attached.rank = hello.rank;
+  attached.build_id_size = hello.build_id_size;
+  std::copy(std::begin(hello.build_id), std::end(hello.build_id), attached.build_id);
+  attached.load_address = hello.load_address;
+  events_.rank_attached(attached);
+  if (started_) client.send_ready(client.first_thread);
+}
+
+void Reactor::start_ranks() {
+  if (std::exchange(started_, true)) return;
+  for (auto& [id, client] : clients_)
+    if (client->userfault() != nullptr) client->send_ready(client->first_thread);
+}
+
+// Sessions end in the middle of their own callbacks; here nobody is inside one.
+void Reactor::bury_clients() {
+  if (!std::exchange(clients_gone_, false)) return;
+  std::vector<std::unique_ptr<ClientSession>> gone;
+  for (auto item = clients_.begin(); item != clients_.end();) {
+    if (!item->second->gone()) {
+      ++item;
+      continue;
+    }
+    gone.push_back(std::move(item->second));
+    item = clients_.erase(item);
+  }
+  for (const auto& client : gone) {
+    step(core::ClientGone{client->id()});
+    events_.rank_gone(settings_.job, client->hello().rank);
+  }
+  tell_if_ended();
+}
+
+void Reactor::lose_peer(NodeId peer, std::string_view why) {
+  Peer& lost = peers_[raw(peer)];
+  if (!lost.connection) return;
+  lost.bytes_in += lost.connection->counters().bytes_in;
+  lost.bytes_out += lost.connection->counters().bytes_out;
+  lost.connection.reset();
+  if (!ending_) fail_job(Sentence("node ", raw(peer), " is lost to the job: ", why));
+}
+
+void Reactor::fail_job(const Sentence& sentence) {
+  if (std::exchange(failed_, true)) return;
+  line(sentence);
+  for (auto& [id, client] : clients_) client->send_refused(sentence);
+  events_.job_failed(settings_.job, sentence);
+}
+
+void Reactor::end(std::int32_t status) {
+  if (std::exchange(ending_, true)) return;
+  step(core::JobEnding{status});
+  // Those that were never let go have no agent yet.
+  for (auto& [id, client] : clients_)
+    if (!client->ready_sent()) client->send_refused(Sentence("the job has ended"));
+  tell_if_ended();
+}
+
+void Reactor::tell_if_ended() {
+  if (!ending_ || !clients_.empty() || std::exchange(ended_told_, true)) return;
+  events_.job_ended(settings_.job);
+}
+
+void Reactor::request_statistics() {
+  ipc::JobStatistics statistics;
+  statistics.job = raw(settings_.job);
+  statistics.node = raw(settings_.self);
+  for (const Peer& peer : peers_) {
+    statistics.peer_bytes_in += peer.bytes_in;
+    statistics.peer_bytes_out += peer.bytes_out;
+    if (!peer.connection) continue;
+    statistics.peer_bytes_in += peer.connection->counters().bytes_in;
+    statistics.peer_bytes_out += peer.connection->counters().bytes_out;
+  }
+  for (const auto& [rank, client] : client_of_rank_) {
+    if (statistics.rank_count == ipc::max_rank_count) break;
+    ipc::RankStatistics& out = statistics.ranks[statistics.rank_count++];
+    out.rank = rank;
+    out.node = raw(settings_.self);
+    const auto found = node_.statistics().clients().find(client);
+    if (found == node_.statistics().clients().end()) continue;
+    out.threads_run = found->second.threads_run;
+    std::ranges::copy(found->second.faults, out.faults);
+  }
+  events_.statistics(statistics);
+}
+
+// ---- what a person wants to see ----------------------------------------------------------
+
+void Reactor::dump() {
+  line(Sentence("job ", Hex{raw(settings_.job)}, ": ", clients_.size(), " clients, ",
+                node_.requester().pending().size(), " pages requested, ",
+                node_.holder().demands().size(), " demands waiting, ",
+                node_.holder().used_slot_count(), " slots used"));
+  for (const auto& [page, pending] : node_.requester().pending()) dump_page(page);
+  for (const auto& [page, demand] : node_.holder().demands()) dump_page(page);
+  for (const auto& [page, entry] : node_.directory().entries())
+    if (entry.busy) dump_page(page);
+  trace_->print(net::now_us(), std::nullopt, [this](std::string_view text) { log_.line(text); });
+}
+
+void Reactor::dump_page(PageNo page) {
+  const core::PageEntry& entry = node_.table().at(page);
+  Sentence text("page ", raw(page), " at ", Hex{Pages::address_of(page)}, ": state ",
+                static_cast<unsigned>(entry.state), ", version ", raw(entry.version));
+  if (const auto found = node_.requester().pending().find(page);
+      found != node_.requester().pending().end())
+    text.append(", requested of node ", raw(found->second.home), " with ",
+                found->second.waiters.size(), " waiting, ", found->second.acks_from.count(), " of ",
+                found->second.acks_expected, " acknowledgements");
+  if (const auto found = node_.holder().demands().find(page);
+      found != node_.holder().demands().end())
+    text.append(", demanded by node ", raw(found->second.requester));
+  if (const auto* home = node_.directory().find(page))
+    text.append(", home: state ", static_cast<unsigned>(home->state), " copies ",
+                Hex{home->copyset.bits()}, home->busy ? " busy for node " : " idle, last node ",
+                raw(home->current.from), ", ", home->queue.size(), " queued");
+  line(text);
+}
+
+// A fault that waits that long is a bug or a dead peer: leave what is needed to tell which.
+void Reactor::watch_stalls() {
+  const core::TimeUs now_us = net::now_us();
+  for (const auto& [page, pending] : node_.requester().pending()) {
+    if (now_us < pending.since_us + stall_us || now_us >= pending.since_us + stall_us + stall_look_us)
+      continue;
+    line(Sentence("a thread has waited ", (now_us - pending.since_us) / 1000, " ms for page ",
+                  raw(page)));
+    dump_page(page);
+    trace_->print(now_us, page, [this](std::string_view text) { log_.line(text); });
+  }
+  stall_timer_.arm(now_us + stall_look_us);
+}
+
+}  // namespace gallocy::daemon

@@ -1,0 +1,65 @@
+#include "daemon/requests.hpp"
+
+#include <limits>
+
+namespace gallocy::daemon {
+namespace {
+
+bool lock_call(const std::uint64_t* argument, core::LockRequest& lock) {
+  if (argument[2] > static_cast<std::uint64_t>(core::LockOperation::destroy)) return false;
+  if (argument[3] > static_cast<std::uint64_t>(core::LockKind::error_check)) return false;
+  lock = {argument[0], ThreadId{argument[1]}, static_cast<core::LockOperation>(argument[2]),
+          static_cast<core::LockKind>(argument[3])};
+  return true;
+}
+
+NodeId node_of(std::uint64_t argument) {
+  return argument < max_node_count ? NodeId{static_cast<std::uint8_t>(argument)}
+                                   : NodeId{max_node_count};
+}
+
+}  // namespace
+
+bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call) {
+  const std::uint64_t* const argument = request.arguments;
+  switch (request.operation) {
+    case ipc::Operation::chunks:
+      if (argument[0] > std::numeric_limits<std::uint32_t>::max()) return false;
+      call = core::ChunksCall{static_cast<std::uint32_t>(argument[0])};
+      return true;
+    case ipc::Operation::lock: {
+      core::LockRequest lock;
+      if (!lock_call(argument, lock)) return false;
+      call = lock;
+      return true;
+    }
+    case ipc::Operation::thread_create:
+      call = core::ThreadCreateCall{argument[0], argument[1],
+                                    argument[2] == ipc::any_node ? no_node : node_of(argument[2])};
+      return true;
+    case ipc::Operation::thread_join:
+      call = core::ThreadJoin{ThreadId{argument[0]}, ThreadId{argument[1]}};
+      return true;
+    case ipc::Operation::next_order:
+      call = core::NextOrderCall{};
+      return true;
+    case ipc::Operation::thread_started:
+      call = core::ThreadStarted{ThreadId{argument[0]}, static_cast<std::int32_t>(argument[1])};
+      return true;
+    case ipc::Operation::thread_exited:
+      call = core::ThreadExited{ThreadId{argument[0]}, argument[1]};
+      return true;
+    case ipc::Operation::free_remote:
+      call = core::BlockFreed{argument[0]};
+      return true;
+    case ipc::Operation::take_freed:
+      call = core::TakeFreedCall{};
+      return true;
+    case ipc::Operation::ping:
+    case ipc::Operation::finalize:
+      break;  // answered without core
+  }
+  return false;
+}
+
+}  // namespace gallocy::daemon

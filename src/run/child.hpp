@@ -1,0 +1,60 @@
+// A process that gallocy-run starts: a daemon or a rank. It is named by a pidfd, so that no
+// signal can hit a stranger with a recycled number, and it dies with gallocy-run.
+#pragma once
+
+#include <signal.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+#include "run/refusal.hpp"
+
+namespace gallocy::run {
+
+struct ChildPlan {
+  std::string path;
+  std::vector<std::string> arguments;    // with the program's name
+  std::vector<std::string> environment;  // "NAME=value"
+  int input_fd = -1;                     // -1: inherited
+  int output_fd = -1;                    // for standard output and standard error
+  int death_signal = SIGKILL;            // when gallocy-run dies
+  bool own_group = false;                // Ctrl-C does not reach it
+  bool fixed_addresses = false;          // no address randomisation
+  sigset_t signal_mask{};
+};
+
+class Child {
+ public:
+  // 126 if the program can't be executed. A text without "#!" is run by /bin/sh as execvp does.
+  static Try<Child> start(const ChildPlan& plan);
+
+  pid_t pid() const { return pid_; }
+  int pidfd() const { return pidfd_.get(); }
+  bool ended() const { return wait_status_.has_value(); }
+  // True if the process has ended, which makes its wait status known. Never waits.
+  bool try_reap();
+  // REQUIRES: ended().
+  int wait_status() const { return *wait_status_; }
+  // Nothing happens if it has ended.
+  void send(int signal) const;
+
+ private:
+  Child(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+
+  pid_t pid_;
+  UniqueFd pidfd_;
+  std::optional<int> wait_status_;
+};
+
+// As a shell tells it: the exit status, or 128 + the signal.
+int shell_status(int wait_status);
+// "exited with status 3", "was killed by signal 9 (SIGKILL)".
+std::string describe_end(int wait_status);
+
+std::vector<std::string> current_environment();
+void set_variable(std::vector<std::string>& environment, const std::string& name,
+                  const std::string& value);
+
+}  // namespace gallocy::run

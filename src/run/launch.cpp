@@ -1,0 +1,227 @@
+#include "run/launch.hpp"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
+namespace gallocy::run {
+
+namespace {
+
+constexpr int daemon_ready_limit_ms = 10'000;
+constexpr int job_ready_limit_ms = 10'000;
+constexpr int check_in_limit_ms = 10'000;
+constexpr std::uint64_t region_size_bytes = 64ull << 30;
+// For waits that the program itself decides about.
+constexpr Deadline never = Deadline::max();
+
+std::uint64_t random_job_id() {
+  std::uint64_t id = 0;
+  while (id == 0)
+    if (::getrandom(&id, sizeof id, 0) != sizeof id) id = 0;
+  return id;
+}
+
+}  // namespace
+
+Launch::Launch(const Options& options, const Program& program, Signals& signals,
+               Messages& messages)
+    : options_(options), program_(program), signals_(signals), messages_(messages) {
+  watch_.add(signals_.fd(), WatchOrder::signal, [this] { on_signal(); });
+  if (options_.timeout_s > 0)
+    time_limit_ = Clock::now() + std::chrono::milliseconds{
+                                     static_cast<std::int64_t>(options_.timeout_s * 1000)};
+}
+
+int Launch::run() {
+  if (start()) await_end();
+  finish();
+  const int status =
+      verdict_ ? verdict_.status() : shell_status(ranks_.front().child.wait_status());
+  const int final_status = report_statistics(status);
+  report(status);
+  return final_status;
+}
+
+bool Launch::start() {
+  if (!program_.linked_with_libgallocy) {
+    messages_.say(fmt::format("{} is not linked with libgallocy: it runs once, on one node",
+                              options_.command.front()));
+    return start_ranks();
+  }
+  job_ = random_job_id();
+  return (!options_.daemon_sockets.empty() || start_daemons()) && open_sessions() &&
+         learn_nodes() && create_job() && start_ranks() && await_check_in();
+}
+
+bool Launch::start_daemons() {
+  auto executable = find_gallocyd();
+  if (!executable) return refuse_job(executable.error());
+  auto folder = ScratchFolder::create();
+  if (!folder) return refuse_job(folder.error());
+  daemons_.emplace(std::move(*folder), *executable);
+  for (unsigned node = 0; node < options_.rank_count; ++node)
+    if (!start_daemon()) return false;
+  return true;
+}
+
+bool Launch::start_daemon() {
+  const auto started = daemons_->start_next(signals_.original_mask());
+  if (!started) return refuse_job(started.error());
+  PrivateDaemon& daemon = **started;
+  watch_.add(daemon.output_fd(), WatchOrder::log, [this, &daemon] { on_daemon_output(daemon); });
+  watch_.add(daemon.child().pidfd(), WatchOrder::daemon,
+             [this, &daemon] { on_daemon_end(daemon); });
+  const auto& ready = daemon.log().ready();
+  if (!wait_until(in_ms(daemon_ready_limit_ms), [&] { return ready.has_value(); })) {
+    too_late(fmt::format("the daemon of node {} was not ready within {} s", daemon.node(),
+                      daemon_ready_limit_ms / 1000));
+    return false;
+  }
+  if (ready->node == daemon.node()) return true;
+  return refuse_job({exit_job_failed, fmt::format("the daemon of node {} says that it is node {}",
+                                                  daemon.node(), ready->node)});
+}
+
+bool Launch::open_sessions() {
+  std::vector<std::string> paths = options_.daemon_sockets;
+  if (daemons_)
+    for (const auto& daemon : daemons_->all()) paths.push_back(daemon.socket_path());
+  for (const auto& path : paths) {
+    auto session = Session::connect(path);
+    if (!session) return refuse_job(session.error());
+    sessions_.push_back(std::move(*session));
+    Session& kept = sessions_.back();
+    if (daemons_) kept.node = static_cast<unsigned>(sessions_.size() - 1);
+    watch_.add(kept.fd(), WatchOrder::session, [this, &kept] { on_session(kept); });
+  }
+  return true;
+}
+
+bool Launch::learn_nodes() {
+  if (daemons_) return true;
+  for (auto& session : sessions_) session.send(ipc::NodeQuery{});
+  if (!wait_until(in_ms(job_ready_limit_ms), [&] {
+        return every_session([](const Session& session) { return session.node.has_value(); });
+      })) {
+    for (const auto& session : sessions_)
+      if (!session.node)
+        too_late(fmt::format("the daemon at {} did not say within {} s which node it is",
+                          session.socket_path(), job_ready_limit_ms / 1000));
+    return false;
+  }
+  for (const auto& session : sessions_)
+    for (const auto& other : sessions_)
+      if (&session < &other && session.node == other.node)
+        return refuse_job({exit_usage, fmt::format("the daemons at {} and {} are both node {}",
+                                                   session.socket_path(), other.socket_path(),
+                                                   *session.node)});
+  return true;
+}
+
+bool Launch::create_job() {
+  ipc::JobCreate create;
+  create.job = job_;
+  create.region_size_bytes = region_size_bytes;
+  create.rank_count = options_.rank_count;
+  create.node_count = static_cast<std::uint32_t>(sessions_.size());
+  for (std::size_t i = 0; i < sessions_.size(); ++i)
+    create.nodes[i] = static_cast<std::uint8_t>(*sessions_[i].node);
+  created_ = true;
+  sessions_.front().send(create);
+  ipc::JobWatch watch;
+  watch.job = job_;
+  for (std::size_t i = 1; i < sessions_.size(); ++i) sessions_[i].send(watch);
+  if (wait_until(in_ms(job_ready_limit_ms), [&] {
+        return every_session([](const Session& session) { return session.ready; });
+      }))
+    return true;
+  for (const auto& session : sessions_)
+    if (!session.ready)
+      too_late(fmt::format("the daemon of node {} did not take the job within {} s", *session.node,
+                        job_ready_limit_ms / 1000));
+  return false;
+}
+
+bool Launch::start_ranks() {
+  const bool alone = sessions_.empty();
+  for (unsigned number = 0; number < (alone ? 1 : options_.rank_count); ++number) {
+    std::optional<Invitation> invitation;
+    if (!alone) invitation = Invitation{session_of(number).socket_path(), job_};
+    auto child = start_rank(program_, options_.command, number, invitation,
+                            signals_.original_mask());
+    if (!child) return refuse_job(child.error());
+    const unsigned node = alone ? 0 : *session_of(number).node;
+    ranks_.push_back(Rank{number, node, std::move(*child), {}});
+    Rank& rank = ranks_.back();
+    watch_.add(rank.child.pidfd(), WatchOrder::rank, [this, &rank] { on_rank_end(rank); });
+  }
+  return true;
+}
+
+bool Launch::await_check_in() {
+  wait_until(in_ms(check_in_limit_ms), [&] { return all_attached() || rank_0_left(); });
+  if (verdict_) return false;
+  // A program that prints its usage and leaves has done nothing wrong.
+  if (rank_0_left()) return true;
+  for (const auto& rank : ranks_)
+    if (!rank.attached)
+      too_late(fmt::format("rank {} on node {} did not call gallocy_init() within {} s", rank.number,
+                        rank.node, check_in_limit_ms / 1000));
+  if (verdict_) return false;
+  ipc::JobStart start;
+  start.job = job_;
+  for (auto& session : sessions_) session.send(start);
+  started_ = true;
+  return true;
+}
+
+void Launch::await_end() {
+  wait_until(never, [&] { return rank_0_left(); });
+}
+
+bool Launch::wait_until(Deadline deadline, const Condition& condition) {
+  const auto ended = [&] { return verdict_ || condition(); };
+  const Deadline limit = time_limit_ ? std::min(deadline, *time_limit_) : deadline;
+  if (!poll_until(limit, ended) && limit != deadline)
+    blame(Blame::decided, exit_timeout,
+          fmt::format("the job took longer than the {:g} s of --timeout; it ends",
+                      options_.timeout_s));
+  return !verdict_ && condition();
+}
+
+bool Launch::poll_until(Deadline deadline, const Condition& condition) {
+  while (!condition()) {
+    if (Clock::now() >= deadline) return false;
+    watch_.poll_once(deadline);
+  }
+  return true;
+}
+
+bool Launch::every_session(const std::function<bool(const Session&)>& holds) const {
+  return std::all_of(sessions_.begin(), sessions_.end(), holds);
+}
+
+bool Launch::rank_0_left() const {
+  return !ranks_.empty() && ranks_.front().child.ended() &&
+         WIFEXITED(ranks_.front().child.wait_status());
+}
+
+bool Launch::all_attached() const {
+  return std::all_of(ranks_.begin(), ranks_.end(),
+                     [](const Rank& rank) { return rank.attached.has_value(); });
+}
+
+bool Launch::all_ranks_ended() {
+  bool all = true;
+  for (auto& rank : ranks_) all = rank.child.try_reap() && all;
+  return all;
+}
+
+void Launch::send_to_ranks(int signal) {
+  for (auto& rank : ranks_) rank.child.send(signal);
+}
+
+}  // namespace gallocy::run

@@ -1,0 +1,125 @@
+// How a launch ends: whatever the cause, ranks first, then daemons, so that no rank is left
+// waiting for a page that nobody will bring.
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include "run/launch.hpp"
+#include "run/statistics.hpp"
+
+namespace gallocy::run {
+
+namespace {
+
+constexpr int settle_ms = 300;
+constexpr int statistics_limit_ms = 2'000;
+constexpr int rank_end_limit_ms = 5'000;
+constexpr int daemon_end_limit_ms = 5'000;
+constexpr int kill_limit_ms = 5'000;  // SIGKILL works at once, except on a sick machine
+
+}  // namespace
+
+// A rank whose daemon has died exits with this status, and may be seen first.
+void Launch::settle() {
+  const bool suspicious = rank_0_left() && started_ &&
+                          shell_status(ranks_.front().child.wait_status()) == exit_job_failed;
+  if (!verdict_ && !suspicious) return;
+  poll_until(in_ms(settle_ms), [&] { return verdict_.is_final(); });
+  // Rank 0 has left too. Before the start every rank runs the same lines, so they leave together
+  // and rank 0 speaks for all. After it a rank that leaves in order is no reason to fail.
+  if (verdict_.blame() != Blame::rank_left || !rank_0_left()) return;
+  bool in_order = true;
+  for (const auto& rank : ranks_)
+    if (rank.child.ended() && rank.child.wait_status() != 0 && rank.number != 0) in_order = false;
+  if (!started_ || in_order) verdict_ = {};
+}
+
+void Launch::finish() {
+  settle();
+  ending_ = true;
+  if (options_.wants_statistics() && started_) collect_statistics();
+  end_ranks();
+  stop_daemons();
+}
+
+void Launch::collect_statistics() {
+  ipc::JobStatisticsRequest request;
+  request.job = job_;
+  for (auto& session : sessions_) session.send(request);
+  const bool all = poll_until(in_ms(statistics_limit_ms), [&] {
+    return every_session([](const Session& session) {
+      return session.statistics.has_value() || !session.open();
+    });
+  });
+  if (all) return;
+  for (const auto& session : sessions_)
+    if (!session.statistics && session.open())
+      messages_.say(fmt::format("node {} gave no statistics within {} s", *session.node,
+                                statistics_limit_ms / 1000));
+}
+
+void Launch::end_ranks() {
+  ipc::JobEnd end;
+  end.job = job_;
+  if (created_)
+    for (auto& session : sessions_) session.send(end);
+  const Condition all_ended = [&] { return all_ranks_ended(); };
+  // Ranks that have checked in leave by themselves; the others know of no end.
+  if (verdict_ || !started_) send_to_ranks(SIGTERM);
+  if (!poll_until(in_ms(rank_end_limit_ms), all_ended)) {
+    send_to_ranks(SIGKILL);
+    if (!poll_until(in_ms(kill_limit_ms), all_ended))
+      messages_.say("a rank can't be killed; it is left behind");
+  }
+  for (auto& session : sessions_) {
+    if (session.open()) watch_.remove(session.fd());
+    session.close();
+  }
+}
+
+void Launch::stop_daemons() {
+  if (!daemons_) return;
+  const Condition all_ended = [&] { return daemons_->all_ended(); };
+  daemons_->send_all(SIGTERM);
+  // A stopped process can't hear it.
+  daemons_->send_all(SIGCONT);
+  if (poll_until(in_ms(daemon_end_limit_ms), all_ended)) return;
+  for (auto& daemon : daemons_->all())
+    if (!daemon.child().ended())
+      messages_.say(fmt::format("the daemon of node {} did not stop within {} s and is killed",
+                                daemon.node(), daemon_end_limit_ms / 1000));
+  daemons_->send_all(SIGKILL);
+  if (!poll_until(in_ms(kill_limit_ms), all_ended))
+    messages_.say("a daemon can't be killed; it is left behind");
+}
+
+int Launch::report_statistics(int status) {
+  if (!options_.wants_statistics()) return status;
+  std::vector<const ipc::JobStatistics*> known;
+  for (const auto& session : sessions_)
+    if (session.statistics) known.push_back(&*session.statistics);
+  const auto ranks = collect(known);
+  if (options_.statistics_line)
+    messages_.say(fmt::format("{} rank{} ended, exit {}; {}", ranks_.size(),
+                              ranks_.size() == 1 ? "" : "s", status, line_of(ranks)));
+  if (options_.statistics_file.empty()) return status;
+  const auto written = write_file(options_.statistics_file, json_of(ranks));
+  if (written) return status;
+  messages_.say(written.error().sentence);
+  return status == 0 ? written.error().status : status;
+}
+
+void Launch::report(int status) {
+  if (!verdict_) return;
+  const bool log_may_tell = status == exit_job_failed || status == exit_timeout ||
+                            status == exit_unavailable;
+  if (daemons_ && log_may_tell && !options_.verbose)
+    for (auto& daemon : daemons_->all()) {
+      daemon.read_output(nullptr);
+      const std::string& log = daemon.log().kept();
+      if (!log.empty())
+        messages_.relay(fmt::format("---- log of node {} ----\n{}", daemon.node(), log));
+    }
+  messages_.say(verdict_.sentence());
+}
+
+}  // namespace gallocy::run

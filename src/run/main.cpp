@@ -1,0 +1,60 @@
+// gallocy-run: starts a program on several nodes.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "run/launch.hpp"
+
+using namespace gallocy::run;
+
+namespace {
+
+constexpr int farewell_limit_ms = 1'000;
+
+void write_text(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const auto count = ::write(fd, text.data(), text.size());
+    if (count <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+// No other process holds our descriptors yet, so this may write by itself.
+int give_up(const Refusal& refusal) {
+  write_text(STDERR_FILENO, fmt::format("gallocy-run: {}\n", refusal.sentence));
+  return refusal.status;
+}
+
+// A descriptor of ours must not become the standard output of a rank.
+void fill_standard_descriptors() {
+  int fd;
+  do fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
+int launch(const Options& options) {
+  const auto program = find_program(options.command.front());
+  if (!program) return give_up(program.error());
+  Signals signals;
+  Messages messages;
+  const int status = Launch{options, *program, signals, messages}.run();
+  messages.finish(farewell_limit_ms);
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  fill_standard_descriptors();
+  const auto request = parse_command_line(argc, argv);
+  if (!request) return give_up(request.error());
+  if (!request->text) {
+    // Not exit(): the thread that writes messages may still be at it.
+    ::_exit(launch(request->options));
+  }
+  write_text(STDOUT_FILENO, *request->text);
+  return 0;
+}

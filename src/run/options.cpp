@@ -1,0 +1,146 @@
+#include "run/options.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "ipc/protocol.hpp"
+
+namespace gallocy::run {
+
+namespace {
+
+constexpr const char* version_text = "gallocy-run " GALLOCY_VERSION "\n";
+
+constexpr const char* footer =
+    "PROGRAM is started once per rank; its main() goes on in rank 0 only (see gallocy.h).\n"
+    "Exit status: that of rank 0; 128+N if a rank was killed by signal N; 64 usage;\n"
+    "69 this machine can't run gallocy; 70 a daemon or another rank failed; 124 --timeout;\n"
+    "126 PROGRAM can't be executed; 127 PROGRAM was not found.\n"
+    "Environment: GALLOCYD names the daemon's executable.";
+
+constexpr std::string_view json_prefix = "json:";
+
+Try<void> read_statistics_option(const std::string& value, Options& options) {
+  if (value == "line") {
+    options.statistics_line = true;
+    return {};
+  }
+  if (!value.starts_with(json_prefix) || value.size() == json_prefix.size())
+    return refuse(exit_usage,
+                  fmt::format("--stat={} is not known; write --stat or --stat=json:FILE", value));
+  options.statistics_file = value.substr(json_prefix.size());
+  return {};
+}
+
+Try<void> read_statistics_options(const std::vector<std::string>& values, Options& options) {
+  for (const auto& value : values)
+    if (auto read = read_statistics_option(value, options); !read) return read;
+  return {};
+}
+
+Try<void> read_command(std::vector<std::string> rest, Options& options) {
+  // CLI11 leaves the "--" in place, and hands over an unknown option as if it were the program.
+  const bool separated = !rest.empty() && rest.front() == "--";
+  if (separated) rest.erase(rest.begin());
+  if (rest.empty()) return refuse(exit_usage, "no program given; try gallocy-run --help");
+  if (rest.front().starts_with('-'))
+    return refuse(exit_usage,
+                  separated ? fmt::format("a program's name can't begin with '-': {}; write ./{}",
+                                          rest.front(), rest.front())
+                            : fmt::format("unknown option {}; try gallocy-run --help",
+                                          rest.front()));
+  if (rest.front().empty()) return refuse(exit_usage, "the program's name is empty");
+  options.command = std::move(rest);
+  return {};
+}
+
+Try<void> read_sockets(std::string_view list, bool given, Options& options) {
+  while (given) {
+    const auto comma = list.find(',');
+    if (comma == 0 || list.empty())
+      return refuse(exit_usage, "--daemon has an empty name; write SOCKET,SOCKET,...");
+    options.daemon_sockets.emplace_back(list.substr(0, comma));
+    if (comma == std::string_view::npos) break;
+    list.remove_prefix(comma + 1);
+  }
+  return {};
+}
+
+Try<void> check_numbers(long rank_count, bool count_given, Options& options) {
+  if (!count_given && !options.daemon_sockets.empty())
+    rank_count = static_cast<long>(options.daemon_sockets.size());
+  if (rank_count < 1 || rank_count > static_cast<long>(ipc::max_rank_count))
+    return refuse(exit_usage, fmt::format("-n must be from 1 to {}, not {}",
+                                          ipc::max_rank_count, rank_count));
+  options.rank_count = static_cast<unsigned>(rank_count);
+  if (options.daemon_sockets.size() > options.rank_count)
+    return refuse(exit_usage, fmt::format("{} daemons are too many for {} ranks",
+                                          options.daemon_sockets.size(), rank_count));
+  // The comparison is also false for a NaN.
+  if (!(options.timeout_s >= 0 && options.timeout_s <= 1e9))
+    return refuse(exit_usage, "--timeout must be a number of seconds, 0 for none");
+  return {};
+}
+
+void replace_text(std::string& text, std::string_view old_text, std::string_view new_text) {
+  if (const auto at = text.find(old_text); at != std::string::npos)
+    text.replace(at, old_text.size(), new_text);
+}
+
+// CLI11 does not know that a command follows, and shows a flag's value as it is declared.
+std::string help_of(const CLI::App& app) {
+  std::string text = app.help();
+  replace_text(text, "gallocy-run [OPTIONS]", "gallocy-run [OPTIONS] PROGRAM [ARGUMENTS...]");
+  replace_text(text, "--stat{line}      ", "--stat[=json:FILE]");
+  return text;
+}
+
+}  // namespace
+
+Try<Request> parse_command_line(int argc, char** argv) {
+  Request request;
+  Options& options = request.options;
+  CLI::App app{"Runs a program on several nodes that share their memory.",
+               "gallocy-run"};
+  app.footer(footer);
+  app.prefix_command();
+  long rank_count = 1;
+  // Not a list for CLI11: that would take the program's name.
+  std::string sockets;
+  std::vector<std::string> statistics;
+  bool version = false;
+  CLI::Option* count = app.add_option("-n", rank_count, "how many ranks, 1 to 64 (default 1)");
+  CLI::Option* daemon =
+      app.add_option("--daemon", sockets,
+                 "use running daemons, ranks go round; without it one private daemon is "
+                 "started for each rank")
+      ->type_name("SOCKET,...");
+  app.add_option("--timeout", options.timeout_s, "end the job after so many seconds");
+  // A flag with a value, not an option with an optional one: that would take the program's name.
+  app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
+  app.add_flag("-v,--verbose", options.verbose, "show the log of private daemons");
+  app.add_flag("--version", version, "print the version");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    request.text = help_of(app);
+    return request;
+  } catch (const CLI::ParseError& error) {
+    return refuse(exit_usage, fmt::format("{}; try gallocy-run --help", error.what()));
+  }
+  if (version) {
+    request.text = version_text;
+    return request;
+  }
+  auto checked = read_sockets(sockets, daemon->count() > 0, options)
+                     .and_then([&] {
+                       return check_numbers(rank_count, count->count() > 0, options);
+                     })
+                     .and_then([&] { return read_statistics_options(statistics, options); })
+                     .and_then([&] { return read_command(app.remaining(), options); });
+  if (!checked) return tl::unexpected<Refusal>(checked.error());
+  return request;
+}
+
+}  // namespace gallocy::run

@@ -1,0 +1,32 @@
+// The command line.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "run/refusal.hpp"
+
+namespace gallocy::run {
+
+struct Options {
+  unsigned rank_count = 1;
+  std::vector<std::string> daemon_sockets;  // empty: start private daemons, one a rank
+  double timeout_s = 0;                     // 0: none
+  bool statistics_line = false;
+  std::string statistics_file;  // empty: none
+  bool verbose = false;
+  std::vector<std::string> command;  // program and its arguments; not empty
+
+  bool wants_statistics() const { return statistics_line || !statistics_file.empty(); }
+};
+
+// What to do: run something, or print this text and leave with status 0.
+struct Request {
+  Options options;
+  std::optional<std::string> text;
+};
+
+Try<Request> parse_command_line(int argc, char** argv);
+
+}  // namespace gallocy::run

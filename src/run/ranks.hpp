@@ -1,0 +1,35 @@
+// The processes of the program.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ipc/protocol.hpp"
+#include "run/child.hpp"
+#include "run/program.hpp"
+
+namespace gallocy::run {
+
+// What a rank is told so that gallocy_init finds its job. None: the program runs on its own.
+struct Invitation {
+  std::string socket_path;
+  std::uint64_t job = 0;
+};
+
+struct Rank {
+  unsigned number;
+  unsigned node;
+  Child child;
+  std::optional<ipc::RankAttached> attached;
+};
+
+Try<Child> start_rank(const Program& program, const std::vector<std::string>& command,
+                      unsigned number, const std::optional<Invitation>& invitation,
+                      const sigset_t& signal_mask);
+
+// Empty, or why the two can't share memory: function pointers would mean different things.
+std::string difference(const ipc::RankAttached& first, const ipc::RankAttached& other);
+
+}  // namespace gallocy::run

@@ -1,0 +1,43 @@
+#include "run/signals.hpp"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/check.hpp"
+
+namespace gallocy::run {
+
+namespace {
+
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  ::sigaction(signal, nullptr, &action);
+  return action.sa_handler == SIG_IGN;
+}
+
+}  // namespace
+
+Signals::Signals() {
+  // Were it ignored, the kernel would throw away what children ended with.
+  ::signal(SIGCHLD, SIG_DFL);
+  sigset_t ending, blocked;
+  sigemptyset(&ending);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    if (!is_ignored(signal)) sigaddset(&ending, signal);
+  blocked = ending;
+  // A closed standard error is no reason to leave processes behind.
+  sigaddset(&blocked, SIGPIPE);
+  ::sigprocmask(SIG_BLOCK, &blocked, &original_mask_);
+  fd_.reset(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
+  GALLOCY_CHECK(bool(fd_), GALLOCY_VALUE(errno));
+}
+
+int Signals::take() {
+  signalfd_siginfo info{};
+  if (::read(fd_.get(), &info, sizeof info) != sizeof info) return 0;
+  return static_cast<int>(info.ssi_signo);
+}
+
+}  // namespace gallocy::run

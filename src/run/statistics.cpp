@@ -1,0 +1,117 @@
+#include "run/statistics.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include "base/unique_fd.hpp"
+
+namespace gallocy::run {
+
+namespace {
+
+struct FaultName {
+  ipc::FaultKind kind;
+  const char* key;
+  const char* words;
+};
+constexpr FaultName fault_names[] = {
+    {ipc::FaultKind::local, "local", "local"},
+    {ipc::FaultKind::first_touch, "first_touch", "first touch"},
+    {ipc::FaultKind::remote_read, "remote_read", "remote read"},
+    {ipc::FaultKind::remote_write, "remote_write", "remote write"},
+    {ipc::FaultKind::upgrade, "upgrade", "upgrade"},
+    {ipc::FaultKind::poisoned, "poisoned", "poisoned"},
+};
+static_assert(std::size(fault_names) == ipc::fault_kind_count);
+
+std::uint64_t faults_of(const RankFigures& rank, ipc::FaultKind kind) {
+  return rank.counted.faults[static_cast<unsigned>(kind)];
+}
+
+std::string faults_json(const RankFigures& rank) {
+  std::string text;
+  for (const auto& name : fault_names)
+    text += fmt::format("{}\"{}\": {}", text.empty() ? "" : ", ", name.key,
+                        faults_of(rank, name.kind));
+  return text;
+}
+
+}  // namespace
+
+std::vector<RankFigures> collect(const std::vector<const ipc::JobStatistics*>& daemons) {
+  std::vector<RankFigures> ranks;
+  for (const ipc::JobStatistics* daemon : daemons) {
+    const unsigned count = std::min(daemon->rank_count, ipc::max_rank_count);
+    for (unsigned i = 0; i < count; ++i) {
+      RankFigures figures{daemon->ranks[i]};
+      if (i == 0) figures.peer_bytes_in = daemon->peer_bytes_in;
+      if (i == 0) figures.peer_bytes_out = daemon->peer_bytes_out;
+      ranks.push_back(figures);
+    }
+  }
+  std::sort(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {
+    return a.counted.rank < b.counted.rank;
+  });
+  return ranks;
+}
+
+std::string grouped(std::uint64_t number) {
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text.push_back(',');
+    text.push_back(digits[i]);
+  }
+  return text;
+}
+
+std::string line_of(const std::vector<RankFigures>& ranks) {
+  std::uint64_t all = 0, bytes_in = 0, bytes_out = 0;
+  std::string kinds, threads;
+  for (const auto& name : fault_names) {
+    std::uint64_t count = 0;
+    for (const auto& rank : ranks) count += faults_of(rank, name.kind);
+    all += count;
+    kinds += fmt::format("{}{} {}", kinds.empty() ? "" : ", ", grouped(count), name.words);
+  }
+  for (const auto& rank : ranks) {
+    bytes_in += rank.peer_bytes_in;
+    bytes_out += rank.peer_bytes_out;
+    threads += fmt::format("{}{} on node {}", threads.empty() ? "" : ", ",
+                           grouped(rank.counted.threads_run), rank.counted.node);
+  }
+  return fmt::format("{} faults ({}); peer bytes {} in, {} out; threads {}", grouped(all), kinds,
+                     grouped(bytes_in), grouped(bytes_out), threads.empty() ? "none" : threads);
+}
+
+std::string json_of(const std::vector<RankFigures>& ranks) {
+  std::string text;
+  for (const auto& rank : ranks)
+    text += fmt::format(
+        "{}  {{\"rank\": {}, \"node\": {}, \"threads_run\": {},\n   \"faults\": {{{}}},\n"
+        "   \"peer_bytes_in\": {}, \"peer_bytes_out\": {}}}",
+        text.empty() ? "" : ",\n", rank.counted.rank, rank.counted.node,
+        rank.counted.threads_run, faults_json(rank), rank.peer_bytes_in, rank.peer_bytes_out);
+  return fmt::format("{{\"ranks\": [\n{}\n]}}\n", text);
+}
+
+Try<void> write_file(const std::string& path, const std::string& text) {
+  const std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
+  const UniqueFd file{
+      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+  const bool written =
+      file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (written && ::rename(temporary.c_str(), path.c_str()) == 0) return {};
+  const int error = errno;
+  if (file) ::unlink(temporary.c_str());
+  return refuse(exit_job_failed, fmt::format("can't write statistics to {}: {}", path,
+                                             ::strerrordesc_np(error)));
+}
+
+}  // namespace gallocy::run

@@ -1,0 +1,32 @@
+// What the daemons counted, as a person or a program reads it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ipc/protocol.hpp"
+#include "run/refusal.hpp"
+
+namespace gallocy::run {
+
+struct RankFigures {
+  ipc::RankStatistics counted;
+  // Of the rank's daemon. Where several ranks share a daemon the first of them has it all, so
+  // that sums over ranks are right.
+  std::uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
+};
+
+// Sorted by rank. A daemon's counts are taken as they are, but no more than it may have.
+std::vector<RankFigures> collect(const std::vector<const ipc::JobStatistics*>& daemons);
+
+// "18,204 faults (12,000 local, ...); 1,234 bytes from peers, 5,678 to peers; threads ..."
+std::string line_of(const std::vector<RankFigures>& ranks);
+std::string json_of(const std::vector<RankFigures>& ranks);
+
+// 1234567 -> "1,234,567"
+std::string grouped(std::uint64_t number);
+
+// Whole or not at all: a temporary file beside it, then rename.
+Try<void> write_file(const std::string& path, const std::string& text);
+
+}  // namespace gallocy::run

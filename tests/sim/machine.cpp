@@ -1,0 +1,158 @@
+#include "machine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/describe.hpp"
+#include "core/invariants.hpp"
+
+namespace gallocy::sim {
+namespace {
+
+template <class What>
+std::optional<PageNo> field_of(const What& what) {
+  if constexpr (requires { what.page; }) return what.page;
+  else if constexpr (requires { what.message; }) return page_of(what.message);
+  else return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<PageNo> page_of(const core::Message& message) {
+  return std::visit([](const auto& body) { return field_of(body); }, message.body);
+}
+std::optional<PageNo> page_of(const core::Event& event) {
+  return std::visit([](const auto& what) { return field_of(what); }, event);
+}
+std::optional<PageNo> page_of(const core::Action& action) {
+  return std::visit([](const auto& what) { return field_of(what); }, action);
+}
+
+Machine::Machine(const core::Config& config, std::uint64_t page_count, unsigned client_count,
+                 Surroundings& surroundings)
+    : surroundings_(surroundings), entries_(page_count),
+      node_(std::make_unique<core::Node>(config, entries_)), frames_(page_count),
+      slots_(config.slot_count), slot_pages_(config.slot_count),
+      mappings_(client_count, std::vector<Mapping>(page_count, Mapping::none)) {}
+
+void Machine::step(TimeUs now_us, const core::Event& event, const Bytes& bytes) {
+  actions_.clear();
+  touched_.clear();
+  message_bytes_ = bytes;
+  if (const auto page = page_of(event)) touched_.push_back(*page);
+  node_->step(now_us, event, actions_);
+  for (const core::Action& action : actions_) {
+    surroundings_.record(id(), action);
+    if (const auto page = page_of(action)) touched_.push_back(*page);
+    std::visit([this](const auto& what) { carry_out(what); }, action);
+  }
+  node_->carried_out(now_us);
+  core::check_counters(*node_);
+}
+
+void Machine::require(bool holds, const char* what, PageNo page) const {
+  if (!holds) throw Failure(fmt::format("node {} page {}: {}", raw(id()), raw(page), what));
+}
+
+Mapping Machine::strongest_mapping(PageNo page) const {
+  Mapping strongest = Mapping::none;
+  for (const auto& pages : mappings_)
+    if (pages[raw(page)] != Mapping::poisoned) strongest = std::max(strongest, pages[raw(page)]);
+  return strongest;
+}
+
+core::FaultCause Machine::fault_cause(ClientId client, PageNo page) const {
+  if (mapping(client, page) == Mapping::read_only) return core::FaultCause::write_protect;
+  return frames_[raw(page)] ? core::FaultCause::minor : core::FaultCause::missing;
+}
+
+void Machine::carry_out(const core::Send& send) {
+  Bytes bytes;
+  const PageNo page = page_of(send.message).value_or(PageNo{0});
+  if (send.payload.kind == core::PayloadKind::frame) bytes = frames_[raw(page)];
+  if (send.payload.kind == core::PayloadKind::slot) bytes = slots_.at(send.payload.slot);
+  require(send.payload.kind == core::PayloadKind::none || bytes, "sends bytes it lacks", page);
+  require(send.to != id(), "sends to itself", page);
+  surroundings_.send(id(), send.to, send.message, bytes);
+}
+
+void Machine::carry_out(const core::Install& install) {
+  Bytes& frame = frames_[raw(install.page)];
+  if (install.source == core::Source::present) {
+    require(frame.has_value(), "installs a frame that is empty", install.page);
+  } else {
+    require(!frame, "installs into a frame that has bytes", install.page);
+    const bool zero = install.source == core::Source::zero;
+    require(zero || message_bytes_, "installs a message without bytes", install.page);
+    frame = zero ? Frame{} : *message_bytes_;
+  }
+  // Already mapped: the kernel says EEXIST, which leaves the protection alone and wakes.
+  Mapping& mapping = mapping_of(install.client, install.page);
+  if (mapping == Mapping::none)
+    mapping = install.access == core::Access::write ? Mapping::writable : Mapping::read_only;
+  surroundings_.wake(id(), install.client, install.page);
+}
+
+void Machine::carry_out(const core::Store& store) {
+  require(!frames_[raw(store.page)], "stores into a frame that has bytes", store.page);
+  require(message_bytes_.has_value(), "stores a message without bytes", store.page);
+  frames_[raw(store.page)] = message_bytes_;
+}
+
+void Machine::carry_out(const core::Unprotect& unprotect) {
+  Mapping& mapping = mapping_of(unprotect.client, unprotect.page);
+  if (mapping == Mapping::read_only) mapping = Mapping::writable;
+  surroundings_.wake(id(), unprotect.client, unprotect.page);
+}
+
+void Machine::carry_out(const core::Wake& wake) {
+  surroundings_.wake(id(), wake.client, wake.page);
+}
+
+void Machine::carry_out(const core::Poison& poison) {
+  mapping_of(poison.client, poison.page) = Mapping::poisoned;
+  surroundings_.wake(id(), poison.client, poison.page);
+}
+
+void Machine::carry_out(const core::Protect& protect) {
+  for (auto& pages : mappings_)
+    if (pages[raw(protect.page)] == Mapping::writable)
+      pages[raw(protect.page)] = Mapping::read_only;
+}
+
+void Machine::carry_out(const core::Capture& capture) {
+  require(frames_[raw(capture.page)].has_value(), "captures an empty frame", capture.page);
+  require(strongest_mapping(capture.page) != Mapping::writable, "captures what is still written",
+          capture.page);
+  const PageNo former = slot_pages_.at(capture.slot);
+  require(!slots_[capture.slot] || former == capture.page ||
+              entries_[raw(former)].slot_plus_one != capture.slot + 1,
+          "captures into a slot in use", capture.page);
+  slots_[capture.slot] = frames_[raw(capture.page)];
+  slot_pages_[capture.slot] = capture.page;
+}
+
+void Machine::carry_out(const core::Drop& drop) {
+  require(frames_[raw(drop.page)].has_value(), "drops an empty frame", drop.page);
+  for (auto& pages : mappings_)
+    if (pages[raw(drop.page)] != Mapping::poisoned) pages[raw(drop.page)] = Mapping::none;
+  frames_[raw(drop.page)].reset();
+}
+
+void Machine::carry_out(const core::Reply& reply) { surroundings_.reply(id(), reply); }
+void Machine::carry_out(const core::NotifyAgent& notify) {
+  surroundings_.notify_agent(id(), notify.client);
+}
+void Machine::carry_out(const core::FreedPending& pending) {
+  surroundings_.freed_pending(id(), pending.client, pending.count);
+}
+void Machine::carry_out(const core::Attached& attached) {
+  surroundings_.attached(id(), attached.client, attached.thread);
+}
+void Machine::carry_out(const core::DropPeer& drop) {
+  throw Failure(fmt::format("node {} drops its honest peer {}: {}", raw(id()), raw(drop.peer),
+                            drop.reason));
+}
+
+}  // namespace gallocy::sim

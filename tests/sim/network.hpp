@@ -1,0 +1,109 @@
+// The future of a run: everything that will happen, in the order of time. Messages of one
+// ordered pair of nodes arrive in the order in which they were sent, others in any order.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <queue>
+#include <vector>
+
+#include "machine.hpp"
+#include "random.hpp"
+
+namespace gallocy::sim {
+
+struct Happening {
+  enum class Kind : std::uint8_t { delivery, fault, thread, call, agent, tick };
+  TimeUs at_us = 0;
+  std::uint64_t order = 0;  // of equal times, what was planned first
+  Kind kind{};
+  NodeId node{};
+  std::uint32_t index = 0;  // in the pool of its kind, or a thread's number
+};
+
+// Things that wait for their time, by number.
+template <class What>
+class Pool {
+ public:
+  std::uint32_t put(What what) {
+    if (free_.empty()) {
+      items_.push_back(std::move(what));
+      return static_cast<std::uint32_t>(items_.size() - 1);
+    }
+    const std::uint32_t index = free_.back();
+    free_.pop_back();
+    items_[index] = std::move(what);
+    return index;
+  }
+  What take(std::uint32_t index) {
+    free_.push_back(index);
+    return std::move(items_[index]);
+  }
+
+ private:
+  std::vector<What> items_;
+  std::vector<std::uint32_t> free_;
+};
+
+class Timeline {
+ public:
+  void plan(TimeUs at_us, Happening::Kind kind, NodeId node, std::uint32_t index) {
+    queue_.push({at_us, ++order_, kind, node, index});
+  }
+  bool empty() const { return queue_.empty(); }
+  Happening take() {
+    const Happening next = queue_.top();
+    queue_.pop();
+    return next;
+  }
+
+ private:
+  struct Later {
+    bool operator()(const Happening& a, const Happening& b) const {
+      return a.at_us != b.at_us ? a.at_us > b.at_us : a.order > b.order;
+    }
+  };
+  std::priority_queue<Happening, std::vector<Happening>, Later> queue_;
+  std::uint64_t order_ = 0;
+};
+
+struct Parcel {
+  NodeId from;
+  core::Message message;
+  Bytes bytes;
+};
+
+class Network {
+ public:
+  Network(Timeline& timeline, Random& random) : timeline_(timeline), random_(random) {}
+
+  void send(TimeUs now_us, NodeId from, NodeId to, const core::Message& message,
+            const Bytes& bytes) {
+    TimeUs& last_us = last_us_[raw(from)][raw(to)];
+    last_us = std::max(last_us, now_us + delay_us());
+    ++in_flight_;
+    timeline_.plan(last_us, Happening::Kind::delivery, to, parcels_.put({from, message, bytes}));
+  }
+  Parcel take(std::uint32_t index) {
+    --in_flight_;
+    return parcels_.take(index);
+  }
+  std::uint64_t in_flight() const { return in_flight_; }
+
+ private:
+  static constexpr unsigned node_limit = 8;
+
+  TimeUs delay_us() {
+    if (random_.one_in(200)) return random_.between(500, 5'000);  // a pause of somebody
+    if (random_.one_in(10)) return random_.between(50, 300);
+    return random_.between(3, 40);
+  }
+
+  Timeline& timeline_;
+  Random& random_;
+  Pool<Parcel> parcels_;
+  std::array<std::array<TimeUs, node_limit>, node_limit> last_us_{};
+  std::uint64_t in_flight_ = 0;
+};
+
+}  // namespace gallocy::sim

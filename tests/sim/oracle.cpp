@@ -1,0 +1,113 @@
+#include "oracle.hpp"
+
+#include <fmt/format.h>
+
+#include "core/describe.hpp"
+#include "core/invariants.hpp"
+
+namespace gallocy::sim {
+namespace {
+
+bool holds_copy(core::PageState state) {
+  return state == core::PageState::shared || state == core::PageState::exclusive;
+}
+
+template <class... Values>
+void require(bool holds, const char* text, const Values&... values) {
+  if (!holds) throw Failure(fmt::format(fmt::runtime(text), values...));
+}
+
+}  // namespace
+
+void Oracle::read(PageNo page, unsigned cell, std::uint64_t value) const {
+  const auto found = truth_.find(page);
+  const std::uint64_t last = found == truth_.end() ? 0 : found->second[cell];
+  require(value == last, "page {} cell {}: read {}, last written {}", raw(page), cell, value,
+          last);
+}
+
+void Oracle::check_step(const Machine& machine) const {
+  for (const PageNo page : machine.touched()) {
+    if (raw(page) >= machine.page_count()) continue;
+    check_machine(machine, page);
+    check_page(page);
+    check_directory(page);
+  }
+}
+
+// The mapping never allows more than the page's state, and the state needs the bytes.
+void Oracle::check_machine(const Machine& machine, PageNo page) const {
+  const core::PageState state = machine.state(page);
+  const Mapping mapping = machine.strongest_mapping(page);
+  const unsigned node = raw(machine.id());
+  require(mapping != Mapping::writable || state == core::PageState::exclusive,
+          "node {} page {} is writable though {}", node, raw(page), core::name_of(state));
+  require(mapping == Mapping::none || holds_copy(state), "node {} page {} is mapped though {}",
+          node, raw(page), core::name_of(state));
+  require(!holds_copy(state) || machine.frame(page).has_value(),
+          "node {} page {} is {} without bytes", node, raw(page), core::name_of(state));
+  require(state != core::PageState::invalid || !machine.frame(page).has_value(),
+          "node {} page {} is invalid with bytes", node, raw(page));
+}
+
+void Oracle::check_page(PageNo page) const {
+  unsigned writers = 0, readers = 0, owners = 0, copies = 0;
+  for (const auto& machine : machines_) {
+    const Mapping mapping = machine->strongest_mapping(page);
+    const core::PageState state = machine->state(page);
+    writers += mapping == Mapping::writable;
+    readers += mapping == Mapping::read_only;
+    owners += state == core::PageState::exclusive;
+    copies += holds_copy(state);
+  }
+  // A node's clients count once: they share the frame.
+  require(writers + (writers > 0 ? readers : 0) <= 1, "page {}: {} writers, {} readers",
+          raw(page), writers, readers);
+  require(owners == 0 || copies == 1, "page {}: {} owners, {} copies", raw(page), owners, copies);
+}
+
+void Oracle::check_directory(PageNo page) const {
+  const NodeId home = machines_[0]->node().chunks().home_of(chunk_of(page));
+  const core::DirectoryEntry* entry =
+      home == no_node ? nullptr : machines_[raw(home)]->node().directory().find(page);
+  if (entry != nullptr && entry->busy) return;
+  for (const auto& machine : machines_) {
+    const bool listed = entry != nullptr && entry->copyset.contains(machine->id());
+    require(listed == holds_copy(machine->state(page)),
+            "page {}: node {} {} a copy, home {} says otherwise", raw(page), raw(machine->id()),
+            listed ? "lacks" : "has", raw(home));
+  }
+}
+
+void Oracle::check_quiet() const {
+  for (const auto& machine : machines_) {
+    check_quiet(*machine);
+    for (std::uint64_t page = 0; page < machine->page_count(); ++page)
+      check_machine(*machine, PageNo{page});
+  }
+  for (std::uint64_t page = 0; page < machines_[0]->page_count(); ++page) {
+    check_page(PageNo{page});
+    check_directory(PageNo{page});
+  }
+}
+
+void Oracle::check_quiet(const Machine& machine) const {
+  const core::Node& node = machine.node();
+  const unsigned id = raw(machine.id());
+  core::check_invariants(node);
+  require(node.holder().used_slot_count() == 0, "node {} keeps {} slots", id,
+          node.holder().used_slot_count());
+  require(node.holder().demands().empty(), "node {} still has demands", id);
+  require(node.requester().pending().empty(), "node {} still has pending requests", id);
+  require(node.next_deadline() == 0, "node {} still has a deadline", id);
+  for (const auto& [page, entry] : node.directory().entries())
+    require(!entry.busy, "node {} page {} is busy", id, raw(page));
+  for (const auto& [client, counts] : node.statistics().clients()) {
+    std::uint64_t ended = 0;
+    for (const std::uint64_t count : counts.faults) ended += count;
+    require(counts.faults_seen == ended, "node {} client {}: {} faults seen, {} ended", id,
+            raw(client), counts.faults_seen, ended);
+  }
+}
+
+}  // namespace gallocy::sim

@@ -1,0 +1,38 @@
+// What must be true of all nodes together. It sees every frame, mapping and page table, and
+// knows the last value written to each cell; no node does.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "machine.hpp"
+
+namespace gallocy::sim {
+
+using Machines = std::vector<std::unique_ptr<Machine>>;
+
+class Oracle {
+ public:
+  explicit Oracle(const Machines& machines) : machines_(machines) {}
+
+  void wrote(PageNo page, unsigned cell, std::uint64_t value) { truth_[page][cell] = value; }
+  // Throws unless `value` is the last one written.
+  void read(PageNo page, unsigned cell, std::uint64_t value) const;
+
+  // After a step of `machine`: the pages that the step named.
+  void check_step(const Machine& machine) const;
+  // When nothing is left to happen.
+  void check_quiet() const;
+
+ private:
+  void check_page(PageNo page) const;
+  void check_machine(const Machine& machine, PageNo page) const;
+  void check_directory(PageNo page) const;
+  void check_quiet(const Machine& machine) const;
+
+  const Machines& machines_;
+  std::unordered_map<PageNo, Frame> truth_;
+};
+
+}  // namespace gallocy::sim

@@ -1,0 +1,284 @@
+#include "workload.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/describe.hpp"
+#include "world.hpp"
+
+namespace gallocy::sim {
+namespace {
+
+// Only written under the page's lock.
+constexpr unsigned locked_cell = cells_per_page - 1;
+
+constexpr std::uint64_t address_of(PageNo page) { return region_base + raw(page) * page_bytes; }
+
+}  // namespace
+
+Workload::Workload(World& world) : world_(world), remaining_(world.settings().operation_count) {}
+
+void Workload::attached(NodeId node, ClientId client, ThreadId) { agents_[{node, client}]; }
+
+// Every node gets memory of its own; the accesses begin when all have it.
+void Workload::start() {
+  make_threads();
+  for (unsigned number = 0; number < world_.node_count(); ++number) {
+    const NodeId node{static_cast<std::uint8_t>(number)};
+    ++waiting_for_chunks_;
+    world_.call(node, ClientId{0}, {{}, core::ChunksCall{1}}, world_.random().below(50),
+                [this, node](const core::Reply& reply) {
+                  if (reply.status == 0) note_allotted(node, ClientId{0}, reply.values[0], 1);
+                  if (--waiting_for_chunks_ == 0) begin_accesses();
+                });
+  }
+}
+
+void Workload::make_threads() {
+  const auto per_client = static_cast<unsigned>(world_.random().between(1, 3));
+  for (const auto& [key, agent] : agents_)
+    for (unsigned i = 0; i < per_client; ++i) {
+      const auto number = static_cast<std::uint32_t>(threads_.size());
+      const ThreadId id{std::uint64_t{raw(key.first)} << 48 | 1ULL << 40 | number};
+      threads_.push_back({key.first, key.second, number, id, false, std::nullopt, {}});
+    }
+}
+
+void Workload::begin_accesses() {
+  if (chunk_addresses_.empty()) throw Failure("nobody was given a chunk");
+  Random& random = world_.random();
+  const auto count = random.one_in(3) ? random.between(20, 60) : random.between(5, 12);
+  std::set<PageNo> chosen;
+  while (chosen.size() < count) {
+    const std::uint64_t page =
+        (random.pick(chunk_addresses_) - region_base) / page_bytes + random.below(64);
+    if (chosen.insert(PageNo{page}).second) pages_.push_back(PageNo{page});
+  }
+  for (SimThread& thread : threads_) run_again(thread, random.below(100));
+}
+
+void Workload::run_again(SimThread& thread, TimeUs delay_us) {
+  world_.plan_thread(world_.now_us() + delay_us, thread.node, thread.number);
+}
+
+void Workload::run_thread(std::uint32_t number) {
+  SimThread& thread = threads_.at(number);
+  if (!thread.busy) {
+    if (remaining_ == 0) return;
+    --remaining_;
+    choose(thread);
+  }
+  switch (thread.operation.kind) {
+    case Operation::Kind::access: return access(thread);
+    case Operation::Kind::locked: return locked_increment(thread);
+    case Operation::Kind::chunks: return allot(thread);
+    case Operation::Kind::freed: return free_block(thread);
+    case Operation::Kind::spawn: return spawn(thread);
+    case Operation::Kind::wild: return wild_access(thread);
+  }
+}
+
+void Workload::end(SimThread& thread) {
+  thread.busy = false;
+  ++ended_;
+  const bool rests = world_.random().one_in(20);
+  run_again(thread, world_.random().below(rests ? 1'000 : 20));
+}
+
+// ---- choosing ----------------------------------------------------------------------------
+
+void Workload::choose(SimThread& thread) {
+  thread.operation = any_operation(thread, world_.pattern());
+  thread.operation.started_us = world_.now_us();
+  thread.busy = true;
+}
+
+Operation Workload::any_operation(const SimThread& thread, Pattern pattern) {
+  Random& random = world_.random();
+  Operation operation;
+  switch (pattern) {
+    case Pattern::random: {
+      const unsigned counts[] = {1, 1, 1, 1, 2, 2, 4};
+      return access_of(thread, random.pick(counts), 40);
+    }
+    case Pattern::hot_page:
+      operation = access_of(thread, 1, 50);
+      operation.touches[0].page = pages_[0];
+      return operation;
+    case Pattern::false_sharing:
+      operation = access_of(thread, 1, 70);
+      operation.touches[0].page = pages_[0];
+      operation.touches[0].cell = thread.number % locked_cell;
+      return operation;
+    case Pattern::migratory:
+      operation.kind = Operation::Kind::locked;
+      operation.touches[0] = {pages_[random.below(3)], locked_cell, core::Access::read};
+      operation.touch_count = 1;
+      operation.lock_address = address_of(operation.touches[0].page) + 64;
+      return operation;
+    case Pattern::two_pages:
+      return several_pages(thread, 2);
+    case Pattern::four_pages:
+      return several_pages(thread, 4);
+    case Pattern::mixed:
+      break;
+  }
+  const auto kind = random.below(40);
+  if (kind < 34) return any_operation(thread, static_cast<Pattern>(kind % 6));
+  constexpr Operation::Kind calls[] = {Operation::Kind::chunks, Operation::Kind::freed,
+                                       Operation::Kind::freed, Operation::Kind::spawn,
+                                       Operation::Kind::spawn, Operation::Kind::wild};
+  operation.kind = calls[kind - 34];
+  return operation;
+}
+
+Operation Workload::access_of(const SimThread&, unsigned count, unsigned write_percent) {
+  Random& random = world_.random();
+  Operation operation;
+  while (operation.touch_count < count) {
+    const PageNo page = random.pick(pages_);
+    const auto end = operation.touches.begin() + operation.touch_count;
+    if (std::find_if(operation.touches.begin(), end,
+                     [page](const Touch& touch) { return touch.page == page; }) != end)
+      continue;
+    operation.touches[operation.touch_count++] = {
+        page, static_cast<unsigned>(random.below(locked_cell)),
+        random.below(100) < write_percent ? core::Access::write : core::Access::read};
+  }
+  return operation;
+}
+
+// The same pages for everybody, each node beginning with another one.
+Operation Workload::several_pages(const SimThread& thread, unsigned count) {
+  Operation operation;
+  for (unsigned i = 0; i < count; ++i) {
+    const unsigned which = (i + thread.number + raw(thread.node)) % count;
+    const bool write = !world_.random().one_in(6);
+    operation.touches[i] = {pages_[which],
+                            static_cast<unsigned>(world_.random().below(locked_cell)),
+                            write ? core::Access::write : core::Access::read};
+  }
+  operation.touch_count = count;
+  return operation;
+}
+
+// ---- accesses ----------------------------------------------------------------------------
+
+void Workload::access(SimThread& thread) {
+  if (!mapped(thread)) return;
+  const Operation& operation = thread.operation;
+  for (unsigned i = 0; i < operation.touch_count; ++i) perform(thread, operation.touches[i]);
+  end(thread);
+}
+
+void Workload::perform(const SimThread& thread, const Touch& touch) {
+  std::uint64_t& cell = world_.machine(thread.node).frame(touch.page)[touch.cell];
+  world_.oracle().read(touch.page, touch.cell, cell);
+  if (touch.access == core::Access::read) return;
+  cell = ++write_count_;
+  world_.oracle().wrote(touch.page, touch.cell, cell);
+}
+
+bool Workload::mapped(SimThread& thread) {
+  const Machine& machine = world_.machine(thread.node);
+  for (unsigned i = 0; i < thread.operation.touch_count; ++i) {
+    const Touch& touch = thread.operation.touches[i];
+    const Mapping mapping = machine.mapping(thread.client, touch.page);
+    if (mapping == Mapping::writable || mapping == Mapping::poisoned) continue;
+    if (mapping == Mapping::read_only && touch.access == core::Access::read) continue;
+    park(thread, touch);
+    return false;
+  }
+  return true;
+}
+
+void Workload::park(SimThread& thread, const Touch& touch) {
+  Random& random = world_.random();
+  thread.parked = touch;
+  const core::Fault fault{thread.client, thread.number, touch.page, touch.access,
+                          world_.machine(thread.node).fault_cause(thread.client, touch.page)};
+  world_.post_fault(thread.node, fault, random.below(4));
+  // A signal made the thread fault again, and the event was late.
+  if (random.one_in(30)) world_.post_fault(thread.node, fault, random.below(400));
+}
+
+bool Workload::still_reported(NodeId, const core::Fault& fault) {
+  const SimThread& thread = threads_.at(fault.thread);
+  const bool waits = thread.parked && thread.parked->page == fault.page;
+  return waits || world_.random().one_in(3);
+}
+
+void Workload::wake(NodeId node, ClientId client, PageNo page) {
+  Random& random = world_.random();
+  for (SimThread& thread : threads_) {
+    if (thread.node != node || thread.client != client || !thread.parked) continue;
+    if (thread.parked->page != page) continue;
+    thread.parked.reset();
+    run_again(thread, random.one_in(50) ? 500 : random.between(1, 30));
+  }
+}
+
+void Workload::wild_access(SimThread& thread) {
+  const std::uint64_t page_count = world_.machine(thread.node).page_count();
+  Operation& operation = thread.operation;
+  if (operation.touch_count == 0) {
+    operation.touches[0] = {PageNo{page_count - 1 - world_.random().below(8)}, 0,
+                            core::Access::read};
+    operation.touch_count = 1;
+  }
+  if (!mapped(thread)) return;
+  const PageNo page = operation.touches[0].page;
+  if (world_.machine(thread.node).mapping(thread.client, page) != Mapping::poisoned)
+    perform(thread, operation.touches[0]);
+  end(thread);
+}
+
+// ---- time --------------------------------------------------------------------------------
+
+void Workload::check_time() {
+  if (++check_count_ % 512 != 0) return;
+  for (const SimThread& thread : threads_) {
+    if (!thread.busy || world_.now_us() - thread.operation.started_us <= operation_limit_us)
+      continue;
+    throw Failure(fmt::format("thread {} of node {} has made no progress", thread.number,
+                              raw(thread.node)));
+  }
+}
+
+void Workload::check_ended() const {
+  for (const SimThread& thread : threads_)
+    if (thread.busy)
+      throw Failure(fmt::format("thread {} of node {} waits for ever", thread.number,
+                                raw(thread.node)));
+  for (const auto& [address, count] : freed_)
+    if (count != 0) throw Failure(fmt::format("freed block {:#x}: {} left", address, count));
+}
+
+std::optional<PageNo> Workload::page_in_question() const {
+  const SimThread* oldest = nullptr;
+  for (const SimThread& thread : threads_)
+    if (thread.parked &&
+        (oldest == nullptr || thread.operation.started_us < oldest->operation.started_us))
+      oldest = &thread;
+  return oldest == nullptr ? std::nullopt : std::optional(oldest->parked->page);
+}
+
+std::string Workload::dump() const {
+  std::string text;
+  for (const SimThread& thread : threads_) {
+    if (!thread.busy) continue;
+    const Operation& operation = thread.operation;
+    text += fmt::format("  thread {} node {} client {}: kind {} phase {} since {} us", thread.number,
+                        raw(thread.node), raw(thread.client), static_cast<unsigned>(operation.kind),
+                        operation.phase, operation.started_us);
+    for (unsigned i = 0; i < operation.touch_count; ++i)
+      text += fmt::format(", {} page {}", core::name_of(operation.touches[i].access),
+                          raw(operation.touches[i].page));
+    if (thread.parked) text += fmt::format(", parked on page {}", raw(thread.parked->page));
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace gallocy::sim

@@ -1,0 +1,118 @@
+// The programs of a run: threads that access pages, lock, allocate, free and create threads.
+// An access is one instant in which all its pages are mapped; until then the thread faults on
+// one page after the other, like an instruction that is started anew after every fault.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/node.hpp"
+#include "settings.hpp"
+
+namespace gallocy::sim {
+
+class World;
+
+struct Touch {
+  PageNo page{};
+  unsigned cell = 0;
+  core::Access access = core::Access::read;
+};
+
+struct Operation {
+  enum class Kind : std::uint8_t { access, locked, chunks, freed, spawn, wild };
+  Kind kind = Kind::access;
+  std::array<Touch, 4> touches{};
+  unsigned touch_count = 0;
+  unsigned phase = 0;          // of a locked increment
+  std::uint64_t seen = 0;      // what it read
+  std::uint64_t lock_address = 0;
+  TimeUs started_us = 0;
+};
+
+struct SimThread {
+  NodeId node{};
+  ClientId client{};
+  std::uint32_t number = 0;  // its kernel thread id
+  ThreadId id{};
+  bool busy = false;
+  std::optional<Touch> parked;
+  Operation operation;
+};
+
+class Workload {
+ public:
+  explicit Workload(World& world);
+
+  void start();
+  void run_thread(std::uint32_t number);
+  void wake(NodeId node, ClientId client, PageNo page);
+  void notify_agent(NodeId node, ClientId client);
+  void freed_pending(NodeId node, ClientId client, std::uint32_t count);
+  void attached(NodeId node, ClientId client, ThreadId thread);
+
+  // The kernel forgets an event that nobody read once the thread is woken; one that was read
+  // reaches the core all the same.
+  bool still_reported(NodeId node, const core::Fault& fault);
+
+  void check_time();
+  void check_ended() const;
+  std::uint64_t ended_count() const { return ended_; }
+  std::optional<PageNo> page_in_question() const;
+  std::string dump() const;
+
+ private:
+  struct Agent {
+    bool asking = false, again = false;  // for orders
+    bool taking = false;                 // freed blocks
+    std::uint32_t freed_count = 0;
+  };
+  struct Allotted {
+    std::uint64_t address;
+    NodeId node;
+    ClientId client;
+  };
+
+  void make_threads();
+  void begin_accesses();
+  void choose(SimThread& thread);
+  Operation any_operation(const SimThread& thread, Pattern pattern);
+  Operation access_of(const SimThread& thread, unsigned count, unsigned write_percent);
+  Operation several_pages(const SimThread& thread, unsigned count);
+  void end(SimThread& thread);
+  void run_again(SimThread& thread, TimeUs delay_us);
+
+  bool mapped(SimThread& thread);  // all pages of the operation; parks the thread otherwise
+  void park(SimThread& thread, const Touch& touch);
+  void access(SimThread& thread);
+  void perform(const SimThread& thread, const Touch& touch);
+  void locked_increment(SimThread& thread);
+  void lock_call(SimThread& thread, core::LockOperation operation);
+  void allot(SimThread& thread);
+  void note_allotted(NodeId node, ClientId client, std::uint64_t address, std::uint32_t count);
+  void free_block(SimThread& thread);
+  void take_freed(NodeId node, ClientId client);
+  void spawn(SimThread& thread);
+  void join(SimThread& thread, ThreadId spawned);
+  void ask_order(NodeId node, ClientId client);
+  void run_spawned(NodeId node, ClientId client, ThreadId spawned);
+  void wild_access(SimThread& thread);
+
+  World& world_;
+  std::vector<SimThread> threads_;
+  std::map<std::pair<NodeId, ClientId>, Agent> agents_;
+  std::map<std::uint64_t, Allotted> allotted_;  // by chunk address
+  std::vector<std::uint64_t> chunk_addresses_;
+  std::map<std::uint64_t, int> freed_;  // blocks freed and not yet taken
+  std::set<std::uint64_t> locked_;
+  std::vector<PageNo> pages_;
+  std::uint64_t remaining_ = 0, ended_ = 0, write_count_ = 0, check_count_ = 0;
+  unsigned waiting_for_chunks_ = 0;
+};
+
+}  // namespace gallocy::sim

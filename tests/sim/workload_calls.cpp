@@ -1,0 +1,168 @@
+// The operations that go through the client's ring: locks, chunks, freed blocks, threads.
+#include <fmt/format.h>
+
+#include <cerrno>
+
+#include "world.hpp"
+#include "workload.hpp"
+
+namespace gallocy::sim {
+namespace {
+
+constexpr std::uint64_t order_start_thread = 1;  // as ipc::OrderKind
+constexpr std::uint64_t result_of(ThreadId thread) { return raw(thread) * 3; }
+
+}  // namespace
+
+// ---- lock, read, think, write, unlock ----------------------------------------------------
+
+void Workload::locked_increment(SimThread& thread) {
+  Operation& operation = thread.operation;
+  Touch& touch = operation.touches[0];
+  switch (operation.phase) {
+    case 0:
+      return lock_call(thread, core::LockOperation::lock);
+    case 1:
+      if (!mapped(thread)) return;
+      if (!locked_.insert(operation.lock_address).second) throw Failure("two hold one lock");
+      perform(thread, touch);
+      operation.seen = world_.machine(thread.node).frame(touch.page)[touch.cell];
+      touch.access = core::Access::write;
+      ++operation.phase;
+      return run_again(thread, world_.random().below(30));
+    case 2:
+      if (!mapped(thread)) return;
+      if (world_.machine(thread.node).frame(touch.page)[touch.cell] != operation.seen)
+        throw Failure("somebody wrote under another thread's lock");
+      perform(thread, touch);
+      locked_.erase(operation.lock_address);
+      return lock_call(thread, core::LockOperation::unlock);
+    default:
+      return end(thread);
+  }
+}
+
+void Workload::lock_call(SimThread& thread, core::LockOperation operation) {
+  const core::LockRequest request{thread.operation.lock_address, thread.id, operation,
+                                  core::LockKind::normal};
+  world_.call(thread.node, thread.client, {{}, request}, world_.random().below(3),
+              [this, &thread, operation](const core::Reply& reply) {
+                if (reply.status != 0)
+                  throw Failure(fmt::format("lock operation: {}", reply.status));
+                thread.operation.phase = operation == core::LockOperation::lock ? 1 : 3;
+                run_again(thread, world_.random().between(1, 10));
+              });
+}
+
+// ---- chunks and blocks -------------------------------------------------------------------
+
+void Workload::note_allotted(NodeId node, ClientId client, std::uint64_t address,
+                             std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i, address += chunk_bytes) {
+    if (!allotted_.emplace(address, Allotted{address, node, client}).second)
+      throw Failure(fmt::format("chunk {:#x} was given twice", address));
+    chunk_addresses_.push_back(address);
+  }
+}
+
+void Workload::allot(SimThread& thread) {
+  const auto count = static_cast<std::uint32_t>(world_.random().between(1, 2));
+  world_.call(thread.node, thread.client, {{}, core::ChunksCall{count}}, 1,
+              [this, &thread, count](const core::Reply& reply) {
+                if (reply.status == 0)
+                  note_allotted(thread.node, thread.client, reply.values[0], count);
+                else if (reply.status != ENOMEM)
+                  throw Failure(fmt::format("chunks: {}", reply.status));
+                end(thread);
+              });
+}
+
+void Workload::free_block(SimThread& thread) {
+  const std::uint64_t address =
+      world_.random().pick(chunk_addresses_) + 16 * world_.random().below(1'000);
+  ++freed_[address];
+  world_.call(thread.node, thread.client, {{}, core::BlockFreed{address}}, 1,
+              [this, &thread](const core::Reply& reply) {
+                if (reply.status != 0) throw Failure(fmt::format("freed: {}", reply.status));
+                end(thread);
+              });
+}
+
+void Workload::freed_pending(NodeId node, ClientId client, std::uint32_t count) {
+  Agent& agent = agents_.at({node, client});
+  agent.freed_count = count;
+  if (count > 0 && !agent.taking) take_freed(node, client);
+}
+
+void Workload::take_freed(NodeId node, ClientId client) {
+  agents_.at({node, client}).taking = true;
+  world_.call(node, client, {{}, core::TakeFreedCall{}}, world_.random().below(50),
+              [this, node, client](const core::Reply& reply) {
+                for (std::uint64_t i = 1; i <= reply.values[0]; ++i) {
+                  const std::uint64_t block = reply.values.at(i);
+                  const Allotted& owner = allotted_.at(block & ~(chunk_bytes - 1));
+                  if (owner.node != node || owner.client != client)
+                    throw Failure("a freed block came to somebody else");
+                  --freed_[block];
+                }
+                Agent& agent = agents_.at({node, client});
+                agent.taking = false;
+                if (agent.freed_count > 0) take_freed(node, client);
+              });
+}
+
+// ---- threads -----------------------------------------------------------------------------
+
+void Workload::spawn(SimThread& thread) {
+  world_.call(thread.node, thread.client, {{}, core::ThreadCreateCall{0x1000, thread.number}}, 1,
+              [this, &thread](const core::Reply& reply) {
+                if (reply.status == EAGAIN) return end(thread);
+                if (reply.status != 0) throw Failure(fmt::format("create: {}", reply.status));
+                join(thread, ThreadId{reply.values[0]});
+              });
+}
+
+void Workload::join(SimThread& thread, ThreadId spawned) {
+  world_.call(thread.node, thread.client, {{}, core::ThreadJoin{spawned, thread.id}},
+              world_.random().below(300), [this, &thread, spawned](const core::Reply& reply) {
+                if (reply.status != 0 || reply.values[0] != result_of(spawned))
+                  throw Failure(fmt::format("join: {}", reply.status));
+                end(thread);
+              });
+}
+
+void Workload::notify_agent(NodeId node, ClientId client) {
+  Agent& agent = agents_.at({node, client});
+  agent.again = true;
+  if (!agent.asking) ask_order(node, client);
+}
+
+void Workload::ask_order(NodeId node, ClientId client) {
+  Agent& agent = agents_.at({node, client});
+  agent.asking = true;
+  agent.again = false;
+  world_.call(node, client, {{}, core::NextOrderCall{}}, world_.random().below(30),
+              [this, node, client](const core::Reply& reply) {
+                Agent& asker = agents_.at({node, client});
+                asker.asking = false;
+                if (reply.values[0] == order_start_thread)
+                  run_spawned(node, client, ThreadId{reply.values[1]});
+                if (reply.values[0] != 0 || asker.again) ask_order(node, client);
+              });
+}
+
+void Workload::run_spawned(NodeId node, ClientId client, ThreadId spawned) {
+  const int status = world_.random().one_in(20) ? EAGAIN : 0;
+  const auto exit_later = [this, node, client, spawned, status](const core::Reply& reply) {
+    if (reply.status != 0) throw Failure(fmt::format("started: {}", reply.status));
+    if (status != 0) return;
+    world_.call(node, client, {{}, core::ThreadExited{spawned, result_of(spawned)}},
+                world_.random().below(500), [](const core::Reply& exited) {
+                  if (exited.status != 0) throw Failure("a thread could not exit");
+                });
+  };
+  world_.call(node, client, {{}, core::ThreadStarted{spawned, status}},
+              world_.random().below(50), exit_later);
+}
+
+}  // namespace gallocy::sim

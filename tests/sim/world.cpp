@@ -1,0 +1,176 @@
+#include "world.hpp"
+
+#include <fmt/format.h>
+
+#include "core/describe.hpp"
+#include "workload.hpp"
+
+namespace gallocy::sim {
+
+World::World(const Settings& settings)
+    : settings_(settings), random_(settings.seed), network_(timeline_, random_),
+      oracle_(machines_) {
+  if (settings_.node_count == 0)
+    settings_.node_count = static_cast<unsigned>(random_.between(2, 4));
+  pattern_ = static_cast<Pattern>(random_.below(pattern_count));
+  make_machines();
+  workload_ = std::make_unique<Workload>(*this);
+}
+
+World::~World() = default;
+
+void World::make_machines() {
+  core::Config config;
+  for (unsigned node = 0; node < settings_.node_count; ++node)
+    config.nodes.insert(NodeId{static_cast<std::uint8_t>(node)});
+  // Small limits, so that each is reached in most runs.
+  config.slot_count = random_.one_in(3) ? static_cast<std::uint32_t>(random_.between(1, 3)) : 64;
+  config.max_outstanding =
+      random_.one_in(3) ? static_cast<std::uint32_t>(random_.between(1, 3)) : 256;
+  config.chunk_batch = static_cast<std::uint32_t>(random_.between(1, 2));
+  const std::uint64_t chunk_count = settings_.node_count + random_.between(2, 4);
+  const auto client_count = static_cast<unsigned>(random_.between(1, 2));
+  for (unsigned node = 0; node < settings_.node_count; ++node) {
+    config.self = NodeId{static_cast<std::uint8_t>(node)};
+    machines_.push_back(std::make_unique<Machine>(config, chunk_count * pages_per_chunk,
+                                                  client_count, *this));
+  }
+  tick_at_us_.assign(settings_.node_count, 0);
+}
+
+void World::run() {
+  for (const auto& machine : machines_)
+    for (unsigned client = 0; client < machine->client_count(); ++client)
+      step(machine->id(),
+           core::ClientAttached{ClientId{static_cast<std::uint16_t>(client)}, client == 0});
+  workload_->start();
+  while (!timeline_.empty()) {
+    const Happening next = timeline_.take();
+    now_us_ = next.at_us;
+    happen(next);
+  }
+  workload_->check_ended();
+  oracle_.check_quiet();
+}
+
+void World::happen(const Happening& happening) {
+  switch (happening.kind) {
+    case Happening::Kind::delivery: {
+      const Parcel parcel = network_.take(happening.index);
+      step(happening.node, core::PeerMessage{parcel.from, parcel.message}, parcel.bytes);
+      return;
+    }
+    case Happening::Kind::fault: {
+      const core::Fault fault = faults_.take(happening.index);
+      if (workload_->still_reported(happening.node, fault)) step(happening.node, fault);
+      return;
+    }
+    case Happening::Kind::thread:
+      workload_->run_thread(happening.index);
+      return;
+    case Happening::Kind::call:
+      step(happening.node, calls_.take(happening.index));
+      return;
+    case Happening::Kind::agent:
+      later_.take(happening.index)();
+      return;
+    case Happening::Kind::tick:
+      tick(happening);
+      return;
+  }
+}
+
+void World::step(NodeId node, const core::Event& event, const Bytes& bytes) {
+  recorder_.event(now_us_, node, event);
+  machine(node).step(now_us_, event, bytes);
+  oracle_.check_step(machine(node));
+  plan_tick(node);
+  workload_->check_time();
+}
+
+// A daemon's timer may be late.
+void World::plan_tick(NodeId node) {
+  const TimeUs deadline_us = machine(node).node().next_deadline();
+  TimeUs& planned_us = tick_at_us_[raw(node)];
+  if (deadline_us == 0 || (planned_us != 0 && planned_us <= deadline_us)) return;
+  planned_us = std::max(deadline_us, now_us_) + random_.below(random_.one_in(20) ? 200 : 5);
+  timeline_.plan(planned_us, Happening::Kind::tick, node, 0);
+}
+
+void World::tick(const Happening& happening) {
+  TimeUs& planned_us = tick_at_us_[raw(happening.node)];
+  if (planned_us != happening.at_us) return;  // another tick has taken its place
+  planned_us = 0;
+  const TimeUs deadline_us = machine(happening.node).node().next_deadline();
+  if (deadline_us != 0 && deadline_us <= now_us_) step(happening.node, core::Tick{});
+  else plan_tick(happening.node);
+}
+
+// ---- what machines ask for ---------------------------------------------------------------
+
+void World::send(NodeId from, NodeId to, const core::Message& message, const Bytes& bytes) {
+  network_.send(now_us_, from, to, message, bytes);
+}
+
+void World::wake(NodeId node, ClientId client, PageNo page) {
+  workload_->wake(node, client, page);
+}
+
+void World::reply(NodeId node, const core::Reply& reply) {
+  const auto found = answers_.find(reply.tag.sequence);
+  if (found == answers_.end() || found->second.node != node)
+    throw Failure("a reply to nobody, or a second one");
+  const OnReply on_reply = std::move(found->second.on_reply);
+  answers_.erase(found);
+  on_reply(reply);
+}
+
+void World::notify_agent(NodeId node, ClientId client) { workload_->notify_agent(node, client); }
+
+void World::freed_pending(NodeId node, ClientId client, std::uint32_t count) {
+  workload_->freed_pending(node, client, count);
+}
+
+void World::attached(NodeId node, ClientId client, ThreadId thread) {
+  workload_->attached(node, client, thread);
+}
+
+void World::record(NodeId node, const core::Action& action) {
+  recorder_.action(now_us_, node, action);
+}
+
+// ---- what the workload asks for ----------------------------------------------------------
+
+void World::post_fault(NodeId node, const core::Fault& fault, TimeUs delay_us) {
+  timeline_.plan(now_us_ + delay_us, Happening::Kind::fault, node, faults_.put(fault));
+}
+
+void World::call(NodeId node, ClientId client, core::ClientCall call, TimeUs delay_us,
+                 OnReply on_reply) {
+  call.tag = {client, 0, ++call_count_};
+  answers_.emplace(call.tag.sequence, AnsweredCall{node, std::move(on_reply)});
+  timeline_.plan(now_us_ + delay_us, Happening::Kind::call, node, calls_.put(std::move(call)));
+}
+
+void World::later(TimeUs delay_us, NodeId node, std::function<void()> what) {
+  timeline_.plan(now_us_ + delay_us, Happening::Kind::agent, node, later_.put(std::move(what)));
+}
+
+std::uint64_t World::operation_count() const { return workload_->ended_count(); }
+
+std::string World::dump(const std::string& reason) const {
+  std::string text = fmt::format("seed {} at {} us, pattern {}: {}\n", settings_.seed, now_us_,
+                                 static_cast<unsigned>(pattern_), reason);
+  text += workload_->dump();
+  std::optional<PageNo> about = workload_->page_in_question();
+  if (const auto at = reason.find("page "); at != std::string::npos)
+    about = PageNo{std::strtoull(reason.c_str() + at + 5, nullptr, 10)};
+  if (about && raw(*about) < machines_[0]->page_count())
+    for (const auto& machine : machines_)
+      text += fmt::format("  node {} page {}: {}, mapping {}\n", raw(machine->id()), raw(*about),
+                          core::name_of(machine->state(*about)),
+                          static_cast<unsigned>(machine->strongest_mapping(*about)));
+  return text + recorder_.dump(about, 60);
+}
+
+}  // namespace gallocy::sim

@@ -1,0 +1,67 @@
+"""only_io_uring.py GALLOCY_RUN GALLOCYD WORDCOUNT FILE...: no TCP byte goes through a system call.
+
+gallocyd runs under strace. Reading or writing a TCP socket by anything but io_uring_enter is a
+failure. strace must not look at the arguments of reads and writes (raw): it would fault on a page
+that the daemon it has stopped is to deliver, in the daemon's self-test. So what a descriptor is
+comes from setsockopt, which every connection begins with, and close.
+"""
+import os
+import re
+import shutil
+import sys
+import tempfile
+
+from cluster import main, require, require_nodes, run_program
+
+CALLS = ("read,readv,pread64,preadv,preadv2,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,"
+         "sendmmsg,recvfrom,recvmsg,recvmmsg,splice,sendfile,accept,accept4,connect")
+
+
+def offenders(lines):
+    """(lines that move bytes of a TCP socket by a system call, how many TCP sockets there were)"""
+    tcp, found, socket_count = set(), [], 0
+    for line in lines:
+        if match := re.search(r"\bsetsockopt\((\d+)<TCP", line):
+            socket_count += int(match[1]) not in tcp
+            tcp.add(int(match[1]))
+        elif match := re.search(r"\bclose\((\d+)", line):
+            tcp.discard(int(match[1]))
+        elif match := re.search(r"\b(" + CALLS.replace(",", "|") + r")\((0x[0-9a-f]+|\d+)", line):
+            if int(match[2], 0) in tcp:
+                found.append(line)
+    return found, socket_count
+
+
+# The detector itself, on a trace in which a TCP socket is written to.
+assert len(offenders(["1 setsockopt(5<TCP:[1]>, ...) = 0", "2 write(0x5, 0x7f, 0x8) = 0x8",
+                      "1 close(5<TCP:[1]>) = 0", "1 write(0x5, 0x7f, 0x8) = 0x8"])[0]) == 1
+
+
+def test(gallocy_run, gallocyd, wordcount, *files):
+    strace = shutil.which("strace")
+    if strace is None:
+        print("strace is not installed")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory(prefix="gallocy-strace-") as folder:
+        wrapper = os.path.join(folder, "gallocyd")
+        with open(wrapper, "w") as file:
+            # -D: gallocyd itself stays the launcher's child.
+            file.write(f'#!/bin/sh\nexec {strace} -D -f -yy -o {folder}/trace.$$ '
+                       f'-e trace={CALLS},setsockopt,close,io_uring_enter '
+                       f'-e raw={CALLS},io_uring_enter {os.path.abspath(gallocyd)} "$@"\n')
+        os.chmod(wrapper, 0o755)
+        os.environ["GALLOCYD"] = wrapper
+        _, errors, statistics = run_program(gallocy_run, 2, [wordcount, *files], 180)
+        require_nodes(statistics, 2)
+        for name in os.listdir(folder):
+            if not name.startswith("trace."):
+                continue
+            with open(os.path.join(folder, name), errors="replace") as file:
+                lines = file.read().splitlines()
+            require(any("io_uring_enter(" in line for line in lines), "no io_uring_enter in", name)
+            found, socket_count = offenders(lines)
+            require(socket_count > 1, "strace named no TCP socket: this test would see nothing")
+            require(not found, len(found), "calls on TCP sockets:", found[:5])
+
+
+main(test)

@@ -1,0 +1,35 @@
+// Prints "map NODE INODE" for what each node has mapped in the region: no two nodes may name the
+// same inode, or their memory would be one without gallocy.
+#include "support.h"
+
+static void* inode_of_region(void* address) {
+  FILE* maps = fopen("/proc/self/maps", "r");
+  REQUIRE(maps != NULL);
+  char line[512];
+  unsigned long inode = 0;
+  while (fgets(line, sizeof line, maps) != NULL) {
+    unsigned long begin, end, number;
+    if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &begin, &end, &number) == 3 &&
+        begin <= (unsigned long)address && (unsigned long)address < end)
+      inode = number;
+  }
+  fclose(maps);
+  ++*(int*)address;  // and the memory is one all the same
+  return (void*)inode;
+}
+
+int main(void) {
+  REQUIRE(gallocy_init() == 0);
+  int* block = gallocy_malloc(sizeof *block);
+  *block = 1;
+  unsigned long inodes[64];
+  for (int node = 0; node < gallocy_node_count(); ++node) {
+    inodes[node] = (unsigned long)run_on(node, inode_of_region, block);
+    printf("map %d %lu\n", node, inodes[node]);
+    REQUIRE(inodes[node] != 0);
+    for (int other = 0; other < node; ++other) REQUIRE(inodes[other] != inodes[node]);
+  }
+  REQUIRE(*block == 1 + gallocy_node_count());
+  printf("OK\n");
+  return 0;
+}

@@ -1,0 +1,236 @@
+"""gallocy-run against a fake daemon: exit status, last line, and nothing left behind, on every
+path. The real daemon's part in a job is tested elsewhere."""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+from harness import Job, expect, expect_status, main, run  # noqa: E402
+
+FAKE_DAEMON = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_gallocyd.py")
+FAKE_RANK = os.environ["FAKE_RANK"]
+
+
+def fake(*options, ranks=(), daemons="", **more):
+    return run(*options, FAKE_RANK, *ranks, limit_s=40,
+               env={"GALLOCYD": FAKE_DAEMON, "FAKE_GALLOCYD": daemons}, **more)
+
+
+def expect_end(result, status, sentence):
+    expect_status(result, status)
+    expect(sentence in result.last_line(), "the last line lacks", repr(sentence), result)
+
+
+def usage():
+    for arguments in (["-n", "0", "true"], ["-n", "65", "true"], ["-n", "x", "true"], [],
+                      ["--bogus", "true"], ["-n", "2"], ["--", "-x"], ["--stat=x", "true"],
+                      ["--timeout", "-1", "true"], ["--daemon", "a,b", "-n", "1", "true"]):
+        result = run(*arguments)
+        expect_status(result, 64)
+        expect(len(result.err.splitlines()) == 1 and result.err.startswith("gallocy-run: "),
+               arguments, "gave", result)
+
+
+def help_and_version():
+    for option, text in (("--help", "PROGRAM"), ("--version", "gallocy-run ")):
+        result = run(option)
+        expect_status(result, 0)
+        expect(text in result.out and result.err == "", result)
+
+
+def not_found_and_not_executable():
+    with tempfile.NamedTemporaryFile() as file:
+        for program, status in (("no-such-program", 127), ("/no/such", 127), (file.name, 126),
+                                ("/tmp", 126)):
+            expect_status(run(program), status)
+
+
+def not_linked_runs_once():
+    result = run("-n", "4", "sh", "-c", "echo once; exit 9")
+    expect_status(result, 9)
+    expect(result.out == "once\n", result)
+    expect(result.err == "gallocy-run: sh is not linked with libgallocy: it runs once, on one "
+                         "node\n", result)
+    expect_status(run("sh", "-c", "kill -TERM $$"), 128 + 15)
+    with tempfile.NamedTemporaryFile("w", delete=False) as script:
+        script.write("echo \"$1\" -n; exit 4\n")
+    os.chmod(script.name, 0o755)
+    result = run("--", script.name, "-x")
+    os.unlink(script.name)
+    expect_status(result, 4)
+    expect(result.out == "-x -n\n", result)
+
+
+def job_runs():
+    result = fake("-n", "3", ranks=["0:exit=5"], stat=True)
+    expect_status(result, 5)
+    expect(sorted(result.out.split("\n")[:3]) == [f"rank {i} runs" for i in range(3)], result)
+    ranks = result.stat["ranks"]
+    expect([rank["rank"] for rank in ranks] == [0, 1, 2], result.stat)
+    expect(ranks[2] == {"rank": 2, "node": 2, "threads_run": 2,
+                        "faults": {"local": 1000, "first_touch": 20, "remote_read": 3,
+                                   "remote_write": 4, "upgrade": 5, "poisoned": 0},
+                        "peer_bytes_in": 4096, "peer_bytes_out": 8192}, ranks)
+
+
+def statistics_line():
+    result = fake("-n", "2", "--stat", ranks=["0:exit=0"])
+    expect_end(result, 0, "gallocy-run: 2 ranks ended, exit 0; 2,064 faults (2,000 local, 40 first "
+                          "touch, 6 remote read, 8 remote write, 10 upgrade, 0 poisoned); peer "
+                          "bytes 8,192 in, 16,384 out; threads 2 on node 0, 2 on node 1")
+    result = fake("-n", "2", "--stat", ranks=["0:exit=0"], daemons="1:silent")
+    expect_status(result, 0)
+    expect("node 1 gave no statistics" in result.err, result)
+
+
+def daemon_does_not_start():
+    for deed, status, sentence in (
+            ("exit69", 69, "node 1 can't start: this kernel has no userfaultfd"),
+            ("exit3", 70, "node 1 exited with status 3 before it was ready"),
+            ("killed", 70, "node 1 was killed by signal 9 (SIGKILL) before it was ready")):
+        expect_end(fake("-n", "2", daemons=f"1:{deed}"), status, sentence)
+
+
+def daemon_is_mute():
+    expect_end(fake("-n", "2", daemons="1:mute"), 70, "node 1 was not ready within 10 s")
+
+
+def daemon_does_not_answer():
+    expect_end(fake("-n", "2", daemons="1:no_answer"), 70, "node 1 did not take the job")
+
+
+def daemon_refuses():
+    expect_end(fake("-n", "2", daemons="0:refuse"), 70, "no more jobs today (node 0)")
+    expect_end(fake("-n", "2", daemons="1:unavailable"), 69, "no more jobs today (node 1)")
+    expect_end(fake("-n", "2", daemons="1:hang_up"), 70, "node 1 has closed its connection")
+
+
+def daemon_dies():
+    expect_end(fake("-n", "2", daemons="1:die"), 70,
+               "the daemon of node 1 was killed by signal 9 (SIGKILL); the job ends")
+    expect_end(fake("-n", "2", daemons="0:die"), 70, "the daemon of node 0 was killed")
+    expect_end(fake("-n", "2", daemons="1:fail"), 70, "a peer has gone (node 1)")
+
+
+def daemon_is_deaf():
+    result = fake("-n", "2", ranks=["0:exit=0"], daemons="1:deaf")
+    expect_end(result, 0, "node 1 did not stop within 5 s and is killed")
+
+
+def log_is_shown():
+    result = fake("-n", "2", daemons="0:chatty 1:die")
+    expect("line 19999 of a long log" in result.err and "line 1 of" not in result.err,
+           "the log's last 64 KiB are missing", result.status)
+    expect("gallocyd ready" not in result.err and "node 1 begins" in result.err, result.status)
+    result = fake("-v", "-n", "1", ranks=["0:exit=0"])
+    expect("node 0: node 0 begins\n" in result.err, result)
+
+
+def other_executables():
+    expect_end(fake("-n", "2", daemons="1:build_id"), 70,
+               "rank 1 runs another executable than rank 0: build-id 54abab")
+    expect_end(fake("-n", "2", daemons="1:address"), 70, "rank 1 has its executable at 0x")
+
+
+def rank_does_not_check_in():
+    expect_end(fake("-n", "2", ranks=["1:absent"]), 70,
+               "rank 1 on node 1 did not call gallocy_init() within 10 s")
+
+
+def rank_crashes():
+    expect_end(fake("-n", "2", ranks=["1:signal=9"]), 128 + 9,
+               "gallocy-run: rank 1 on node 1 was killed by signal 9 (SIGKILL); the job ends")
+    expect_end(fake("-n", "2", ranks=["0:signal=11"]), 128 + 11, "rank 0 on node 0 was killed")
+
+
+def rank_leaves():
+    expect_end(fake("-n", "2", ranks=["1:exit=3"]), 70, "rank 1 on node 1 exited with status 3")
+    expect_end(fake("-n", "2", ranks=["1:early=3"]), 70, "before it called gallocy_init()")
+    expect_status(fake("-n", "2", ranks=["0:early=2", "1:early=2"]), 2)
+    expect_status(fake("-n", "2", ranks=["0:exit=70"]), 70)
+
+
+def rank_hangs_at_the_end():
+    result = fake("-n", "2", ranks=["0:exit=0", "1:hang"])
+    expect_status(result, 0)
+    expect(4 < result.seconds < 9, "the rank was not killed after 5 s:", result)
+
+
+def timeout():
+    expect_end(fake("-n", "2", "--timeout", "2"), 124, "longer than the 2 s of --timeout")
+    expect_end(run("--timeout", "0.3", "sleep", "60"), 124, "--timeout")
+
+
+def start(*ranks, count=2, **more):
+    return Job(["-n", count, FAKE_RANK, *ranks],
+               env={"GALLOCYD": FAKE_DAEMON, "FAKE_GALLOCYD": ""}, **more)
+
+
+def await_ranks(job, count=2):
+    end = time.monotonic() + 20
+    while job.text(job.out_file).count("runs") < count:
+        expect(time.monotonic() < end, "the ranks did not start", job.err_so_far())
+        time.sleep(0.02)
+
+
+def signals_end_it():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with start() as job:
+            await_ranks(job)
+            job.process.send_signal(number)
+            expect_end(job.wait(20), 128 + number, f"stopped by signal {number}")
+            job.expect_nothing_left()
+
+
+def a_second_signal_is_impatient():
+    with start("0:hang", "1:hang") as job:
+        await_ranks(job)
+        job.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        job.process.send_signal(signal.SIGTERM)
+        result = job.wait(4)
+        expect_status(result, 128 + signal.SIGTERM)
+        job.expect_nothing_left()
+
+
+def killed_launcher_leaves_no_process():
+    with start("0:hang", "1:hang") as job:
+        await_ranks(job)
+        job.process.kill()
+        job.wait(5)
+        job.expect_nothing_left(wait_s=5, folders=False)
+
+
+def running_daemons():
+    folder = tempfile.mkdtemp(dir="/tmp")
+    paths = [os.path.join(folder, f"{node}.sock") for node in (4, 2)]
+    daemons = [subprocess.Popen([FAKE_DAEMON, "--socket", path, "--node-id", str(node)],
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+               for path, node in zip(paths, (4, 2))]
+    try:
+        for daemon in daemons:
+            expect("ready" in daemon.stdout.readline(), "no ready line")
+        result = run("--daemon", ",".join(paths), FAKE_RANK, "1:signal=6")
+        expect_end(result, 128 + 6, "rank 1 on node 2 was killed by signal 6 (SIGABRT)")
+        result = run("--daemon", ",".join(paths), "-n", "3", FAKE_RANK, "0:exit=1")
+        expect_status(result, 1)
+        expect(result.out.count("runs") == 3, result)
+        expect_end(run("--daemon", folder + "/none", FAKE_RANK), 70, "none")
+        expect(all(daemon.poll() is None for daemon in daemons), "a daemon did not survive")
+    finally:
+        for daemon in daemons:
+            daemon.terminate()
+            daemon.wait(5)
+        shutil.rmtree(folder)
+
+
+main(usage, help_and_version, not_found_and_not_executable, not_linked_runs_once, job_runs,
+     statistics_line, daemon_does_not_start, daemon_is_mute, daemon_does_not_answer,
+     daemon_refuses, daemon_dies, daemon_is_deaf, log_is_shown, other_executables,
+     rank_does_not_check_in, rank_crashes, rank_leaves, rank_hangs_at_the_end, timeout,
+     signals_end_it, a_second_signal_is_impatient, killed_launcher_leaves_no_process,
+     running_daemons, side_by_side=8)
