@@ -17,6 +17,9 @@
 # seconds of the hello. A new link of an incarnation that already has one replaces it: the
 # dialler has found the old one dead before the listener did.
 #
+# A job's connection that is early, because its JobOpen is still on the way to the listener, gets
+# its HelloReply when that has come.
+#
 # A job's connection leaves the hands of the control thread after HelloReply, with its frame
 # numbers going on: the first PeerMessage is frame 2 in each direction.
 
@@ -94,8 +97,9 @@ struct JobFailed {
 }
 
 struct JobEnd {
-  # creator -> every other node: the launcher has ended the job or is gone. A launcher also tells
-  # each daemon itself; this is for daemons that it had not reached yet. Unknown job: dropped.
+  # node -> every other node of the job: its launcher has ended the job, or is gone, or another
+  # node said so. The receiver ends its part, too, and answers with its own JobEnd if it has sent
+  # none. Closing its connections is no failure to those who have this. Unknown job: dropped.
   job @0 :UInt64;
   status @1 :Int32;             # 0 .. 255, with which the ranks leave
 }

@@ -63,8 +63,9 @@ std::string refusal_of(const Daemon& daemon, const wire::Hello& hello) {
   const UniqueFd fd = dial(daemon);
   send_frame(fd.get(), hello);
   const wire::HelloReply reply = reply_from(fd.get());
-  CHECK(closed_by_peer(fd.get()) == !reply.accepted);
-  return reply.accepted ? "accepted" : std::string(reply.sentence.view());
+  if (reply.accepted) return "accepted";
+  CHECK(closed_by_peer(fd.get()));
+  return std::string(reply.sentence.view());
 }
 
 wire::Hello hello_of_node(unsigned node) {
