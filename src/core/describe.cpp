@@ -28,6 +28,9 @@ std::string text(const Recall& m) {
 std::string text(const Invalidate& m) {
   return fmt::format("invalidate page {} for node {}", raw(m.page), raw(m.requester));
 }
+std::string text(const Hasten& m) {
+  return fmt::format("hasten page {} for node {} age {} us", raw(m.page), raw(m.requester), m.age_us);
+}
 std::string text(const InvalidateAck& m) {
   return fmt::format("invalidate_ack page {}", raw(m.page));
 }

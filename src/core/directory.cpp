@@ -31,7 +31,38 @@ bool Directory::on_request(NodeId from, Transaction transaction, const PageReque
   const auto same_node = [from](const QueuedRequest& other) { return other.from == from; };
   if (entry.current.from == from || std::ranges::any_of(entry.queue, same_node)) return false;
   entry.queue.push_back(queued);
+  hasten(request.page, entry, queued, now_us);
   return true;
+}
+
+void Directory::on_hasten(NodeId from, Transaction transaction, const Hasten& what,
+                          TimeUs now_us) {
+  const auto found = entries_.find(what.page);
+  if (found == entries_.end() || !found->second.busy) return;
+  DirectoryEntry& entry = found->second;
+  const TimeUs since_us = now_us - std::min(now_us, what.age_us);
+  const auto is_meant = [&](const QueuedRequest& request) {
+    return request.from == from && request.transaction == transaction;
+  };
+  const auto queued = std::ranges::find_if(entry.queue, is_meant);
+  if (queued == entry.queue.end() && !is_meant(entry.current)) return;
+  QueuedRequest& request = queued == entry.queue.end() ? entry.current : *queued;
+  request.since_us = std::min(request.since_us, since_us);
+  hasten(what.page, entry, request, now_us);
+}
+
+// The entry is busy with a younger request, whose holder may keep the page from that one for the
+// sake of an access in between: two nodes would each keep what the other's oldest access needs.
+void Directory::hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& older,
+                       TimeUs now_us) {
+  if (older.since_us >= entry.oldest_us) return;
+  entry.oldest_us = older.since_us;
+  const std::uint64_t age_us = now_us - std::min(now_us, older.since_us);
+  entry.asked.for_each([&](NodeId asked) {
+    // The node's own access cannot be kept from it by itself.
+    if (asked != older.from)
+      outbox_.send(asked, entry.current.transaction, Hasten{page, older.from, age_us});
+  });
 }
 
 bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& request,
@@ -44,6 +75,8 @@ bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& r
   entry.busy = true;
   entry.current = request;
   entry.release_to = no_node;
+  entry.asked = NodeSet{};
+  entry.oldest_us = request.since_us;
   const std::uint64_t age_us = now_us - std::min(now_us, request.since_us);
   return access_of(request.kind) == Access::read ? start_read(page, entry, age_us)
                                                  : start_write(page, entry, age_us);
@@ -82,9 +115,10 @@ bool Directory::start_write(PageNo page, DirectoryEntry& entry, std::uint64_t ag
   return true;
 }
 
-void Directory::invalidate(PageNo page, const DirectoryEntry& entry, NodeSet sharers,
+void Directory::invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers,
                            std::uint64_t age_us) {
   sharers.for_each([&](NodeId sharer) {
+    entry.asked.insert(sharer);
     outbox_.send(sharer, entry.current.transaction,
                  Invalidate{page, entry.current.from, age_us});
   });
@@ -93,6 +127,7 @@ void Directory::invalidate(PageNo page, const DirectoryEntry& entry, NodeSet sha
 void Directory::recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access access,
                        std::uint32_t acks_expected, std::uint64_t age_us) {
   const Version version = access == Access::write ? next(entry.version) : entry.version;
+  entry.asked.insert(holder);
   outbox_.send(holder, entry.current.transaction,
                Recall{access, page, entry.current.from, version, acks_expected, age_us});
 }

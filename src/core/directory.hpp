@@ -31,6 +31,8 @@ struct DirectoryEntry {
   Version version{};
   NodeSet copyset;               // exclusive: the owner alone
   QueuedRequest current;         // valid while busy
+  NodeSet asked;                 // who was sent a recall or an invalidation for `current`
+  TimeUs oldest_us = 0;          // of all that wait; what `asked` has been told
   NodeId release_to = no_node;   // who keeps the bytes in a slot until `current` is done
   std::vector<QueuedRequest> queue;
 
@@ -45,6 +47,9 @@ class Directory {
   bool on_request(NodeId from, Transaction transaction, const PageRequest& request, TimeUs now_us);
   bool on_done(NodeId from, Transaction transaction, const Done& done, TimeUs now_us);
 
+  // A request that is under way or queued is older than it said. One that is over: no effect.
+  void on_hasten(NodeId from, Transaction transaction, const Hasten& hasten, TimeUs now_us);
+
   // For dumps and checks. nullptr: never used, hence zero and idle.
   const DirectoryEntry* find(PageNo page) const;
   const std::unordered_map<PageNo, DirectoryEntry>& entries() const { return entries_; }
@@ -53,9 +58,10 @@ class Directory {
   bool start(PageNo page, DirectoryEntry& entry, const QueuedRequest& request, TimeUs now_us);
   bool start_read(PageNo page, DirectoryEntry& entry, std::uint64_t age_us);
   bool start_write(PageNo page, DirectoryEntry& entry, std::uint64_t age_us);
-  void invalidate(PageNo page, const DirectoryEntry& entry, NodeSet sharers, std::uint64_t age_us);
+  void invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers, std::uint64_t age_us);
   void recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access access,
               std::uint32_t acks_expected, std::uint64_t age_us);
+  void hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& older, TimeUs now_us);
   NodeId source_of(const DirectoryEntry& entry) const;
   void finish(PageNo page, DirectoryEntry& entry);
 

@@ -16,8 +16,8 @@ Holder::Holder(const Config& config, PageTable& table, Requester& requester, Out
 bool Holder::on_recall(NodeId, Transaction transaction, const Recall& recall, TimeUs now_us) {
   return add(recall.page,
              Demand{transaction, recall.requester, false, recall.access, recall.version,
-                    recall.acks_expected, now_us - std::min(now_us, recall.age_us),
-                    now_us},
+                    recall.acks_expected, recall.requester,
+                    now_us - std::min(now_us, recall.age_us), now_us},
              now_us);
 }
 
@@ -25,8 +25,23 @@ bool Holder::on_invalidate(NodeId, Transaction transaction, const Invalidate& in
                            TimeUs now_us) {
   return add(invalidate.page,
              Demand{transaction, invalidate.requester, true, Access::write, Version{}, 0,
-                    now_us - std::min(now_us, invalidate.age_us), now_us},
+                    invalidate.requester, now_us - std::min(now_us, invalidate.age_us), now_us},
              now_us);
+}
+
+void Holder::on_hasten(Transaction transaction, const Hasten& hasten, TimeUs now_us) {
+  const auto found = demands_.find(hasten.page);
+  if (found == demands_.end() || found->second.transaction != transaction) return;
+  const TimeUs since_us = now_us - std::min(now_us, hasten.age_us);
+  if (since_us >= found->second.since_us) return;
+  found->second.since_us = since_us;
+  found->second.rival = hasten.requester;
+  // What waits for a slot or for its installing has not been kept for anybody.
+  const auto due = due_of_.find(hasten.page);
+  if (due == due_of_.end()) return;
+  due_.erase({due->second, hasten.page});
+  due_of_.erase(due);
+  serve_or_wait(hasten.page, now_us);
 }
 
 bool Holder::add(PageNo page, const Demand& demand, TimeUs now_us) {
@@ -47,7 +62,7 @@ TimeUs Holder::ready_at(PageNo page, const Demand& demand, TimeUs now_us) const 
   if (entry.state == PageState::shared && demand.access == Access::read) return now_us;
   if (now_us < entry.hold_until_us) return entry.hold_until_us;
   const TimeUs keep_until_us =
-      requester_.keep_until(page, demand.since_us, demand.requester,
+      requester_.keep_until(page, demand.since_us, demand.rival,
                             std::max(entry.hold_until_us, demand.arrived_us));
   // Looked at again soon: what the access waits for may come any time.
   if (now_us < keep_until_us) return std::min(keep_until_us, now_us + config_.hold_min_us);

@@ -27,7 +27,8 @@ struct Demand {
   Access access = Access::write;  // what the requester will get
   Version version{};
   std::uint32_t acks_expected = 0;
-  TimeUs since_us = 0;     // of the requester's access, by this clock
+  NodeId rival = no_node;  // whose access is the oldest that waits, at first the requester's
+  TimeUs since_us = 0;     // of that access, by this clock
   TimeUs arrived_us = 0;
 };
 
@@ -38,6 +39,8 @@ class Holder {
   bool on_recall(NodeId from, Transaction transaction, const Recall& recall, TimeUs now_us);
   bool on_invalidate(NodeId from, Transaction transaction, const Invalidate& invalidate,
                      TimeUs now_us);
+  // No effect if that demand was served.
+  void on_hasten(Transaction transaction, const Hasten& hasten, TimeUs now_us);
   bool on_release(NodeId from, Transaction transaction, const Release& release, TimeUs now_us);
   void on_time(TimeUs now_us);
   // `installed`: pages whose hold has begun in this step.

@@ -51,6 +51,16 @@ struct InvalidateAck {
   PageNo page{};
 };
 
+// An older access than was known waits for the page. requester -> home, with the transaction of
+// its request: another thread has joined it. home -> whoever was sent a recall or an
+// invalidation, with that transaction: an older request is queued behind it, and a holder that
+// keeps the page from the younger must not keep it from the older.
+struct Hasten {
+  PageNo page{};
+  NodeId requester = no_node;  // whose access it is
+  std::uint64_t age_us = 0;
+};
+
 // holder -> requester; the page's 4096 bytes travel beside it.
 struct PageData {
   PageNo page{};
@@ -140,8 +150,8 @@ struct BlockFreed {
   std::uint64_t address = 0;
 };
 
-using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, PageData, Grant, Done,
-                          Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, LockRequest,
+using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten, PageData, Grant,
+                          Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, LockRequest,
                           LockReply, ThreadStart, ThreadStarted, ThreadExited, ThreadJoin,
                           ThreadJoined, BlockFreed>;
 

@@ -126,6 +126,17 @@ bool Node::handle(const Received& from, const Invalidate& body) {
   return from_home(from.from, body.page) &&
          holder_.on_invalidate(from.from, from.transaction, body, from.now_us);
 }
+// To the home it comes from who made the request; the home itself passes it on under the
+// transaction of somebody else, or to another node.
+bool Node::handle(const Received& from, const Hasten& body) {
+  if (homed_here(body.page) && from.transaction.requester == from.from)
+    directory_.on_hasten(from.from, from.transaction, body, from.now_us);
+  else if (from_home(from.from, body.page))
+    holder_.on_hasten(from.transaction, body, from.now_us);
+  else
+    return false;
+  return true;
+}
 bool Node::handle(const Received& from, const InvalidateAck& body) {
   return table_.contains(body.page) &&
          requester_.on_ack(from.from, from.transaction, body, from.now_us);

@@ -32,9 +32,9 @@ void Requester::on_fault(const Fault& fault, TimeUs now_us) {
   }
   ++statistics_.of(fault.client).faults_seen;
   const TimeUs since_us = holds_.on_miss(who, fault.page, fault.access, now_us);
-  pending.since_us = fresh ? since_us : std::min(pending.since_us, since_us);
   pending.waiters.push_back({who, fault.access});
-  if (!fresh) return;
+  if (!fresh) return hasten(fault.page, pending, since_us, now_us);
+  pending.since_us = since_us;
 
   const bool has_copy = table_.at(fault.page).state == PageState::shared;
   pending.kind = fault.access == Access::read ? RequestKind::read
@@ -45,6 +45,16 @@ void Requester::on_fault(const Fault& fault, TimeUs now_us) {
   pending.home = chunks_.home_of(chunk_of(fault.page));
   if (pending.home == no_node) chunks_.ask_home(chunk_of(fault.page), fault.page);
   else submit(fault.page, pending, now_us);
+}
+
+// An access has joined the request. If it is older than the one that made the request, the others
+// have to know: the request is as old as the oldest that it is for.
+void Requester::hasten(PageNo page, Pending& pending, TimeUs since_us, TimeUs now_us) {
+  if (since_us >= pending.since_us) return;
+  pending.since_us = since_us;
+  if (!pending.sent) return;
+  outbox_.send(pending.home, pending.transaction,
+               Hasten{page, config_.self, now_us - std::min(now_us, since_us)});
 }
 
 void Requester::resolve_locally(const Fault& fault) {

@@ -70,6 +70,7 @@ class Requester {
 
  private:
   void resolve_locally(const Fault& fault);
+  void hasten(PageNo page, Pending& pending, TimeUs since_us, TimeUs now_us);
   void submit(PageNo page, Pending& pending, TimeUs now_us);
   void complete_if_ready(PageNo page, TimeUs now_us);
   void install(PageNo page, const Pending& pending);

@@ -40,6 +40,13 @@ void put(Root::Builder to, const core::Invalidate& from) {
   invalidate.setAgeUs(from.age_us);
 }
 
+void put(Root::Builder to, const core::Hasten& from) {
+  auto hasten = to.initHasten();
+  hasten.setPage(raw(from.page));
+  hasten.setRequester(raw(from.requester));
+  hasten.setAgeUs(from.age_us);
+}
+
 void put(Root::Builder to, const core::InvalidateAck& from) {
   to.initInvalidateAck().setPage(raw(from.page));
 }
@@ -162,6 +169,11 @@ core::Invalidate take(peer::Invalidate::Reader from, Ranges& ranges) {
           ranges.age_us(from.getAgeUs())};
 }
 
+core::Hasten take(peer::Hasten::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()), ranges.node(from.getRequester()),
+          ranges.age_us(from.getAgeUs())};
+}
+
 core::PageData take(peer::PageData::Reader from, Ranges& ranges) {
   return {ranges.page(from.getPage()), Version{from.getVersion()},
           access(from.getAccess(), ranges), ranges.acks(from.getAcksExpected())};
@@ -220,6 +232,7 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::THREAD_JOINED:
       return core::ThreadJoined{ranges.status(from.getThreadJoined().getStatus()),
                                 from.getThreadJoined().getResult()};
+    case Root::HASTEN: return take(from.getHasten(), ranges);
     case Root::BLOCK_FREED: return core::BlockFreed{from.getBlockFreed().getAddress()};
     case Root::NONE: break;
   }

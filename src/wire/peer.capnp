@@ -100,6 +100,8 @@ struct PeerMessage {
 
     # Heap.
     blockFreed @24 :BlockFreed;
+
+    hasten @25 :Hasten;          # pages
   }
 }
 
@@ -142,6 +144,18 @@ struct Invalidate {
   # them when they come.
   page @0 :UInt64;
   requester @1 :UInt8;
+  ageUs @2 :UInt64;
+}
+
+struct Hasten {
+  # An older access than was known waits for the page.
+  # requester -> home, with the transaction of its request: another thread, blocked for longer, has
+  # joined that request. The home takes the greater age for the request and passes it on.
+  # home -> holder and sharers, with the transaction of the recall or invalidation that they were
+  # sent: a request of that age is queued behind it. Who delays the recall for an access of its own
+  # now compares it with this one. Stale transaction, or served already: dropped.
+  page @0 :UInt64;
+  requester @1 :UInt8;           # whose access it is
   ageUs @2 :UInt64;
 }
 

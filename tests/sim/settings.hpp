@@ -32,6 +32,6 @@ struct Failure : std::runtime_error {
 };
 
 using TimeUs = std::uint64_t;
-inline constexpr TimeUs operation_limit_us = 8'000'000;
+inline constexpr TimeUs operation_limit_us = 2'000'000;
 
 }  // namespace gallocy::sim

@@ -15,6 +15,7 @@ inline std::vector<core::Body> every_body() {
       Recall{Access::write, page, NodeId{63}, Version{0xffffffff}, 63, 12345},
       Recall{Access::read, PageNo{}, NodeId{}, Version{}, 0, 0},
       Invalidate{page, NodeId{5}, 99},
+      Hasten{page, NodeId{5}, 98},
       InvalidateAck{page},
       PageData{page, Version{7}, Access::write, 3},
       Grant{page, Version{8}, Access::read, 2, true},
