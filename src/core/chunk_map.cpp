@@ -28,8 +28,8 @@ void ChunkMap::on_call(CallTag tag, const ChunksCall& call) {
     outbox_.act(Reply{tag, call.count == 0 ? EINVAL : ENOMEM, {}});
     return;
   }
-  if (call.count <= pool_count_) {
-    hand_out(tag, call.count);
+  if (Run* const run = pool_run(call.count)) {
+    hand_out(tag, *run, call.count);
     return;
   }
   const Transaction transaction = outbox_.new_transaction();
@@ -38,12 +38,28 @@ void ChunkMap::on_call(CallTag tag, const ChunksCall& call) {
                ChunkRequest{std::max(call.count, config_.chunk_batch)});
 }
 
-void ChunkMap::hand_out(CallTag tag, std::uint32_t count) {
-  for (std::uint32_t i = 0; i < count; ++i) clients_[ChunkNo{pool_first_ + i}] = tag.client;
-  const std::uint64_t address = config_.region_address + pool_first_ * chunk_bytes;
-  pool_first_ += count;
-  pool_count_ -= count;
+ChunkMap::Run* ChunkMap::pool_run(std::uint32_t count) {
+  const auto found =
+      std::ranges::find_if(pool_, [count](const Run& run) { return run.count >= count; });
+  return found == pool_.end() ? nullptr : &*found;
+}
+
+void ChunkMap::hand_out(CallTag tag, Run& from, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) clients_[ChunkNo{from.first + i}] = tag.client;
+  const std::uint64_t address = config_.region_address + from.first * chunk_bytes;
+  from.first += count;
+  from.count -= count;
+  std::erase_if(pool_, [](const Run& run) { return run.count == 0; });
   outbox_.act(Reply{tag, 0, {address}});
+}
+
+void ChunkMap::add_to_pool(Run run) {
+  for (Run& old : pool_)
+    if (old.first + old.count == run.first) {
+      old.count += run.count;
+      return;
+    }
+  if (run.count > 0) pool_.push_back(run);
 }
 
 std::optional<ClientId> ChunkMap::client_of(ChunkNo chunk) const {
@@ -70,14 +86,8 @@ bool ChunkMap::on_grant(NodeId from, Transaction transaction, const ChunkGrant& 
   for (std::uint32_t i = 0; i < grant.count; ++i)
     homes_[ChunkNo{raw(grant.first) + i}] = config_.self;
 
-  // What is left of the old run is too short for this call; join the runs where they touch.
-  if (pool_count_ > 0 && pool_first_ + pool_count_ == raw(grant.first)) {
-    pool_count_ += grant.count;
-  } else if (grant.count >= pool_count_) {
-    pool_first_ = raw(grant.first);
-    pool_count_ = grant.count;
-  }
-  if (call.count <= pool_count_) hand_out(call.tag, call.count);
+  add_to_pool({raw(grant.first), grant.count});
+  if (Run* const run = pool_run(call.count)) hand_out(call.tag, *run, call.count);
   else outbox_.act(Reply{call.tag, ENOMEM, {}});
   return true;
 }

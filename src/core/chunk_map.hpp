@@ -47,7 +47,12 @@ class ChunkMap {
 
  private:
   NodeId coordinator() const { return config_.nodes.lowest(); }
-  void hand_out(CallTag tag, std::uint32_t count);
+  struct Run {
+    std::uint32_t first, count;
+  };
+  void hand_out(CallTag tag, Run& from, std::uint32_t count);
+  Run* pool_run(std::uint32_t count);
+  void add_to_pool(Run run);
 
   struct Call {
     CallTag tag;
@@ -61,7 +66,7 @@ class ChunkMap {
   std::unordered_map<ChunkNo, ClientId> clients_;
   std::unordered_map<ChunkNo, std::vector<WaitsForHome>> asked_;
   std::unordered_map<std::uint64_t, Call> calls_;  // by the transaction's counter
-  std::uint32_t pool_first_ = 0, pool_count_ = 0;  // homed here, not yet a client's
+  std::vector<Run> pool_;  // homed here, not yet a client's
   std::uint32_t fresh_ = 0;                        // coordinator: next chunk to hand out
 };
 

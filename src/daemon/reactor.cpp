@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "core/invariants.hpp"
 #include "daemon/requests.hpp"
 #include "wire/codec.hpp"
 
@@ -65,6 +66,9 @@ void Reactor::step(const core::Event& event, std::span<const std::byte> message_
     std::visit([this](const auto& what) { carry_out(what); }, action);
   }
   node_.carried_out(net::now_us());
+#if GALLOCY_INVARIANTS
+  core::check_counters(node_);
+#endif
   message_bytes_ = {};
 }
 

@@ -55,3 +55,27 @@ TEST_CASE("a queued request that is wrong by its turn drops who sent it, not who
   CHECK(core.from(2, by(2, 1), Done{PageNo{5}}) ==
         Lines{"drop peer 1: it asked for a page that it has"});
 }
+
+TEST_CASE("whoever was asked hears of an older request that is queued behind") {
+  Core core(0);
+  give_chunk(core);
+  core.from(1, by(1, 1), ask(RequestKind::write));
+  core.from(1, by(1, 1), Done{PageNo{5}});
+  core.from(2, by(2, 1), ask(RequestKind::write));
+  CHECK(core.from(3, by(3, 1), ask(RequestKind::write, 700)) ==
+        Lines{"to 1: hasten page 5 for node 3 age 700 us {2,1}"});
+}
+
+TEST_CASE("an older access that joins a queued request is passed on, once") {
+  Core core(0);
+  give_chunk(core);
+  core.from(1, by(1, 1), ask(RequestKind::write));
+  core.from(1, by(1, 1), Done{PageNo{5}});
+  core.from(2, by(2, 1), ask(RequestKind::write, 50));
+  CHECK(core.from(3, by(3, 1), ask(RequestKind::write)).empty());
+  const Hasten older{PageNo{5}, NodeId{3}, 700};
+  CHECK(core.from(3, by(3, 1), older) ==
+        Lines{"to 1: hasten page 5 for node 3 age 700 us {2,1}"});
+  CHECK(core.from(3, by(3, 1), older).empty());
+  CHECK(core.from(3, by(3, 9), Hasten{PageNo{5}, NodeId{3}, 900}).empty());  // not its request
+}
