@@ -19,6 +19,13 @@ import time
 import traceback
 
 
+# Under nohup, or behind the `&` of a script, these are ignored, and whatever is started inherits
+# that: gallocy-run would go on, as whoever said so wants it.
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Skipped(Exception):
     pass
 
