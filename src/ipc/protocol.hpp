@@ -3,7 +3,7 @@
 // 1. Set-up and control: one struct per datagram on a UNIX SOCK_SEQPACKET socket, some with
 //    file descriptors beside them. Every struct begins with Header; the receiver checks magic,
 //    version, kind, exact size and number of descriptors, and drops the sender otherwise.
-// 2. The ring: shared memory with a slot per client thread, for every request after set-up.
+// 2. The ring: shared memory with a slot per request under way, for all requests after set-up.
 //    The client side of a ring may hold anything: the daemon copies a slot out before it looks
 //    at it, and trusts no index or word in it.
 //

@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "system"))
-from harness import expect, expect_status, main, requires_daemon, requires_nodes, run  # noqa: E402
+from harness import expect, expect_status, main, require_daemon, require_nodes, run  # noqa: E402
 
 BUILD = os.environ["BUILD_ROOT"]
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -41,7 +41,7 @@ def compile_consumer(prefix, libdir):
 
 
 def installed_program_runs():
-    requires_daemon()
+    require_daemon()
     options = build_options()
     folder = tempfile.mkdtemp(prefix="gallocy-install-")
     try:
@@ -54,7 +54,7 @@ def installed_program_runs():
                      launcher=os.path.join(prefix, "bin", "gallocy-run"))
         expect_status(result, 0)
         expect(result.out == "200\n", result)
-        requires_nodes(result, 2)
+        require_nodes(result, 2)
     finally:
         shutil.rmtree(folder)
 
@@ -66,7 +66,7 @@ def devenv_finds_the_launcher():
 
 
 def devenv_runs_a_job():
-    requires_daemon()
+    require_daemon()
     out = command("meson", "devenv", "-C", BUILD, "gallocy-run", "-n", "2", "--timeout", "60",
                   os.environ["CONSUMER"], env=without_build_tree())
     expect("200\n" in out, out)

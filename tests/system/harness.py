@@ -1,6 +1,9 @@
 """What system tests share: run gallocy-run with a limit, read its statistics, and see that
 nothing is left behind. Everything a launcher starts stays in the session that the harness made
-for it, so leftovers are found by session, whatever they are called.
+for it, so leftovers are found by session, whatever they are called, and nothing else is ever
+signalled. Every wait has a limit.
+
+The environment names what is tested: GALLOCY_RUN, and GALLOCYD where daemons are needed.
 
 A test is a function; main(*tests) runs them side by side and exits 77 if all were skipped."""
 import concurrent.futures
@@ -16,6 +19,13 @@ import time
 import traceback
 
 
+# Under nohup, or behind the `&` of a script, these are ignored, and whatever is started inherits
+# that: gallocy-run would go on, as whoever said so wants it.
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Skipped(Exception):
     pass
 
@@ -27,6 +37,17 @@ class Failed(Exception):
 def expect(condition, *words):
     if not condition:
         raise Failed(" ".join(str(word) for word in words))
+
+
+def wait_for(condition, limit_s, *what):
+    """What the condition gave as soon as that is true."""
+    end = time.monotonic() + limit_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        expect(time.monotonic() < end, f"not within {limit_s} s:", *what)
+        time.sleep(0.02)
 
 
 class Result:
@@ -59,22 +80,43 @@ def processes_of_session(session):
     return found
 
 
-def command_of(pid):
+def words_of(pid):
+    """The command line of a process; empty if it has gone."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().replace(b"\0", b" ").decode(errors="replace")
+            return file.read().decode(errors="replace").split("\0")[:-1]
     except OSError:
-        return "(gone)"
+        return []
+
+
+def environment_of(pid):
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        words = file.read().decode(errors="replace").split("\0")
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def kill(pid):
+    with contextlib.suppress(ProcessLookupError):
+        handle = os.pidfd_open(pid)
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+        os.close(handle)
 
 
 class Job:
-    """A running gallocy-run. Use it as a context: leaving it ends whatever still runs."""
+    """A running gallocy-run. Use it as a context: leaving it ends whatever still runs. With a uid
+    it runs as that user, who owns its folders."""
 
-    def __init__(self, command, launcher=None, env=None, stat=False, stdin=subprocess.DEVNULL):
+    def __init__(self, command, launcher=None, env=None, stat=False, stdin=subprocess.DEVNULL,
+                 uid=None):
         self.launcher = launcher or os.environ["GALLOCY_RUN"]
         self.folder = tempfile.mkdtemp(prefix="gt-", dir="/tmp")
         self.runtime = os.path.join(self.folder, "run")
         os.mkdir(self.runtime, 0o700)
+        other_user = {}
+        if uid is not None:
+            other_user = {"user": uid, "group": uid, "extra_groups": []}
+            for path in (self.folder, self.runtime):
+                os.chown(path, uid, uid)
         self.stat_path = os.path.join(self.folder, "stat.json")
         options = [f"--stat=json:{self.stat_path}"] if stat else []
         # Files, not pipes: a child that is left behind would keep a pipe open.
@@ -84,7 +126,7 @@ class Job:
         self.process = subprocess.Popen(
             [self.launcher, *options, *map(str, command)],
             stdin=stdin, stdout=self.out_file, stderr=self.err_file, start_new_session=True,
-            env={**os.environ, "XDG_RUNTIME_DIR": self.runtime, **(env or {})})
+            env={**os.environ, "XDG_RUNTIME_DIR": self.runtime, **(env or {})}, **other_user)
         self.session = self.process.pid
 
     def __enter__(self):
@@ -95,10 +137,7 @@ class Job:
             self.process.kill()
             self.process.wait(10)
         for pid in self.left_processes(wait_s=2):
-            with contextlib.suppress(ProcessLookupError):
-                handle = os.pidfd_open(pid)
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-                os.close(handle)
+            kill(pid)
         self.out_file.close()
         self.err_file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -110,19 +149,26 @@ class Job:
     def err_so_far(self):
         return self.text(self.err_file)
 
-    def wait_for_err(self, text, limit_s=20):
-        """Until the job has said it on standard error."""
-        end = time.monotonic() + limit_s
-        while text not in self.err_so_far():
-            expect(self.process.poll() is None, "the job ended and did not say", repr(text),
-                   self.err_so_far())
-            expect(time.monotonic() < end, "the job did not say", repr(text), self.err_so_far())
-            time.sleep(0.02)
+    def out_so_far(self):
+        return self.text(self.out_file)
 
-    def processes(self, part):
-        """pids of the job whose command line has the part in it."""
+    def processes(self, name):
+        """pids of the job's processes whose executable is called so."""
         return [pid for pid in processes_of_session(self.session)
-                if pid != self.process.pid and part in command_of(pid)]
+                if os.path.basename((words_of(pid) or [""])[0]) == name]
+
+    def await_lines(self, start, count, limit_s=20):
+        """The rest of each line of standard output that begins with it, once there are `count`."""
+        def found():
+            expect(self.process.poll() is None, "the job ended early:", self.err_so_far())
+            rest = [line[len(start):].strip() for line in self.out_so_far().split("\n")[:-1]
+                    if line.startswith(start)]
+            return rest if len(rest) >= count else None
+        return wait_for(found, limit_s, f"{count} lines that begin with {start!r}; the job said:",
+                        self)
+
+    def __str__(self):
+        return f"{self.out_so_far()[-2000:]}\n{self.err_so_far()[-6000:]}"
 
     def wait(self, limit_s=60):
         try:
@@ -147,7 +193,7 @@ class Job:
             time.sleep(0.02)
 
     def expect_nothing_left(self, wait_s=0.0, folders=True):
-        left = [f"{pid}: {command_of(pid)}" for pid in self.left_processes(wait_s)]
+        left = [f"{pid}: {' '.join(words_of(pid))}" for pid in self.left_processes(wait_s)]
         expect(not left, "processes are left behind:", left)
         if folders:
             names = [os.path.join(place, name) for place, folders_, files in os.walk(self.runtime)
@@ -155,12 +201,78 @@ class Job:
             expect(not names, "files are left behind:", names)
 
 
-def run(*command, limit_s=60, stat=False, env=None, launcher=None, left_behind=True):
+class Daemons:
+    """Daemons on this machine that serve several jobs, with `options`. Use it as a context: at its
+    end each must leave cleanly on SIGTERM, without its socket."""
+
+    def __init__(self, *options, count=2):
+        self.folder = tempfile.mkdtemp(prefix="gd-", dir="/tmp")
+        os.chmod(self.folder, 0o755)
+        self.processes, self.sockets, self.logs, self.addresses = [], [], [], []
+        self.options = options
+        try:
+            for node in range(count):
+                self.start(node)
+        except BaseException:
+            self.end()
+            raise
+
+    def start(self, node):
+        path = os.path.join(self.folder, f"{node}.sock")
+        self.sockets.append(path)
+        self.logs.append(os.path.join(self.folder, f"{node}.log"))
+        peers = [word for address in self.addresses for word in ("--peer", address)]
+        with open(self.logs[-1], "wb") as log:
+            process = subprocess.Popen(
+                [os.environ["GALLOCYD"], "--socket", path, "--listen", "127.0.0.1:0", "--node-id",
+                 str(node), *peers, *self.options], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=log, text=True)
+        self.processes.append(process)
+        ready = process.stdout.readline()  # it ends by itself if it can't begin
+        expect(ready.startswith("gallocyd ready"), "node", node, "is not ready:", ready,
+               self.log(node))
+        self.addresses.append(ready.split("listen=")[1].strip())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *unused):
+        logs = [self.log(node)[-4000:] for node in range(len(self.logs))]
+        states, left = self.end()
+        if kind is None:  # what went wrong first is the better answer
+            expect(states == [0] * len(states), "daemons did not end cleanly:", states, *logs)
+            expect(not left, "files are left behind:", left)
+
+    def end(self):
+        for process in self.processes:
+            process.terminate()
+        states = []
+        for process in self.processes:
+            try:
+                states.append(process.wait(10))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                states.append("did not end on SIGTERM")
+            process.stdout.close()
+        left = [name for name in os.listdir(self.folder) if not name.endswith(".log")]
+        shutil.rmtree(self.folder)
+        return states, left
+
+    def log(self, node):
+        with open(self.logs[node], errors="replace") as file:
+            return file.read()
+
+    @property
+    def option(self):
+        return "--daemon=" + ",".join(self.sockets)
+
+
+def run(*command, limit_s=60, stat=False, env=None, launcher=None, uid=None, left_wait_s=0.0):
     """Runs gallocy-run with these arguments to its end; nothing may be left behind."""
-    with Job(command, env=env, stat=stat, launcher=launcher) as job:
+    with Job(command, env=env, stat=stat, launcher=launcher, uid=uid) as job:
         result = job.wait(limit_s)
-        if left_behind:
-            job.expect_nothing_left()
+        job.expect_nothing_left(left_wait_s)
         return result
 
 
@@ -168,9 +280,9 @@ def expect_status(result, status):
     expect(result.status == status, "expected status", status, "got", result)
 
 
-def requires_nodes(result, count):
+def require_nodes(result, count):
     """The job really was spread: each of `count` nodes ran an application thread, and for more
-    than one node pages crossed between them."""
+    than one node pages crossed between them and every node sent and received."""
     expect(result.stat is not None, "no statistics were written:", result)
     ranks = result.stat["ranks"]
     ran = {rank["node"] for rank in ranks if rank["threads_run"] > 0}
@@ -180,17 +292,22 @@ def requires_nodes(result, count):
         return
     remote = sum(rank["faults"]["remote_read"] + rank["faults"]["remote_write"] for rank in ranks)
     expect(remote > 0, "no fault was served by another node:", json.dumps(result.stat))
-    for direction in ("peer_bytes_in", "peer_bytes_out"):
-        expect(sum(rank[direction] for rank in ranks) > 0, direction, "is 0:",
-               json.dumps(result.stat))
+    for rank in ranks:
+        expect(rank["peer_bytes_in"] > 0 and rank["peer_bytes_out"] > 0, "rank", rank["rank"],
+               "is on a node that spoke to no other:", json.dumps(result.stat))
 
 
-def requires_daemon():
+def require_daemon():
     """Skips where this machine can't run a daemon at all."""
     if not os.environ.get("GALLOCYD"):
         raise Skipped("there is no gallocyd in this build")
     if not os.access("/dev/userfaultfd", os.R_OK | os.W_OK):
         raise Skipped("/dev/userfaultfd can't be opened")
+
+
+def require_root():
+    if os.geteuid() != 0:
+        raise Skipped("only root can run something as another user")
 
 
 def run_test(test):
@@ -204,12 +321,16 @@ def run_test(test):
         return "FAILED", f"{error}\n{where}"
 
 
-def main(*tests, side_by_side=4):
-    wanted = set(sys.argv[1:])
-    chosen = [test for test in tests if not wanted or test.__name__ in wanted]
+def main(*tests, side_by_side=4, chosen=None):
+    """Runs those named on the command line (or in `chosen`), or all if none is."""
+    wanted = set(sys.argv[1:] if chosen is None else chosen)
+    unknown = wanted - {test.__name__ for test in tests}
+    if unknown:
+        sys.exit(f"no such test: {', '.join(sorted(unknown))}")
+    tests = [test for test in tests if not wanted or test.__name__ in wanted]
     with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool:
-        results = list(pool.map(run_test, chosen))
-    for test, (what, why) in zip(chosen, results):
+        results = list(pool.map(run_test, tests))
+    for test, (what, why) in zip(tests, results):
         print(f"{what:8}{test.__name__}" + (f": {why}" if why else ""), flush=True)
     whats = {what for what, _ in results}
     if "FAILED" in whats:

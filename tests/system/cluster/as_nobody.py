@@ -1,34 +1,58 @@
-"""as_nobody.py GALLOCY_RUN GALLOCYD LIBGALLOCY PROGRAM: the same without any privilege.
+"""Jobs of a user without any privilege. Everything is copied to where everybody can read it.
 
-The daemons run as root and let uid 65534 in; launcher and ranks run as that user. Everything is
-copied where it can be read by everybody.
+The environment names what is copied: GALLOCY_RUN, GALLOCYD, LIBGALLOCY, SYSCALLS.
 """
+import contextlib
 import os
 import shutil
 import sys
 import tempfile
 
-from cluster import Run, main, require
-from failures import Daemons
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from harness import (Daemons, Skipped, expect, expect_status, main, require_daemon,  # noqa: E402
+                     require_root, run)
+
+NOBODY = 65534
 
 
-def test(gallocy_run, gallocyd, libgallocy, program):
-    if os.geteuid() != 0:
-        print("only root can become nobody")
-        sys.exit(77)
-    with tempfile.TemporaryDirectory(prefix="gallocy-nobody-") as folder:
+@contextlib.contextmanager
+def copies():
+    """(program, what else run() needs) of a folder that everybody can read."""
+    with tempfile.TemporaryDirectory(prefix="gallocy-nobody-", dir="/tmp") as folder:
         os.chmod(folder, 0o755)
-        copies = [shutil.copy(path, folder) for path in (gallocy_run, program)]
-        shutil.copy(libgallocy, os.path.join(folder, "libgallocy.so.0"))
-        for path in copies:
+        launcher, daemon, program = (shutil.copy(os.environ[name], folder)
+                                     for name in ("GALLOCY_RUN", "GALLOCYD", "SYSCALLS"))
+        for path in (launcher, daemon, program):
             os.chmod(path, 0o755)
-        with Daemons(gallocyd, "--allow-uid", "65534") as daemons:
-            with Run(copies[0], ["-n", 2, "--daemon", ",".join(daemons.sockets), copies[1]],
-                     environment={"LD_LIBRARY_PATH": folder}, user=65534, group=65534,
-                     extra_groups=[]) as run:
-                status = run.wait(60)
-                require(status == 0 and run.output.endswith("OK\n"), "exit", status, run.output,
-                        run.errors)
+        shutil.copy(os.environ["LIBGALLOCY"], os.path.join(folder, "libgallocy.so.0"))
+        yield program, {"launcher": launcher, "uid": NOBODY,
+                        "env": {"LD_LIBRARY_PATH": folder, "GALLOCYD": daemon}}
 
 
-main(test)
+def daemons_of_root_serve_nobody():
+    """The daemons let uid 65534 in; launcher and ranks have no privilege at all."""
+    require_daemon()
+    require_root()
+    with copies() as (program, how), Daemons("--allow-uid", str(NOBODY)) as daemons:
+        result = run("-n", 2, daemons.option, program, **how)
+        expect_status(result, 0)
+        expect(result.out.endswith("OK\n"), "no OK:", result)
+
+
+def no_permission_for_userfaultfd():
+    """A daemon of one's own needs the device: the launcher says so, once, with the remedy."""
+    require_root()
+    if not os.path.exists("/dev/userfaultfd"):
+        raise Skipped("there is no /dev/userfaultfd")
+    if os.stat("/dev/userfaultfd").st_mode & 0o006:
+        raise Skipped("everybody may open /dev/userfaultfd here")
+    with copies() as (program, how):
+        result = run("-n", 1, program, **how)
+        expect_status(result, 69)
+        last = result.last_line()
+        expect(last.startswith("gallocy-run: ") and "/dev/userfaultfd" in last, last)
+        expect("chmod 0660 /dev/userfaultfd" in last, "no remedy:", last)
+        expect(result.out == "", "the program ran:", result)
+
+
+main(daemons_of_root_serve_nobody, no_permission_for_userfaultfd, side_by_side=1)

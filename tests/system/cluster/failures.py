@@ -1,100 +1,117 @@
-"""failures.py GALLOCY_RUN GALLOCYD IDLE PROGRAM: what happens when something dies or lies.
+"""failures.py [CASE...]: what happens when something dies or lies.
 
-In each case: a sentence within 10 s, the right exit status, nothing left behind.
+In each case: a sentence within 10 s, the right exit status, nothing left behind. The environment
+names two programs: IDLE, which goes on until it is ended, and STRESS, which ends well.
 """
 import os
-import re
 import signal
 import socket
-import subprocess
-import tempfile
+import sys
 import time
 
-from cluster import Failure, Run, alive, main, require, wait_for
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from harness import (Daemons, Job, environment_of, expect, expect_status, kill, main,  # noqa: E402
+                     require_daemon, words_of)
 
 LIMIT_S = 10
 
 
-def daemon_killed(gallocy_run, gallocyd, idle, program):
-    with Run(gallocy_run, ["-n", 2, idle]) as run:
-        run.rank_pids(2)
-        daemons = run.daemons()
-        require(len(daemons) == 2, "daemons:", daemons)
-        os.kill(daemons[1], signal.SIGKILL)
-        require(run.wait(LIMIT_S) == 70, "exit", run.process.returncode, run.errors)
-        require("daemon" in run.errors and "node" in run.errors, "no sentence:", run.errors)
-        run.require_nothing_left()
+def start(*options):
+    require_daemon()
+    return Job(["-n", 2, *options, os.environ["IDLE"]])
 
 
-def rank_killed(gallocy_run, gallocyd, idle, program):
-    with Run(gallocy_run, ["-n", 2, idle]) as run:
-        pids = run.rank_pids(2)
-        rank_of = {}
-        for pid in pids:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                rank_of[int(re.search(rb"GALLOCY_RANK=(\d+)", file.read()).group(1))] = pid
-        os.kill(rank_of[1], signal.SIGKILL)
-        require(run.wait(LIMIT_S) == 128 + 9, "exit", run.process.returncode, run.errors)
-        last = run.errors.strip().splitlines()[-1]
-        require("rank 1" in last and "node 1" in last, "last line:", last)
-        run.require_nothing_left()
+def rank_pids(job):
+    """{rank: pid}, once a thread runs in each."""
+    pids = [int(text) for text in job.await_lines("running", 2)]
+    return {int(environment_of(pid)["GALLOCY_RANK"]): pid for pid in pids}
 
 
-def launcher_told_to_end(gallocy_run, gallocyd, idle, program):
-    with Run(gallocy_run, ["-n", 2, idle]) as run:
-        run.rank_pids(2)
-        run.process.send_signal(signal.SIGTERM)
-        require(run.wait(LIMIT_S) == 128 + 15, "exit", run.process.returncode, run.errors)
-        run.require_nothing_left()
+def end_by_signal(job, number=signal.SIGTERM):
+    job.process.send_signal(number)
+    expect_status(job.wait(LIMIT_S), 128 + number)
+    job.expect_nothing_left()
 
 
-def launcher_killed(gallocy_run, gallocyd, idle, program):
-    with Run(gallocy_run, ["-n", 2, idle]) as run:
-        run.rank_pids(2)
-        run.process.kill()
-        run.process.wait(LIMIT_S)
-        wait_for(lambda: not [pid for pid in run.known if alive(pid) and run.is_ours(pid)],
-                 LIMIT_S, "ranks and daemons end with their launcher")
+def daemon_killed():
+    with start() as job:
+        rank_pids(job)
+        daemons = job.processes("gallocyd")
+        expect(len(daemons) == 2, "daemons:", daemons)
+        kill(daemons[1])
+        result = job.wait(LIMIT_S)
+        expect_status(result, 70)
+        expect("daemon" in result.err and "node" in result.err, "no sentence:", result)
+        job.expect_nothing_left()
 
 
-def time_limit(gallocy_run, gallocyd, idle, program):
-    with Run(gallocy_run, ["-n", 2, "--timeout", 2, idle]) as run:
-        require(run.wait(LIMIT_S + 2) == 124, "exit", run.process.returncode, run.errors)
-        run.require_nothing_left()
+def rank_killed():
+    with start() as job:
+        kill(rank_pids(job)[1])
+        result = job.wait(LIMIT_S)
+        expect_status(result, 128 + 9)
+        last = result.last_line()
+        expect("rank 1" in last and "node 1" in last, "last line:", last)
+        job.expect_nothing_left()
 
 
-def noise_on_the_sockets(gallocy_run, gallocyd, idle, program):
+def launcher_told_to_end():
+    with start() as job:
+        rank_pids(job)
+        end_by_signal(job)
+
+
+def launcher_killed():
+    with start() as job:
+        rank_pids(job)
+        job.process.kill()
+        job.wait(LIMIT_S)
+        # The folder of the sockets stays: nobody is left to remove it.
+        job.expect_nothing_left(wait_s=LIMIT_S, folders=False)
+
+
+def time_limit():
+    with start("--timeout", 2) as job:
+        expect_status(job.wait(LIMIT_S + 2), 124)
+        job.expect_nothing_left()
+
+
+def noise_on_the_sockets():
     """Random bytes on the TCP port and the UNIX socket of a node while a job runs there."""
-    with Run(gallocy_run, ["-n", 2, idle]) as run:
-        run.rank_pids(2)
-        for pid in run.daemons():
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                arguments = file.read().decode().split("\0")
-            unix = arguments[arguments.index("--socket") + 1]
-            for length in (1, 15, 16, 100, 5000):
-                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
-                    peer.settimeout(LIMIT_S)
-                    peer.connect(unix)
-                    peer.send(os.urandom(length))
-                    try:
-                        peer.recv(4096)
-                    except ConnectionError:
-                        pass
+    with start() as job:
+        rank_pids(job)
+        for pid in job.processes("gallocyd"):
+            words = words_of(pid)
+            noise_on_unix_socket(words[words.index("--socket") + 1])
             for port in listening_ports(pid):
-                for length in (1, 32, 10000):
-                    with socket.create_connection(("127.0.0.1", port), LIMIT_S) as peer:
-                        try:
-                            peer.sendall(os.urandom(length))
-                            if length > 32:
-                                require(peer.recv(4096) == b"", "the daemon answered noise")
-                        except ConnectionError:
-                            pass
+                noise_on_port(port)
         time.sleep(0.2)
-        require(run.process.poll() is None, "the job ended:", run.errors)
-        require(len(run.daemons()) == 2, "a daemon ended:", run.errors)
-        run.process.send_signal(signal.SIGTERM)
-        require(run.wait(LIMIT_S) == 128 + 15, "exit", run.process.returncode, run.errors)
-        run.require_nothing_left()
+        expect(job.process.poll() is None, "the job ended:", job)
+        expect(len(job.processes("gallocyd")) == 2, "a daemon ended:", job)
+        end_by_signal(job)
+
+
+def noise_on_unix_socket(path):
+    for length in (1, 15, 16, 100, 5000):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.settimeout(LIMIT_S)
+            peer.connect(path)
+            peer.send(os.urandom(length))
+            try:
+                peer.recv(4096)
+            except ConnectionError:
+                pass
+
+
+def noise_on_port(port):
+    for length in (1, 32, 10000):
+        with socket.create_connection(("127.0.0.1", port), LIMIT_S) as peer:
+            try:
+                peer.sendall(os.urandom(length))
+                if length > 32:
+                    expect(peer.recv(4096) == b"", "the daemon answered noise")
+            except ConnectionError:
+                pass
 
 
 def listening_ports(pid):
@@ -109,68 +126,25 @@ def listening_ports(pid):
             words = line.split()
             if words[3] == "0A" and words[9] in inodes:
                 ports.append(int(words[1].split(":")[1], 16))
-    require(ports, "the daemon listens nowhere")
+    expect(ports, "the daemon listens nowhere")
     return ports
 
 
-class Daemons:
-    """Two daemons for several jobs."""
-
-    def __init__(self, gallocyd, *options):
-        self.folder = tempfile.TemporaryDirectory(prefix="gallocy-daemons-")
-        os.chmod(self.folder.name, 0o755)
-        self.processes, self.sockets, peers = [], [], []
-        for node in range(2):
-            path = os.path.join(self.folder.name, f"{node}.sock")
-            process = subprocess.Popen(
-                [gallocyd, "--socket", path, "--listen", "127.0.0.1:0", "--node-id", str(node),
-                 *peers, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            self.processes.append(process)
-            self.sockets.append(path)
-            ready = process.stdout.readline()
-            require(ready.startswith("gallocyd ready"), "not ready:", ready)
-            peers += ["--peer", ready.split("listen=")[1].strip()]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(LIMIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise Failure("a daemon did not end on SIGTERM")
-        left = os.listdir(self.folder.name)
-        self.folder.cleanup()
-        require(not left, "files are left:", left)
-        require([p.returncode for p in self.processes] == [0, 0], "daemons did not end cleanly:",
-                [p.returncode for p in self.processes])
-
-
-def other_jobs_go_on(gallocy_run, gallocyd, idle, program):
+def other_jobs_go_on():
     """Two jobs on the same daemons: a rank of one is killed, the other ends well."""
-    with Daemons(gallocyd) as daemons:
-        where = ["-n", 2, "--daemon", ",".join(daemons.sockets)]
-        with Run(gallocy_run, [*where, idle]) as doomed, Run(gallocy_run, [*where, program]) as good:
-            os.kill(doomed.rank_pids(2)[0], signal.SIGKILL)
-            require(doomed.wait(LIMIT_S) == 128 + 9, "exit", doomed.process.returncode,
-                    doomed.errors)
-            require(good.wait(60) == 0, "the other job:", good.process.returncode, good.errors)
-            doomed.require_nothing_left()
-        with Run(gallocy_run, [*where, program]) as later:
-            require(later.wait(60) == 0, "a later job:", later.process.returncode, later.errors)
-
-
-CASES = [daemon_killed, rank_killed, launcher_told_to_end, launcher_killed, time_limit,
-         noise_on_the_sockets, other_jobs_go_on]
-
-
-def test(case, *arguments):
-    {one.__name__: one for one in CASES}[case](*arguments)
+    require_daemon()
+    good = os.environ["STRESS"]
+    with Daemons() as daemons:
+        with start(daemons.option) as doomed, Job(["-n", 2, daemons.option, good]) as job:
+            kill(rank_pids(doomed)[0])
+            expect_status(doomed.wait(LIMIT_S), 128 + 9)
+            expect_status(job.wait(60), 0)
+            doomed.expect_nothing_left()
+            job.expect_nothing_left()
+        with Job(["-n", 2, daemons.option, good]) as later:
+            expect_status(later.wait(60), 0)
 
 
 if __name__ == "__main__":
-    main(test)
+    main(daemon_killed, rank_killed, launcher_told_to_end, launcher_killed, time_limit,
+         noise_on_the_sockets, other_jobs_go_on, side_by_side=1)

@@ -1,4 +1,4 @@
-"""only_io_uring.py GALLOCY_RUN GALLOCYD WORDCOUNT FILE...: no TCP byte goes through a system call.
+"""only_io_uring.py WORDCOUNT FILE...: no TCP byte goes through a system call.
 
 gallocyd runs under strace. Reading or writing a TCP socket by anything but io_uring_enter is a
 failure. strace must not look at the arguments of reads and writes (raw): it would fault on a page
@@ -11,7 +11,9 @@ import shutil
 import sys
 import tempfile
 
-from cluster import main, require, require_nodes, run_program
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from harness import (Skipped, expect, expect_status, main, require_daemon,  # noqa: E402
+                     require_nodes, run)
 
 CALLS = ("read,readv,pread64,preadv,preadv2,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,"
          "sendmmsg,recvfrom,recvmsg,recvmmsg,splice,sendfile,accept,accept4,connect")
@@ -37,31 +39,37 @@ assert len(offenders(["1 setsockopt(5<TCP:[1]>, ...) = 0", "2 write(0x5, 0x7f, 0
                       "1 close(5<TCP:[1]>) = 0", "1 write(0x5, 0x7f, 0x8) = 0x8"])[0]) == 1
 
 
-def test(gallocy_run, gallocyd, wordcount, *files):
+def write_wrapper(path, strace, folder):
+    with open(path, "w") as file:
+        # -D: gallocyd itself stays the launcher's child.
+        file.write(f'#!/bin/sh\nexec {strace} -D -f -yy -o {folder}/trace.$$ '
+                   f'-e trace={CALLS},setsockopt,close,io_uring_enter '
+                   f'-e raw={CALLS},io_uring_enter "{os.path.abspath(os.environ["GALLOCYD"])}" '
+                   '"$@"\n')
+    os.chmod(path, 0o755)
+
+
+def no_tcp_byte_by_a_system_call():
+    require_daemon()
     strace = shutil.which("strace")
     if strace is None:
-        print("strace is not installed")
-        sys.exit(77)
+        raise Skipped("strace is not installed")
     with tempfile.TemporaryDirectory(prefix="gallocy-strace-") as folder:
         wrapper = os.path.join(folder, "gallocyd")
-        with open(wrapper, "w") as file:
-            # -D: gallocyd itself stays the launcher's child.
-            file.write(f'#!/bin/sh\nexec {strace} -D -f -yy -o {folder}/trace.$$ '
-                       f'-e trace={CALLS},setsockopt,close,io_uring_enter '
-                       f'-e raw={CALLS},io_uring_enter {os.path.abspath(gallocyd)} "$@"\n')
-        os.chmod(wrapper, 0o755)
-        os.environ["GALLOCYD"] = wrapper
-        _, errors, statistics = run_program(gallocy_run, 2, [wordcount, *files], 180)
-        require_nodes(statistics, 2)
+        write_wrapper(wrapper, strace, folder)
+        result = run("-n", 2, *sys.argv[1:], stat=True, limit_s=180, env={"GALLOCYD": wrapper},
+                     left_wait_s=10)  # strace itself
+        expect_status(result, 0)
+        require_nodes(result, 2)
         for name in os.listdir(folder):
             if not name.startswith("trace."):
                 continue
             with open(os.path.join(folder, name), errors="replace") as file:
                 lines = file.read().splitlines()
-            require(any("io_uring_enter(" in line for line in lines), "no io_uring_enter in", name)
+            expect(any("io_uring_enter(" in line for line in lines), "no io_uring_enter in", name)
             found, socket_count = offenders(lines)
-            require(socket_count > 1, "strace named no TCP socket: this test would see nothing")
-            require(not found, len(found), "calls on TCP sockets:", found[:5])
+            expect(socket_count > 1, "strace named no TCP socket: this test would see nothing")
+            expect(not found, len(found), "calls on TCP sockets:", found[:5])
 
 
-main(test)
+main(no_tcp_byte_by_a_system_call, chosen=[])

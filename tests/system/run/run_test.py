@@ -170,17 +170,10 @@ def start(*ranks, count=2, **more):
                env={"GALLOCYD": FAKE_DAEMON, "FAKE_GALLOCYD": ""}, **more)
 
 
-def await_ranks(job, count=2):
-    end = time.monotonic() + 20
-    while job.text(job.out_file).count("runs") < count:
-        expect(time.monotonic() < end, "the ranks did not start", job.err_so_far())
-        time.sleep(0.02)
-
-
 def signals_end_it():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with start() as job:
-            await_ranks(job)
+            job.await_lines("rank ", 2)
             job.process.send_signal(number)
             expect_end(job.wait(20), 128 + number, f"stopped by signal {number}")
             job.expect_nothing_left()
@@ -188,7 +181,7 @@ def signals_end_it():
 
 def a_second_signal_is_impatient():
     with start("0:hang", "1:hang") as job:
-        await_ranks(job)
+        job.await_lines("rank ", 2)
         job.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         job.process.send_signal(signal.SIGTERM)
@@ -199,7 +192,7 @@ def a_second_signal_is_impatient():
 
 def killed_launcher_leaves_no_process():
     with start("0:hang", "1:hang") as job:
-        await_ranks(job)
+        job.await_lines("rank ", 2)
         job.process.kill()
         job.wait(5)
         job.expect_nothing_left(wait_s=5, folders=False)
