@@ -1,4 +1,4 @@
-"""failures.py GALLOCY_RUN GALLOCYD IDLE PROGRAM: what happens when something dies or lies.
+"""failures.py CASE GALLOCY_RUN GALLOCYD IDLE PROGRAM LIAR: what happens when something dies or lies.
 
 In each case: a sentence within 10 s, the right exit status, nothing left behind.
 """
@@ -164,12 +164,24 @@ def other_jobs_go_on(gallocy_run, gallocyd, idle, program):
             require(later.wait(60) == 0, "a later job:", later.process.returncode, later.errors)
 
 
+def clients_that_lie(gallocy_run, gallocyd, idle, program, liar):
+    """Whatever a rank tells its daemon, the daemon serves the next job, and ends on SIGTERM."""
+    for lie in ("exited", "orders"):
+        with Daemons(gallocyd) as daemons:
+            where = ["-n", 2, "--daemon", ",".join(daemons.sockets)]
+            with Run(gallocy_run, [*where, liar, lie]) as run:
+                require(run.wait(3 * LIMIT_S) == 0, lie, run.process.returncode, run.errors)
+            with Run(gallocy_run, [*where, program]) as later:
+                require(later.wait(60) == 0, lie, later.process.returncode, later.errors)
+
+
 CASES = [daemon_killed, rank_killed, launcher_told_to_end, launcher_killed, time_limit,
-         noise_on_the_sockets, other_jobs_go_on]
+         noise_on_the_sockets, other_jobs_go_on, clients_that_lie]
 
 
 def test(case, *arguments):
-    {one.__name__: one for one in CASES}[case](*arguments)
+    function = {one.__name__: one for one in CASES}[case]
+    function(*arguments[:function.__code__.co_argcount])
 
 
 if __name__ == "__main__":
