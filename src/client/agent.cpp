@@ -39,9 +39,10 @@ ipc::Reply ask(ipc::Operation operation, Numbers... numbers) {
   return reply;
 }
 
-void drain(int eventfd) {
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto size = ::read(eventfd, &count, sizeof count);
+// An eventfd, or a pipe: what is left in it rings again.
+void drain(int fd) {
+  std::uint64_t words[64];
+  [[maybe_unused]] const auto size = ::read(fd, words, sizeof words);
 }
 
 void take_orders() {

@@ -29,7 +29,7 @@ struct Process {
 
   int socket_fd = -1;     // end of file: the daemon has gone
   int userfault_fd = -1;  // held so that pages don't silently read as zeros without a daemon
-  int orders_fd = -1;     // eventfd, the daemon writes
+  int orders_fd = -1;     // a pipe's end, the daemon writes
   int finished_fd = -1;   // eventfd, ended threads write
   ipc::ClientRing ring;
 

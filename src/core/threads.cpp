@@ -45,9 +45,10 @@ bool Threads::on_start(NodeId from, Transaction transaction, const ThreadStart& 
     outbox_.send(from, transaction, ThreadStarted{start.thread, EAGAIN});
     return true;
   }
-  if (!starting_.emplace(start.thread, Starting{from, transaction}).second) return false;
   auto chosen = orders_.upper_bound(next_client_);
   if (chosen == orders_.end()) chosen = orders_.begin();
+  if (!starting_.emplace(start.thread, Starting{chosen->first, from, transaction}).second)
+    return false;
   next_client_ = chosen->first;
   order(next_client_, {OrderKind::start_thread, start});
   return true;
@@ -76,11 +77,14 @@ void Threads::on_next_order(CallTag tag) {
 
 void Threads::on_started(CallTag tag, const ThreadStarted& started) {
   const auto found = starting_.find(started.thread);
-  if (found == starting_.end()) {
+  if (found == starting_.end() || found->second.client != tag.client) {
     outbox_.act(Reply{tag, ESRCH, {}});
     return;
   }
-  if (started.status == 0) ++statistics_.of(tag.client).threads_run;
+  if (started.status == 0) {
+    ++statistics_.of(tag.client).threads_run;
+    running_.emplace(started.thread, tag.client);
+  }
   outbox_.send(found->second.from, found->second.transaction, started);
   starting_.erase(found);
   outbox_.act(Reply{tag, 0, {}});
@@ -97,13 +101,16 @@ bool Threads::on_started(NodeId from, Transaction transaction, const ThreadStart
   return true;
 }
 
+// Its creator would take a thread that it does not know for a peer's lie, or, its own node's, for
+// a broken invariant: a client may only end what runs in it.
 void Threads::on_exited(CallTag tag, const ThreadExited& exited) {
-  const NodeId creator = creator_of(exited.thread);
-  if (raw(creator) >= max_node_count || !config_.nodes.contains(creator)) {
+  const auto found = running_.find(exited.thread);
+  if (found == running_.end() || found->second != tag.client) {
     outbox_.act(Reply{tag, ESRCH, {}});
     return;
   }
-  outbox_.send(creator, outbox_.new_transaction(), exited);
+  running_.erase(found);
+  outbox_.send(creator_of(exited.thread), outbox_.new_transaction(), exited);
   outbox_.act(Reply{tag, 0, {}});
 }
 

@@ -55,7 +55,8 @@ class Threads {
     std::uint64_t result = 0;
     Joiner joiner;
   };
-  struct Starting {  // at the running node: who wants to know
+  struct Starting {  // at the running node: who was told to, and who wants to know
+    ClientId client;
     NodeId from;
     Transaction transaction;
   };
@@ -74,6 +75,7 @@ class Threads {
   std::unordered_map<std::uint64_t, CallTag> calls_;                // by transaction counter
   std::map<ClientId, std::deque<Order>> orders_;                    // attached clients
   std::unordered_map<ThreadId, Starting> starting_;                 // shall run here
+  std::unordered_map<ThreadId, ClientId> running_;                  // do run here
   ClientId next_client_{};
   bool ending_ = false;
   std::int32_t end_status_ = 0;

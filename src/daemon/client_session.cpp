@@ -1,7 +1,9 @@
 #include "daemon/client_session.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,8 +15,11 @@
 namespace gallocy::daemon {
 namespace {
 
-// The client shares the eventfd and could make it blocking or fill it; that would delay its own
-// job's thread only.
+// A client shares the modes of every descriptor that it was sent: it may make its eventfd a
+// blocking one and empty or fill it. The reactor must not wait for it; it would never leave, and
+// the control thread, which waits for the reactor, would not serve any job any more.
+
+// The daemon's end of the pipe is its own. Full, it has been rung often enough.
 void ring_bell(int fd) {
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(fd, &one, sizeof one);
@@ -22,7 +27,8 @@ void ring_bell(int fd) {
 
 void drain_bell(int fd) {
   std::uint64_t count;
-  [[maybe_unused]] const auto read = ::read(fd, &count, sizeof count);
+  const iovec vector{.iov_base = &count, .iov_len = sizeof count};
+  [[maybe_unused]] const auto read = ::preadv2(fd, &vector, 1, -1, RWF_NOWAIT);
 }
 
 }  // namespace
@@ -39,8 +45,11 @@ Status ClientSession::welcome(const JobSettings& settings, int pages_fd) {
   ring_memory_ = std::move(*memory);
   requests_.emplace(ring_memory_.ring());
   doorbell_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  orders_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!doorbell_ || !orders_) return fail_errno("cannot make an eventfd");
+  if (!doorbell_) return fail_errno("cannot make an eventfd");
+  int orders[2];
+  if (::pipe2(orders, O_CLOEXEC | O_NONBLOCK) != 0) return fail_errno("cannot make a pipe");
+  const UniqueFd clients_end(orders[0]);
+  orders_ = UniqueFd(orders[1]);
   auto device = uffd::open_device();
   if (!device) return tl::unexpected<Error>(device.error());
 
@@ -52,7 +61,7 @@ Status ClientSession::welcome(const JobSettings& settings, int pages_fd) {
   welcome.node = raw(settings.self);
   welcome.node_count = settings.nodes.count();
   const int fds[ipc::welcome_fd_count] = {pages_fd, device->get(), ring_memory_.fd(),
-                                          doorbell_.get(), orders_.get()};
+                                          doorbell_.get(), clients_end.get()};
   if (auto sent = ipc::send_message(socket_.get(), welcome, fds, 0); !sent) return sent;
   socket_watch_.emplace(loop_, socket_.get(), POLLIN | POLLRDHUP, [this](int) { on_socket(); });
   doorbell_watch_.emplace(loop_, doorbell_.get(), POLLIN, [this](int ready) {

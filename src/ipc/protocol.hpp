@@ -66,7 +66,8 @@ struct ClientHello {
 };
 
 // daemon -> client. Descriptors: pages memfd, open /dev/userfaultfd, ring memfd, doorbell
-// eventfd (client writes), orders eventfd (daemon writes).
+// eventfd (client writes), orders pipe's reading end (daemon writes; what it writes has no
+// meaning but that there is something to ask for).
 struct ClientWelcome {
   Header header;
   std::uint64_t region_address = 0;
@@ -213,7 +214,7 @@ enum class Operation : std::uint32_t {
 };
 inline constexpr std::uint64_t any_node = ~std::uint64_t{0};
 
-// What an agent is told; see Ring and orders eventfd.
+// What an agent is told; see Ring and orders pipe.
 enum class OrderKind : std::uint64_t {
   none = 0,
   start_thread,  // a = thread id, b = function, c = argument

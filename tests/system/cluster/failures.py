@@ -1,7 +1,7 @@
 """failures.py [CASE...]: what happens when something dies or lies.
 
 In each case: a sentence within 10 s, the right exit status, nothing left behind. The environment
-names two programs: IDLE, which goes on until it is ended, and STRESS, which ends well.
+names three programs: IDLE, which goes on until it is ended, STRESS, which ends well, and LIAR.
 """
 import os
 import signal
@@ -145,6 +145,17 @@ def other_jobs_go_on():
             expect_status(later.wait(60), 0)
 
 
+def clients_that_lie():
+    """Whatever a rank tells its daemon, the daemon serves the next job, and ends on SIGTERM."""
+    require_daemon()
+    for lie in ("exited", "orders"):
+        with Daemons() as daemons:
+            with Job(["-n", 2, daemons.option, os.environ["LIAR"], lie]) as job:
+                expect_status(job.wait(30), 0)
+            with Job(["-n", 2, daemons.option, os.environ["STRESS"]]) as later:
+                expect_status(later.wait(60), 0)
+
+
 if __name__ == "__main__":
     main(daemon_killed, rank_killed, launcher_told_to_end, launcher_killed, time_limit,
-         noise_on_the_sockets, other_jobs_go_on, side_by_side=1)
+         noise_on_the_sockets, other_jobs_go_on, clients_that_lie, side_by_side=1)

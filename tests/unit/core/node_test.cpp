@@ -1,5 +1,7 @@
 #include "support.hpp"
 
+#include <cerrno>
+
 using namespace gallocy;
 using namespace gallocy::core;
 
@@ -39,4 +41,26 @@ TEST_CASE("bytes of a transaction that is over are dropped") {
   give_chunk(core);
   CHECK(core.from(1, by(0, 77), PageData{PageNo{5}, Version{1}, Access::write, 0}).empty());
   CHECK(core.state(5) == PageState::invalid);
+}
+
+TEST_CASE("a client can't end or start threads that do not run in it") {
+  Core core(0);
+  core.step(ClientAttached{ClientId{0}, true});
+  core.step(ClientAttached{ClientId{1}, false});
+  const auto call = [&](std::uint8_t client, auto what) {
+    return core.step(ClientCall{{ClientId{client}, 0, 0}, what});
+  };
+  const auto refused = [](const Lines& lines) {
+    return lines.size() == 1 && lines[0].ends_with(": " + std::to_string(ESRCH));
+  };
+  // Never made, the client's own first thread, and of nodes that there are and are not.
+  for (const std::uint64_t id : {0ULL, 1ULL, 77ULL, 1ULL << 48 | 1, ~0ULL})
+    CHECK(refused(call(0, ThreadExited{ThreadId{id}, 0})));
+  core.step(ClientCall{{ClientId{0}, 0, 0}, ThreadCreateCall{0x1000, 0, NodeId{0}}});
+  const ThreadId made{3};
+  const std::uint8_t runner = refused(call(1, ThreadStarted{made, 0})) ? 0 : 1;
+  if (runner == 0) CHECK(!refused(call(0, ThreadStarted{made, 0})));
+  CHECK(refused(call(runner == 0 ? 1 : 0, ThreadExited{made, 5})));
+  CHECK(!refused(call(runner, ThreadExited{made, 5})));
+  CHECK(refused(call(runner, ThreadExited{made, 5})));
 }
