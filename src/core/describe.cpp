@@ -8,6 +8,7 @@ namespace {
 constexpr const char* request_names[] = {"read_request", "write_request", "upgrade_request"};
 constexpr const char* cause_names[] = {"missing", "minor", "write_protect"};
 constexpr const char* source_names[] = {"message", "zero", "present"};
+constexpr const char* thread_operation_names[] = {"detach", "cancel", "withdraw"};
 constexpr const char* lock_names[] = {"lock", "try_lock", "unlock", "destroy"};
 
 template <class Enum, std::size_t count>
@@ -71,11 +72,30 @@ std::string text(const ThreadJoin& m) {
 std::string text(const ThreadJoined& m) {
   return fmt::format("thread_joined status {} result {:#x}", m.status, m.result);
 }
+std::string text(const ThreadControl& m) {
+  return fmt::format("thread_{} {:#x}", pick(thread_operation_names, m.operation), raw(m.thread));
+}
+std::string text(const ThreadControlled& m) {
+  return fmt::format("thread_controlled status {}", m.status);
+}
+std::string text(const ThreadCancel& m) {
+  return fmt::format("cancel thread {:#x}", raw(m.thread));
+}
+std::string text(const ThreadCountRequest&) { return "thread_count_request"; }
+std::string text(const ThreadCount& m) {
+  return fmt::format("thread_count made {} live {}", m.made, m.live);
+}
+std::string text(const RootRequest& m) { return fmt::format("root_request {:#x}", m.address); }
+std::string text(const RootReply& m) { return fmt::format("root_reply {:#x}", m.address); }
 std::string text(const BlockFreed& m) { return fmt::format("block_freed {:#x}", m.address); }
 
 std::string text(const ChunksCall& c) { return fmt::format("chunks {}", c.count); }
 std::string text(const ThreadCreateCall& c) {
   return fmt::format("thread_create {:#x}({:#x})", c.function, c.argument);
+}
+std::string text(const ThreadJoinCall& c) { return text(c.join); }
+std::string text(const ThreadCancelledCall& c) {
+  return fmt::format("thread_cancelled {:#x}", raw(c.thread));
 }
 std::string text(const NextOrderCall&) { return "next_order"; }
 std::string text(const TakeFreedCall&) { return "take_freed"; }

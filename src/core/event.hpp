@@ -58,14 +58,25 @@ struct ThreadCreateCall {
   std::uint64_t function = 0;
   std::uint64_t argument = 0;
   NodeId node = no_node;  // no_node: the next in turn
+  bool detached = false;
+};
+struct ThreadJoinCall {
+  ThreadJoin join;
+  bool interruptible = false;  // ECANCELED when the joiner is cancelled
+};
+// The C library has been told to cancel the thread: its waits that may be interrupted end.
+struct ThreadCancelledCall {
+  ThreadId thread{};
 };
 struct NextOrderCall {};
 struct TakeFreedCall {};
-// LockRequest, ThreadJoin, ThreadStarted, ThreadExited and BlockFreed are used as they are.
+// LockRequest, ThreadStarted, ThreadExited, ThreadControl, RootRequest and BlockFreed are used as
+// they are.
 struct ClientCall {
   CallTag tag;
-  std::variant<ChunksCall, LockRequest, ThreadCreateCall, ThreadJoin, NextOrderCall,
-               ThreadStarted, ThreadExited, BlockFreed, TakeFreedCall>
+  std::variant<ChunksCall, LockRequest, ThreadCreateCall, ThreadJoinCall, NextOrderCall,
+               ThreadStarted, ThreadExited, BlockFreed, TakeFreedCall, ThreadControl,
+               ThreadCancelledCall, RootRequest>
       call;
 };
 

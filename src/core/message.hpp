@@ -145,6 +145,37 @@ struct ThreadJoined {  // back, when the thread has ended
   std::uint64_t result = 0;
 };
 
+enum class ThreadOperation : std::uint8_t {
+  detach,
+  cancel,
+  withdraw,  // the join that was made under the same transaction, if it waits still
+};
+struct ThreadControl {  // node -> record's node
+  ThreadId thread{};
+  ThreadOperation operation = ThreadOperation::detach;
+};
+struct ThreadControlled {  // back, for detach and cancel
+  std::int32_t status = 0;
+};
+struct ThreadCancel {  // record's node -> running node
+  ThreadId thread{};
+};
+
+// main() has ended by pthread_exit: have all threads? Two rounds of the same answers say so.
+struct ThreadCountRequest {};
+struct ThreadCount {
+  std::uint64_t made = 0;  // records ever made at this node
+  std::uint64_t live = 0;  // of threads that have not ended
+};
+
+// What all ranks find the job's own objects by: an address that is agreed upon once.
+struct RootRequest {  // node -> coordinator: the root shall be this, if there is none. 0: ask only
+  std::uint64_t address = 0;
+};
+struct RootReply {
+  std::uint64_t address = 0;  // the root; 0 if there is none
+};
+
 // node -> home of the chunk that holds the block: a block of another client was freed.
 struct BlockFreed {
   std::uint64_t address = 0;
@@ -153,7 +184,8 @@ struct BlockFreed {
 using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten, PageData, Grant,
                           Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, LockRequest,
                           LockReply, ThreadStart, ThreadStarted, ThreadExited, ThreadJoin,
-                          ThreadJoined, BlockFreed>;
+                          ThreadJoined, BlockFreed, ThreadControl, ThreadControlled, ThreadCancel,
+                          ThreadCountRequest, ThreadCount, RootRequest, RootReply>;
 
 struct Message {
   Epoch epoch{};

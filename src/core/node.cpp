@@ -12,7 +12,7 @@ Node::Node(const Config& config, std::span<PageEntry> entries)
       chunks_(config_, entries.size(), outbox_), holds_(config_), directory_(config_, outbox_),
       requester_(config_, table_, chunks_, holds_, statistics_, outbox_),
       holder_(config_, table_, requester_, outbox_), locks_(outbox_),
-      threads_(config_, statistics_, outbox_) {
+      threads_(config_, statistics_, outbox_), root_(config_, outbox_) {
   GALLOCY_CHECK(config_.nodes.contains(config_.self), GALLOCY_VALUE(raw(config_.self)));
   GALLOCY_CHECK(entries.size() % pages_per_chunk == 0, GALLOCY_VALUE(entries.size()));
 }
@@ -24,6 +24,7 @@ void Node::step(TimeUs now_us, const Event& event, Actions& actions) {
   std::visit([&](const auto& what) { on(now_us, what); }, event);
   drain_local(now_us);
   holder_.on_time(now_us);
+  threads_.on_time(now_us);
   drain_local(now_us);
   outbox_.end();
 }
@@ -34,6 +35,11 @@ void Node::carried_out(TimeUs now_us) {
   installed_.clear();
   requester_.carried_out(now_us, installed_);
   holder_.carried_out(installed_);
+}
+
+TimeUs Node::next_deadline() const {
+  const TimeUs holder = holder_.next_deadline(), threads = threads_.next_deadline();
+  return holder == 0 || threads == 0 ? holder + threads : std::min(holder, threads);
 }
 
 void Node::drain_local(TimeUs now_us) {
@@ -214,6 +220,30 @@ bool Node::handle(const Received& from, const ThreadJoined& body) {
   return threads_.on_joined(from.from, from.transaction, body);
 }
 
+bool Node::handle(const Received& from, const ThreadControl& body) {
+  return threads_.on_control(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const ThreadControlled& body) {
+  return threads_.on_controlled(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const ThreadCancel& body) {
+  return threads_.on_cancel(from.from, body);
+}
+bool Node::handle(const Received& from, const ThreadCountRequest&) {
+  threads_.on_count_request(from.from, from.transaction);
+  return true;
+}
+bool Node::handle(const Received& from, const ThreadCount& body) {
+  threads_.on_count(from.from, from.transaction, body, from.now_us);
+  return true;
+}
+bool Node::handle(const Received& from, const RootRequest& body) {
+  return root_.on_request(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const RootReply& body) {
+  return root_.on_reply(from.from, from.transaction, body);
+}
+
 bool Node::handle(const Received&, const BlockFreed& body) {
   if (!valid_address(body.address) || !homed_here(page_at(body.address))) return false;
   const auto owner = chunks_.client_of(chunk_of(page_at(body.address)));
@@ -241,10 +271,17 @@ void Node::call(CallTag tag, const LockRequest& call, TimeUs) {
 void Node::call(CallTag tag, const ThreadCreateCall& call, TimeUs) {
   threads_.on_create(tag, call);
 }
-void Node::call(CallTag tag, const ThreadJoin& call, TimeUs) { threads_.on_join(tag, call); }
+void Node::call(CallTag tag, const ThreadJoinCall& call, TimeUs) { threads_.on_join(tag, call); }
+void Node::call(CallTag tag, const ThreadControl& call, TimeUs) { threads_.on_control(tag, call); }
+void Node::call(CallTag tag, const ThreadCancelledCall& call, TimeUs) {
+  threads_.on_cancelled(tag, call);
+}
+void Node::call(CallTag tag, const RootRequest& call, TimeUs) { root_.on_call(tag, call); }
 void Node::call(CallTag tag, const NextOrderCall&, TimeUs) { threads_.on_next_order(tag); }
 void Node::call(CallTag tag, const ThreadStarted& call, TimeUs) { threads_.on_started(tag, call); }
-void Node::call(CallTag tag, const ThreadExited& call, TimeUs) { threads_.on_exited(tag, call); }
+void Node::call(CallTag tag, const ThreadExited& call, TimeUs now_us) {
+  threads_.on_exited(tag, call, now_us);
+}
 
 void Node::call(CallTag tag, const BlockFreed& call, TimeUs) {
   if (!valid_address(call.address)) {

@@ -19,6 +19,7 @@
 #include "core/outbox.hpp"
 #include "core/page_table.hpp"
 #include "core/requester.hpp"
+#include "core/root.hpp"
 #include "core/statistics.hpp"
 #include "core/threads.hpp"
 
@@ -38,7 +39,7 @@ class Node {
   void carried_out(TimeUs now_us);
 
   // When to send a Tick at the latest; 0: no need.
-  TimeUs next_deadline() const { return holder_.next_deadline(); }
+  TimeUs next_deadline() const;
 
   const Config& config() const { return config_; }
   const PageTable& table() const { return table_; }
@@ -87,16 +88,26 @@ class Node {
   bool handle(const Received& from, const ThreadJoin& body);
   bool handle(const Received& from, const ThreadJoined& body);
   bool handle(const Received& from, const BlockFreed& body);
+  bool handle(const Received& from, const ThreadControl& body);
+  bool handle(const Received& from, const ThreadControlled& body);
+  bool handle(const Received& from, const ThreadCancel& body);
+  bool handle(const Received& from, const ThreadCountRequest& body);
+  bool handle(const Received& from, const ThreadCount& body);
+  bool handle(const Received& from, const RootRequest& body);
+  bool handle(const Received& from, const RootReply& body);
 
   void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const LockRequest& call, TimeUs now_us);
   void call(CallTag tag, const ThreadCreateCall& call, TimeUs now_us);
-  void call(CallTag tag, const ThreadJoin& call, TimeUs now_us);
+  void call(CallTag tag, const ThreadJoinCall& call, TimeUs now_us);
   void call(CallTag tag, const NextOrderCall& call, TimeUs now_us);
   void call(CallTag tag, const ThreadStarted& call, TimeUs now_us);
   void call(CallTag tag, const ThreadExited& call, TimeUs now_us);
   void call(CallTag tag, const BlockFreed& call, TimeUs now_us);
   void call(CallTag tag, const TakeFreedCall& call, TimeUs now_us);
+  void call(CallTag tag, const ThreadControl& call, TimeUs now_us);
+  void call(CallTag tag, const ThreadCancelledCall& call, TimeUs now_us);
+  void call(CallTag tag, const RootRequest& call, TimeUs now_us);
 
   // Sends to the home of the page at `address`, once that is known.
   void send_home(std::uint64_t address, Transaction transaction, Body body);
@@ -116,6 +127,7 @@ class Node {
   Holder holder_;
   Locks locks_;
   Threads threads_;
+  Root root_;
   std::unordered_map<std::uint64_t, CallTag> lock_calls_;             // by transaction counter
   std::unordered_map<ClientId, std::deque<std::uint64_t>> freed_;     // blocks freed elsewhere
   std::vector<PageNo> installed_;

@@ -4,19 +4,29 @@
 
 namespace gallocy::core {
 
-ThreadId Threads::new_id() {
-  return ThreadId{std::uint64_t{raw(config_.self)} << 48 | ++thread_counter_};
-}
-
 ThreadId Threads::attach(ClientId client, bool runs_main) {
   orders_.try_emplace(client);
-  if (runs_main) ++statistics_.of(client).threads_run;
+  const ThreadId thread = records_.new_id();
+  if (runs_main) {
+    ++statistics_.of(client).threads_run;
+    records_.add(thread, config_.self, false);
+    running_.emplace(thread, Running{client, true});
+  }
   if (ending_) order(client, {OrderKind::end, {}});
-  return new_id();
+  return thread;
 }
 
 // Its threads stay unjoinable: when a rank dies, the job ends.
-void Threads::forget_client(ClientId client) { orders_.erase(client); }
+void Threads::forget_client(ClientId client) {
+  orders_.erase(client);
+  last_thread_.forget_client(client);
+  std::erase_if(running_, [client](const auto& entry) { return entry.second.client == client; });
+  std::erase_if(calls_, [client](const auto& entry) { return entry.second.tag.client == client; });
+}
+
+bool Threads::in_job(NodeId node) const {
+  return raw(node) < max_node_count && config_.nodes.contains(node);
+}
 
 // In turn over the nodes, beginning after the creator: main() itself runs on its own node.
 NodeId Threads::next_node() {
@@ -26,33 +36,73 @@ NodeId Threads::next_node() {
   return next_node_ = NodeId{static_cast<std::uint8_t>(number)};
 }
 
+// ---- calls that another node answers -----------------------------------------------------
+
+Transaction Threads::begin_call(CallTag tag, NodeId answerer) {
+  const Transaction transaction = outbox_.new_transaction();
+  calls_.emplace(transaction.counter, Call{tag, answerer, {}});
+  return transaction;
+}
+
+bool Threads::end_call(NodeId from, Transaction transaction, int status, std::uint64_t value) {
+  const auto call = calls_.find(transaction.counter);
+  if (call == calls_.end()) return true;  // of a client that has gone
+  if (call->second.answerer != from) return false;
+  outbox_.act(Reply{call->second.tag, status, {value}});
+  calls_.erase(call);
+  return true;
+}
+
 void Threads::on_create(CallTag tag, const ThreadCreateCall& call) {
   const NodeId node = call.node == no_node ? next_node() : call.node;
-  if (raw(node) >= max_node_count || !config_.nodes.contains(node)) {
+  if (!in_job(node)) {
     outbox_.act(Reply{tag, EINVAL, {}});
     return;
   }
-  const ThreadId thread = new_id();
-  records_[thread].runs_on = node;
-  const Transaction transaction = outbox_.new_transaction();
-  calls_[transaction.counter] = tag;
-  outbox_.send(node, transaction, ThreadStart{thread, call.function, call.argument});
+  const ThreadId thread = records_.new_id();
+  records_.add(thread, node, call.detached);
+  outbox_.send(node, begin_call(tag, node), ThreadStart{thread, call.function, call.argument});
 }
 
-bool Threads::on_start(NodeId from, Transaction transaction, const ThreadStart& start) {
-  if (creator_of(start.thread) != from) return false;
-  if (orders_.empty() || ending_) {
-    outbox_.send(from, transaction, ThreadStarted{start.thread, EAGAIN});
-    return true;
-  }
-  auto chosen = orders_.upper_bound(next_client_);
-  if (chosen == orders_.end()) chosen = orders_.begin();
-  if (!starting_.emplace(start.thread, Starting{chosen->first, from, transaction}).second)
-    return false;
-  next_client_ = chosen->first;
-  order(next_client_, {OrderKind::start_thread, start});
-  return true;
+bool Threads::on_started(NodeId from, Transaction transaction, const ThreadStarted& started) {
+  return records_.on_started(from, started) &&
+         end_call(from, transaction, started.status, raw(started.thread));
 }
+
+void Threads::on_join(CallTag tag, const ThreadJoinCall& call) {
+  int status = 0;
+  if (!possible(call.join.thread)) status = ESRCH;
+  else if (!possible(call.join.joiner)) status = EPERM;
+  else if (call.interruptible && cancelled(call.join.joiner)) status = ECANCELED;
+  if (status != 0) {
+    outbox_.act(Reply{tag, status, {}});
+    return;
+  }
+  const NodeId creator = creator_of(call.join.thread);
+  const Transaction transaction = begin_call(tag, creator);
+  if (call.interruptible) calls_.at(transaction.counter).join = call.join;
+  outbox_.send(creator, transaction, call.join);
+}
+
+bool Threads::on_joined(NodeId from, Transaction transaction, const ThreadJoined& joined) {
+  return end_call(from, transaction, joined.status, joined.result);
+}
+
+void Threads::on_control(CallTag tag, const ThreadControl& control) {
+  if (!possible(control.thread) || control.operation == ThreadOperation::withdraw) {
+    outbox_.act(Reply{tag, ESRCH, {}});
+    return;
+  }
+  const NodeId creator = creator_of(control.thread);
+  outbox_.send(creator, begin_call(tag, creator), control);
+}
+
+bool Threads::on_controlled(NodeId from, Transaction transaction,
+                            const ThreadControlled& controlled) {
+  return end_call(from, transaction, controlled.status);
+}
+
+// ---- orders to the agents of clients -----------------------------------------------------
 
 void Threads::order(ClientId client, const Order& order) {
   orders_[client].push_back(order);
@@ -75,6 +125,21 @@ void Threads::on_next_order(CallTag tag) {
                                order.start.argument}});
 }
 
+bool Threads::on_start(NodeId from, Transaction transaction, const ThreadStart& start) {
+  if (creator_of(start.thread) != from) return false;
+  if (orders_.empty() || ending_) {
+    outbox_.send(from, transaction, ThreadStarted{start.thread, EAGAIN});
+    return true;
+  }
+  auto chosen = orders_.upper_bound(next_client_);
+  if (chosen == orders_.end()) chosen = orders_.begin();
+  if (!starting_.emplace(start.thread, Starting{chosen->first, from, transaction}).second)
+    return false;
+  next_client_ = chosen->first;
+  order(next_client_, {OrderKind::start_thread, start});
+  return true;
+}
+
 void Threads::on_started(CallTag tag, const ThreadStarted& started) {
   const auto found = starting_.find(started.thread);
   if (found == starting_.end() || found->second.client != tag.client) {
@@ -83,89 +148,31 @@ void Threads::on_started(CallTag tag, const ThreadStarted& started) {
   }
   if (started.status == 0) {
     ++statistics_.of(tag.client).threads_run;
-    running_.emplace(started.thread, tag.client);
+    running_.emplace(started.thread, Running{tag.client});
   }
   outbox_.send(found->second.from, found->second.transaction, started);
   starting_.erase(found);
   outbox_.act(Reply{tag, 0, {}});
 }
 
-bool Threads::on_started(NodeId from, Transaction transaction, const ThreadStarted& started) {
-  const auto call = calls_.find(transaction.counter);
-  const auto record = records_.find(started.thread);
-  if (call == calls_.end() || record == records_.end() || record->second.runs_on != from)
-    return false;
-  if (started.status != 0) records_.erase(record);
-  outbox_.act(Reply{call->second, started.status, {raw(started.thread)}});
-  calls_.erase(call);
-  return true;
-}
-
 // Its creator would take a thread that it does not know for a peer's lie, or, its own node's, for
 // a broken invariant: a client may only end what runs in it.
-void Threads::on_exited(CallTag tag, const ThreadExited& exited) {
+void Threads::on_exited(CallTag tag, const ThreadExited& exited, TimeUs now_us) {
   const auto found = running_.find(exited.thread);
-  if (found == running_.end() || found->second != tag.client) {
+  if (found == running_.end() || found->second.client != tag.client) {
     outbox_.act(Reply{tag, ESRCH, {}});
     return;
   }
+  if (found->second.runs_main) last_thread_.await(tag.client, now_us);
   running_.erase(found);
   outbox_.send(creator_of(exited.thread), outbox_.new_transaction(), exited);
   outbox_.act(Reply{tag, 0, {}});
 }
 
-bool Threads::on_exited(NodeId from, const ThreadExited& exited) {
-  const auto found = records_.find(exited.thread);
-  if (found == records_.end() || found->second.runs_on != from || found->second.ended)
-    return false;
-  Record& record = found->second;
-  record.ended = true;
-  record.result = exited.result;
-  if (record.joiner.node == no_node) return true;
-  outbox_.send(record.joiner.node, record.joiner.transaction, ThreadJoined{0, record.result});
-  records_.erase(found);
-  return true;
-}
-
-void Threads::on_join(CallTag tag, const ThreadJoin& join) {
-  const NodeId creator = creator_of(join.thread);
-  if (raw(creator) >= max_node_count || !config_.nodes.contains(creator)) {
-    outbox_.act(Reply{tag, ESRCH, {}});
-    return;
-  }
-  const Transaction transaction = outbox_.new_transaction();
-  calls_[transaction.counter] = tag;
-  outbox_.send(creator, transaction, join);
-}
-
-int Threads::join_status(const ThreadJoin& join) const {
-  if (join.thread == join.joiner) return EDEADLK;
-  const auto found = records_.find(join.thread);
-  if (found == records_.end()) return ESRCH;
-  return found->second.joiner.node == no_node ? 0 : EINVAL;
-}
-
-bool Threads::on_join(NodeId from, Transaction transaction, const ThreadJoin& join) {
-  if (const int status = join_status(join); status != 0) {
-    outbox_.send(from, transaction, ThreadJoined{status, 0});
-    return true;
-  }
-  Record& record = records_.at(join.thread);
-  if (!record.ended) {
-    record.joiner = {from, transaction};
-    return true;
-  }
-  outbox_.send(from, transaction, ThreadJoined{0, record.result});
-  records_.erase(join.thread);
-  return true;
-}
-
-bool Threads::on_joined(NodeId, Transaction transaction, const ThreadJoined& joined) {
-  const auto call = calls_.find(transaction.counter);
-  if (call == calls_.end()) return false;
-  outbox_.act(Reply{call->second, joined.status, {joined.result}});
-  calls_.erase(call);
-  return true;
+void Threads::on_count(NodeId from, Transaction transaction, const ThreadCount& count,
+                       TimeUs now_us) {
+  if (last_thread_.on_count(from, transaction, count, now_us))
+    order(last_thread_.client(), {OrderKind::last_thread_ended, {}});
 }
 
 void Threads::end(std::int32_t status) {
@@ -173,6 +180,45 @@ void Threads::end(std::int32_t status) {
   ending_ = true;
   end_status_ = status;
   for (auto& [client, queue] : orders_) order(client, {OrderKind::end, {}});
+}
+
+// ---- cancellation ------------------------------------------------------------------------
+
+// The order to cancel follows the order to start through the same queue. A thread that has ended
+// meanwhile has nothing left to cancel.
+bool Threads::on_cancel(NodeId from, const ThreadCancel& cancel) {
+  if (creator_of(cancel.thread) != from) return false;
+  const auto starting = starting_.find(cancel.thread);
+  const auto running = running_.find(cancel.thread);
+  const Order cancel_order{OrderKind::cancel_thread, {cancel.thread, 0, 0}};
+  if (starting != starting_.end()) order(starting->second.client, cancel_order);
+  else if (running != running_.end()) order(running->second.client, cancel_order);
+  return true;
+}
+
+// From here on the C library ends the thread at its next cancellation point. If it waits in one
+// of ours, that has to end; if it is about to, that must not begin: cancelled() says so.
+void Threads::on_cancelled(CallTag tag, const ThreadCancelledCall& call) {
+  const auto found = running_.find(call.thread);
+  if (found == running_.end() || found->second.client != tag.client) {
+    outbox_.act(Reply{tag, ESRCH, {}});
+    return;
+  }
+  found->second.cancelled = true;
+  withdraw_joins(call.thread);
+  outbox_.act(Reply{tag, 0, {}});
+}
+
+bool Threads::cancelled(ThreadId thread) const {
+  const auto found = running_.find(thread);
+  return found != running_.end() && found->second.cancelled;
+}
+
+void Threads::withdraw_joins(ThreadId joiner) {
+  for (const auto& [counter, call] : calls_)
+    if (call.join.joiner == joiner)
+      outbox_.send(call.answerer, Transaction{config_.self, counter},
+                   ThreadControl{call.join.thread, ThreadOperation::withdraw});
 }
 
 }  // namespace gallocy::core

@@ -1,81 +1,114 @@
-// Threads that the program creates: the record of one lives at the node that created it (its
-// id says which), it runs in a client of any node, and anybody may join it once.
+// Threads that the program creates, as their creators, joiners and the clients that run them see
+// them. What is known of a thread lies in the ThreadRecords of the node that made it.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <unordered_map>
-#include <vector>
 
 #include "base/ids.hpp"
 #include "core/config.hpp"
+#include "core/event.hpp"
+#include "core/last_thread.hpp"
 #include "core/message.hpp"
 #include "core/outbox.hpp"
 #include "core/statistics.hpp"
+#include "core/thread_records.hpp"
 
 namespace gallocy::core {
 
 class Threads {
  public:
   Threads(const Config& config, Statistics& statistics, Outbox& outbox)
-      : config_(config), statistics_(statistics), outbox_(outbox), next_node_(config.self) {}
+      : config_(config), statistics_(statistics), outbox_(outbox), records_(config, outbox),
+        last_thread_(config, outbox), next_node_(config.self) {}
 
   ThreadId attach(ClientId client, bool runs_main);
   void forget_client(ClientId client);
 
   // From local clients; each is answered by one Reply.
   void on_create(CallTag tag, const ThreadCreateCall& call);
-  void on_join(CallTag tag, const ThreadJoin& join);
+  void on_join(CallTag tag, const ThreadJoinCall& call);
+  void on_control(CallTag tag, const ThreadControl& control);
   void on_next_order(CallTag tag);
   void on_started(CallTag tag, const ThreadStarted& started);
-  void on_exited(CallTag tag, const ThreadExited& exited);
+  void on_exited(CallTag tag, const ThreadExited& exited, TimeUs now_us);
+  void on_cancelled(CallTag tag, const ThreadCancelledCall& cancelled);
   void end(std::int32_t status);
 
   // From nodes. False: the peer may not say that.
   bool on_start(NodeId from, Transaction transaction, const ThreadStart& start);
   bool on_started(NodeId from, Transaction transaction, const ThreadStarted& started);
-  bool on_exited(NodeId from, const ThreadExited& exited);
-  bool on_join(NodeId from, Transaction transaction, const ThreadJoin& join);
+  bool on_exited(NodeId from, const ThreadExited& exited) {
+    return records_.on_exited(from, exited);
+  }
+  bool on_join(NodeId from, Transaction transaction, const ThreadJoin& join) {
+    return records_.on_join(from, transaction, join);
+  }
   bool on_joined(NodeId from, Transaction transaction, const ThreadJoined& joined);
+  bool on_control(NodeId from, Transaction transaction, const ThreadControl& control) {
+    return records_.on_control(from, transaction, control);
+  }
+  bool on_controlled(NodeId from, Transaction transaction, const ThreadControlled& controlled);
+  bool on_cancel(NodeId from, const ThreadCancel& cancel);
+  void on_count_request(NodeId from, Transaction transaction) {
+    outbox_.send(from, transaction, records_.count());
+  }
+  void on_count(NodeId from, Transaction transaction, const ThreadCount& count, TimeUs now_us);
+
+  // A wait of a cancelled thread that may be interrupted must not begin.
+  bool cancelled(ThreadId thread) const;
+
+  void on_time(TimeUs now_us) { last_thread_.on_time(now_us); }
+  TimeUs next_deadline() const { return last_thread_.next_deadline(); }
 
  private:
-  enum class OrderKind : std::uint64_t { none, start_thread, end };  // as ipc::OrderKind
+  enum class OrderKind : std::uint64_t {  // as ipc::OrderKind
+    none,
+    start_thread,
+    end,
+    cancel_thread,
+    last_thread_ended,
+  };
   struct Order {
     OrderKind kind;
-    ThreadStart start;
+    ThreadStart start;  // of cancel_thread: the id only
   };
-  struct Joiner {
-    NodeId node = no_node;
-    Transaction transaction;
-  };
-  struct Record {
-    NodeId runs_on = no_node;
-    bool ended = false;
-    std::uint64_t result = 0;
-    Joiner joiner;
+  struct Call {  // of a local client, waits for another node's answer
+    CallTag tag;
+    NodeId answerer = no_node;
+    ThreadJoin join;  // of an interruptible join
   };
   struct Starting {  // at the running node: who was told to, and who wants to know
     ClientId client;
     NodeId from;
     Transaction transaction;
   };
+  struct Running {
+    ClientId client;
+    bool runs_main = false;
+    bool cancelled = false;
+  };
 
-  ThreadId new_id();
   NodeId next_node();
+  bool in_job(NodeId node) const;
+  bool possible(ThreadId thread) const { return raw(thread) != 0 && in_job(creator_of(thread)); }
   void order(ClientId client, const Order& order);
-  int join_status(const ThreadJoin& join) const;
+  Transaction begin_call(CallTag tag, NodeId answerer);
+  bool end_call(NodeId from, Transaction transaction, int status, std::uint64_t value = 0);
+  void withdraw_joins(ThreadId joiner);
 
   const Config& config_;
   Statistics& statistics_;
   Outbox& outbox_;
-  std::uint64_t thread_counter_ = 0;
+  ThreadRecords records_;
+  LastThread last_thread_;
   NodeId next_node_;
-  std::unordered_map<ThreadId, Record> records_;                    // created here
-  std::unordered_map<std::uint64_t, CallTag> calls_;                // by transaction counter
-  std::map<ClientId, std::deque<Order>> orders_;                    // attached clients
-  std::unordered_map<ThreadId, Starting> starting_;                 // shall run here
-  std::unordered_map<ThreadId, ClientId> running_;                  // do run here
+  std::unordered_map<std::uint64_t, Call> calls_;    // by transaction counter
+  std::map<ClientId, std::deque<Order>> orders_;     // attached clients
+  std::unordered_map<ThreadId, Starting> starting_;  // shall run here
+  std::unordered_map<ThreadId, Running> running_;    // do run here
   ClientId next_client_{};
   bool ending_ = false;
   std::int32_t end_status_ = 0;

@@ -35,10 +35,12 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
     }
     case ipc::Operation::thread_create:
       call = core::ThreadCreateCall{argument[0], argument[1],
-                                    argument[2] == ipc::any_node ? no_node : node_of(argument[2])};
+                                    argument[2] == ipc::any_node ? no_node : node_of(argument[2]),
+                                    argument[3] != 0};
       return true;
     case ipc::Operation::thread_join:
-      call = core::ThreadJoin{ThreadId{argument[0]}, ThreadId{argument[1]}};
+      call = core::ThreadJoinCall{{ThreadId{argument[0]}, ThreadId{argument[1]}},
+                                  argument[2] != 0};
       return true;
     case ipc::Operation::next_order:
       call = core::NextOrderCall{};
@@ -54,6 +56,17 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
       return true;
     case ipc::Operation::take_freed:
       call = core::TakeFreedCall{};
+      return true;
+    case ipc::Operation::thread_control:
+      if (argument[1] > static_cast<std::uint64_t>(core::ThreadOperation::cancel)) return false;
+      call = core::ThreadControl{ThreadId{argument[0]},
+                                 static_cast<core::ThreadOperation>(argument[1])};
+      return true;
+    case ipc::Operation::thread_cancelled:
+      call = core::ThreadCancelledCall{ThreadId{argument[0]}};
+      return true;
+    case ipc::Operation::root:
+      call = core::RootRequest{argument[0]};
       return true;
     case ipc::Operation::ping:
     case ipc::Operation::finalize:

@@ -203,14 +203,17 @@ enum class Operation : std::uint32_t {
   ping = 1,        // ()                                      -> ()
   chunks,          // (count)                                 -> (address of the first chunk)
   lock,            // (address, thread, LockOperation, LockKind) -> ()
-  thread_create,   // (function, argument, node or any_node)  -> (thread id)
-  thread_join,     // (thread id, joiner)                     -> (result)
+  thread_create,   // (function, argument, node or any_node, 1 if detached) -> (thread id)
+  thread_join,     // (thread id, joiner, 1 if the joiner can be cancelled) -> (result)
   next_order,      // ()                                      -> (OrderKind, a, b, c), never waits
   thread_started,  // (thread id, errno of pthread_create)    -> ()
   thread_exited,   // (thread id, result)                     -> ()
   free_remote,     // (address)                               -> ()
   take_freed,      // ()      -> (count, up to 3 addresses of own blocks that others freed)
   finalize,        // ()      -> (): the process will not touch the region again
+  thread_control,    // (thread id, ThreadOperation)          -> ()
+  thread_cancelled,  // (thread id): pthread_cancel has been called for it -> ()
+  root,              // (address or 0)  -> (the job's root): the first address that is proposed
 };
 inline constexpr std::uint64_t any_node = ~std::uint64_t{0};
 
@@ -219,6 +222,8 @@ enum class OrderKind : std::uint64_t {
   none = 0,
   start_thread,  // a = thread id, b = function, c = argument
   end,           // the job is over: leave the process with status a
+  cancel_thread,      // a = thread id
+  last_thread_ended,  // main() had ended by pthread_exit; now nothing runs any more in the job
 };
 
 inline constexpr unsigned slot_count = 1024;

@@ -134,6 +134,36 @@ void put(Root::Builder to, const core::ThreadJoined& from) {
   joined.setResult(from.result);
 }
 
+void put(Root::Builder to, const core::ThreadControl& from) {
+  auto control = to.initThreadControl();
+  control.setThread(raw(from.thread));
+  control.setOperation(static_cast<peer::ThreadControl::Operation>(from.operation));
+}
+
+void put(Root::Builder to, const core::ThreadControlled& from) {
+  to.initThreadControlled().setStatus(from.status);
+}
+
+void put(Root::Builder to, const core::ThreadCancel& from) {
+  to.initThreadCancel().setThread(raw(from.thread));
+}
+
+void put(Root::Builder to, const core::ThreadCountRequest&) { to.setThreadCountRequest(); }
+
+void put(Root::Builder to, const core::ThreadCount& from) {
+  auto count = to.initThreadCount();
+  count.setMade(from.made);
+  count.setLive(from.live);
+}
+
+void put(Root::Builder to, const core::RootRequest& from) {
+  to.initRootRequest().setAddress(from.address);
+}
+
+void put(Root::Builder to, const core::RootReply& from) {
+  to.initRootReply().setAddress(from.address);
+}
+
 void put(Root::Builder to, const core::BlockFreed& from) {
   to.initBlockFreed().setAddress(from.address);
 }
@@ -232,6 +262,20 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::THREAD_JOINED:
       return core::ThreadJoined{ranges.status(from.getThreadJoined().getStatus()),
                                 from.getThreadJoined().getResult()};
+    case Root::THREAD_CONTROL:
+      return core::ThreadControl{
+          ranges.thread(from.getThreadControl().getThread()),
+          known(from.getThreadControl().getOperation(), core::ThreadOperation::withdraw, ranges,
+                "thread operation")};
+    case Root::THREAD_CONTROLLED:
+      return core::ThreadControlled{ranges.status(from.getThreadControlled().getStatus())};
+    case Root::THREAD_CANCEL:
+      return core::ThreadCancel{ranges.thread(from.getThreadCancel().getThread())};
+    case Root::THREAD_COUNT_REQUEST: return core::ThreadCountRequest{};
+    case Root::THREAD_COUNT:
+      return core::ThreadCount{from.getThreadCount().getMade(), from.getThreadCount().getLive()};
+    case Root::ROOT_REQUEST: return core::RootRequest{from.getRootRequest().getAddress()};
+    case Root::ROOT_REPLY: return core::RootReply{from.getRootReply().getAddress()};
     case Root::HASTEN: return take(from.getHasten(), ranges);
     case Root::BLOCK_FREED: return core::BlockFreed{from.getBlockFreed().getAddress()};
     case Root::NONE: break;

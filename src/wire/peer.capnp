@@ -102,6 +102,19 @@ struct PeerMessage {
     blockFreed @24 :BlockFreed;
 
     hasten @25 :Hasten;          # pages
+
+    # Threads, further.
+    threadControl @26 :ThreadControl;
+    threadControlled @27 :ThreadControlled;
+    threadCancel @28 :ThreadCancel;
+    threadCountRequest @29 :Void;
+    # node whose client runs main() -> every node: main() has ended by pthread_exit; does any
+    # thread still run? Answered by threadCount at once.
+    threadCount @30 :ThreadCount;
+
+    # The root.
+    rootRequest @31 :RootRequest;
+    rootReply @32 :RootReply;
   }
 }
 
@@ -259,6 +272,47 @@ struct ThreadJoined {
   # record's node -> joiner's node. Stale transaction: dropped.
   status @0 :Int32;
   result @1 :UInt64;
+}
+
+struct ThreadControl {
+  # node -> record's node.
+  enum Operation {
+    detach @0;    # answered by threadControlled: 0, ESRCH, or EINVAL (joined or detached already)
+    cancel @1;    # answered by threadControlled: 0 (also if it has ended), or ESRCH
+    withdraw @2;
+    # The join of the same transaction shall not wait any longer. If it still waits it is answered
+    # by threadJoined with ECANCELED; if not, its answer is on its way, and there is no other.
+  }
+  thread @0 :UInt64;
+  operation @1 :Operation;
+}
+
+struct ThreadControlled {
+  # record's node -> node. Stale transaction: dropped.
+  status @0 :Int32;
+}
+
+struct ThreadCancel {
+  # record's node -> running node, at any time after threadStart. No answer; a thread that has
+  # ended: dropped.
+  thread @0 :UInt64;
+}
+
+struct ThreadCount {
+  # Of the threads whose records are at the sender: how many there ever were, how many run. Stale
+  # transaction: dropped.
+  made @0 :UInt64;
+  live @1 :UInt64;
+}
+
+struct RootRequest {
+  # node -> coordinator: the job's root shall be this address, unless it has one. 0: ask only.
+  address @0 :UInt64;
+}
+
+struct RootReply {
+  # coordinator -> node: the root, 0 if there is none.
+  address @0 :UInt64;
 }
 
 struct BlockFreed {

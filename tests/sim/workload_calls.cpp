@@ -123,7 +123,7 @@ void Workload::spawn(SimThread& thread) {
 }
 
 void Workload::join(SimThread& thread, ThreadId spawned) {
-  world_.call(thread.node, thread.client, {{}, core::ThreadJoin{spawned, thread.id}},
+  world_.call(thread.node, thread.client, {{}, core::ThreadJoinCall{{spawned, thread.id}}},
               world_.random().below(300), [this, &thread, spawned](const core::Reply& reply) {
                 if (reply.status != 0 || reply.values[0] != result_of(spawned))
                   throw Failure(fmt::format("join: {}", reply.status));

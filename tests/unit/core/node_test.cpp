@@ -53,8 +53,8 @@ TEST_CASE("a client can't end or start threads that do not run in it") {
   const auto refused = [](const Lines& lines) {
     return lines.size() == 1 && lines[0].ends_with(": " + std::to_string(ESRCH));
   };
-  // Never made, the client's own first thread, and of nodes that there are and are not.
-  for (const std::uint64_t id : {0ULL, 1ULL, 77ULL, 1ULL << 48 | 1, ~0ULL})
+  // Never made, the first thread of another client, and of nodes that there are and are not.
+  for (const std::uint64_t id : {0ULL, 2ULL, 77ULL, 1ULL << 48 | 1, ~0ULL})
     CHECK(refused(call(0, ThreadExited{ThreadId{id}, 0})));
   core.step(ClientCall{{ClientId{0}, 0, 0}, ThreadCreateCall{0x1000, 0, NodeId{0}}});
   const ThreadId made{3};

@@ -35,7 +35,16 @@ inline std::vector<core::Body> every_body() {
       ThreadExited{thread, 42},
       ThreadJoin{thread, ThreadId{1}},
       ThreadJoined{3, 42},
-      BlockFreed{0x5500'0000'1000}};
+      BlockFreed{0x5500'0000'1000},
+      ThreadControl{thread, ThreadOperation::detach},
+      ThreadControl{thread, ThreadOperation::cancel},
+      ThreadControl{thread, ThreadOperation::withdraw},
+      ThreadControlled{22},
+      ThreadCancel{thread},
+      ThreadCountRequest{},
+      ThreadCount{~std::uint64_t{0}, 5},
+      RootRequest{0},
+      RootReply{0x5500'0000'2000}};
   for (const auto kind : {RequestKind::read, RequestKind::write, RequestKind::upgrade})
     bodies.push_back(PageRequest{kind, page, 17});
   for (const auto operation : {LockOperation::lock, LockOperation::try_lock,

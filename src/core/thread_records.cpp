@@ -1,0 +1,103 @@
+#include "core/thread_records.hpp"
+
+#include <cerrno>
+
+namespace gallocy::core {
+
+ThreadId ThreadRecords::new_id() {
+  return ThreadId{std::uint64_t{raw(config_.self)} << 48 | ++id_counter_};
+}
+
+void ThreadRecords::add(ThreadId thread, NodeId runs_on, bool detached) {
+  Record& record = records_[thread];
+  record.runs_on = runs_on;
+  record.detached = detached;
+  ++made_;
+  ++live_;
+}
+
+bool ThreadRecords::on_started(NodeId from, const ThreadStarted& started) {
+  const auto found = records_.find(started.thread);
+  if (found == records_.end() || found->second.runs_on != from) return false;
+  if (started.status == 0) return true;
+  --live_;
+  records_.erase(found);
+  return true;
+}
+
+bool ThreadRecords::on_exited(NodeId from, const ThreadExited& exited) {
+  const auto found = records_.find(exited.thread);
+  if (found == records_.end() || found->second.runs_on != from || found->second.ended)
+    return false;
+  --live_;
+  Record& record = found->second;
+  record.ended = true;
+  record.result = exited.result;
+  if (record.joiner.node != no_node)
+    outbox_.send(record.joiner.node, record.joiner.transaction, ThreadJoined{0, record.result});
+  if (record.joiner.node != no_node || record.detached) records_.erase(found);
+  return true;
+}
+
+int ThreadRecords::join_status(const ThreadJoin& join) const {
+  if (join.thread == join.joiner) return EDEADLK;
+  const auto found = records_.find(join.thread);
+  if (found == records_.end()) return ESRCH;
+  const Record& record = found->second;
+  return record.detached || record.joiner.node != no_node ? EINVAL : 0;
+}
+
+bool ThreadRecords::on_join(NodeId from, Transaction transaction, const ThreadJoin& join) {
+  if (const int status = join_status(join); status != 0) {
+    outbox_.send(from, transaction, ThreadJoined{status, 0});
+    return true;
+  }
+  Record& record = records_.at(join.thread);
+  if (!record.ended) {
+    record.joiner = {from, transaction};
+    return true;
+  }
+  outbox_.send(from, transaction, ThreadJoined{0, record.result});
+  records_.erase(join.thread);
+  return true;
+}
+
+bool ThreadRecords::on_control(NodeId from, Transaction transaction,
+                               const ThreadControl& control) {
+  const auto found = records_.find(control.thread);
+  if (control.operation == ThreadOperation::withdraw) {
+    withdraw(found, {from, transaction});
+    return true;
+  }
+  int status = ESRCH;
+  if (found != records_.end())
+    status = control.operation == ThreadOperation::detach ? detach(found) : cancel(found);
+  outbox_.send(from, transaction, ThreadControlled{status});
+  return true;
+}
+
+int ThreadRecords::detach(Records::iterator found) {
+  Record& record = found->second;
+  if (record.detached || record.joiner.node != no_node) return EINVAL;
+  record.detached = true;
+  if (record.ended) records_.erase(found);
+  return 0;
+}
+
+int ThreadRecords::cancel(Records::iterator found) {
+  const Record& record = found->second;
+  if (!record.ended)
+    outbox_.send(record.runs_on, outbox_.new_transaction(), ThreadCancel{found->first});
+  return 0;
+}
+
+// Answered only if the join waits still; otherwise its answer is on its way already.
+void ThreadRecords::withdraw(Records::iterator found, Joiner joiner) {
+  if (found == records_.end()) return;
+  Joiner& waiting = found->second.joiner;
+  if (waiting.node != joiner.node || waiting.transaction != joiner.transaction) return;
+  waiting = {};
+  outbox_.send(joiner.node, joiner.transaction, ThreadJoined{ECANCELED, 0});
+}
+
+}  // namespace gallocy::core

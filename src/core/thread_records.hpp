@@ -1,0 +1,58 @@
+// The threads that clients of this node made: where each runs, whether and how it has ended, and
+// who waits for that. A thread's id says which node made it.
+//
+// A record goes when the thread has ended and was joined or detached, whichever comes last.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+
+#include "base/ids.hpp"
+#include "core/config.hpp"
+#include "core/message.hpp"
+#include "core/outbox.hpp"
+
+namespace gallocy::core {
+
+class ThreadRecords {
+ public:
+  ThreadRecords(const Config& config, Outbox& outbox) : config_(config), outbox_(outbox) {}
+
+  ThreadId new_id();
+  void add(ThreadId thread, NodeId runs_on, bool detached);
+
+  // From nodes. False: the peer may not say that.
+  bool on_started(NodeId from, const ThreadStarted& started);
+  bool on_exited(NodeId from, const ThreadExited& exited);
+  bool on_join(NodeId from, Transaction transaction, const ThreadJoin& join);
+  bool on_control(NodeId from, Transaction transaction, const ThreadControl& control);
+
+  ThreadCount count() const { return {made_, live_}; }
+
+ private:
+  struct Joiner {
+    NodeId node = no_node;
+    Transaction transaction;
+  };
+  struct Record {
+    NodeId runs_on = no_node;
+    bool detached = false;
+    bool ended = false;
+    std::uint64_t result = 0;
+    Joiner joiner;
+  };
+  using Records = std::unordered_map<ThreadId, Record>;
+
+  int join_status(const ThreadJoin& join) const;
+  int detach(Records::iterator found);
+  int cancel(Records::iterator found);
+  void withdraw(Records::iterator found, Joiner joiner);
+
+  const Config& config_;
+  Outbox& outbox_;
+  std::uint64_t id_counter_ = 0;
+  std::uint64_t made_ = 0, live_ = 0;
+  Records records_;
+};
+
+}  // namespace gallocy::core

@@ -1,0 +1,145 @@
+#include <cerrno>
+
+#include "support.hpp"
+
+using namespace gallocy;
+using namespace gallocy::core;
+
+namespace {
+
+constexpr ThreadId main_thread{1};
+constexpr ThreadId made{2};
+
+// Node 0, whose client 0 runs main() and has made a thread.
+struct Threaded : Core {
+  explicit Threaded(unsigned runs_on, bool detached = false) : Core(0) {
+    step(ClientAttached{ClientId{0}, true});
+    step(ClientCall{{}, ThreadCreateCall{0x1000, 0, NodeId{static_cast<std::uint8_t>(runs_on)},
+                                         detached}});
+    if (runs_on == 0) call(ThreadStarted{made, 0});
+    else from(runs_on, by(0, 1), ThreadStarted{made, 0});
+  }
+  Lines call(decltype(ClientCall::call) what) { return step(ClientCall{{}, what}); }
+  Lines exits(unsigned node) { return from(node, by(node, 99), ThreadExited{made, 5}); }
+};
+
+const Lines done{"reply to client 0 slot 0: 0"};
+Lines refused(int status) { return {"reply to client 0 slot 0: " + std::to_string(status)}; }
+
+}  // namespace
+
+TEST_CASE("a detached thread can't be joined, and leaves nothing when it ends") {
+  Threaded core(1);
+  CHECK(core.call(ThreadControl{made, ThreadOperation::detach}) == done);
+  CHECK(core.call(ThreadControl{made, ThreadOperation::detach}) == refused(EINVAL));
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}}) == refused(EINVAL));
+  core.exits(1);
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}}) == refused(ESRCH));
+}
+
+TEST_CASE("a thread that was made detached is as good as one that was detached") {
+  Threaded core(1, true);
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}}) == refused(EINVAL));
+  core.exits(1);
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}}) == refused(ESRCH));
+}
+
+TEST_CASE("to detach a thread that has ended forgets it") {
+  Threaded core(1);
+  core.exits(1);
+  CHECK(core.call(ThreadControl{made, ThreadOperation::detach}) == done);
+  CHECK(core.call(ThreadControl{made, ThreadOperation::detach}) == refused(ESRCH));
+}
+
+TEST_CASE("a thread that somebody joins can't be detached") {
+  Threaded core(1);
+  core.call(ThreadJoinCall{{made, main_thread}});
+  CHECK(core.call(ThreadControl{made, ThreadOperation::detach}) == refused(EINVAL));
+}
+
+TEST_CASE("to cancel a thread is an order to the rank that runs it") {
+  Threaded core(1);
+  const Lines lines = core.call(ThreadControl{made, ThreadOperation::cancel});
+  CHECK(lines == Lines{"to 1: cancel thread 0x2 {0,3}", done[0]});
+  core.exits(1);
+  CHECK(core.call(ThreadControl{made, ThreadOperation::cancel}) == done);  // nothing to do
+  CHECK(core.call(ThreadControl{ThreadId{77}, ThreadOperation::cancel}) == refused(ESRCH));
+}
+
+TEST_CASE("thread ids that can't be are refused before they reach another node") {
+  Threaded core(1);
+  for (const ThreadId id : {ThreadId{0}, ThreadId{~0ULL}, ThreadId{63ULL << 48 | 1}}) {
+    CHECK(core.call(ThreadControl{id, ThreadOperation::cancel}) == refused(ESRCH));
+    CHECK(core.call(ThreadJoinCall{{id, main_thread}}) == refused(ESRCH));
+  }
+  CHECK(core.call(ThreadJoinCall{{ThreadId{1ULL << 48 | 5}, ThreadId{0}}}) == refused(EPERM));
+}
+
+TEST_CASE("a cancelled joiner waits no longer, and another may join") {
+  Threaded core(1);
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}, true}).empty());
+  const Lines lines = core.call(ThreadCancelledCall{main_thread});
+  CHECK(lines == Lines{done[0], refused(ECANCELED)[0]});
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}, true}) == refused(ECANCELED));
+  CHECK(core.from(2, by(2, 7), ThreadJoin{made, ThreadId{2ULL << 48 | 1}}).empty());
+}
+
+TEST_CASE("a joiner that has disabled cancellation goes on waiting") {
+  Threaded core(1);
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}, false}).empty());
+  CHECK(core.call(ThreadCancelledCall{main_thread}) == done);
+  CHECK(core.exits(1) == done);
+}
+
+TEST_CASE("a join that was answered already is not withdrawn") {
+  Core core(1);
+  const ThreadId joiner{1ULL << 48 | 1};
+  core.step(ClientAttached{ClientId{0}, true});
+  CHECK(core.step(ClientCall{{}, ThreadJoinCall{{made, joiner}, true}}).size() == 1);
+  CHECK(core.step(ClientCall{{}, ThreadCancelledCall{joiner}}) ==
+        Lines{"to 0: thread_withdraw 0x2 {1,1}", done[0]});
+  CHECK(core.from(0, by(1, 1), ThreadJoined{0, 5}) == done);
+
+  Threaded home(1);
+  home.exits(1);
+  home.from(2, by(2, 1), ThreadJoin{made, ThreadId{2ULL << 48 | 1}});
+  CHECK(home.from(2, by(2, 1), ThreadControl{made, ThreadOperation::withdraw}).empty());
+}
+
+TEST_CASE("an answer from a node that was not asked drops that peer") {
+  Core core(1);
+  core.step(ClientAttached{ClientId{0}, true});
+  core.step(ClientCall{{}, ThreadJoinCall{{made, ThreadId{1ULL << 48 | 1}}, true}});
+  CHECK(core.from(2, by(1, 1), ThreadJoined{0, 5})[0].starts_with("drop peer 2"));
+}
+
+TEST_CASE("when main() has ended by pthread_exit, two rounds without a thread end the process") {
+  Threaded core(1);
+  const Lines asked = core.call(ThreadExited{main_thread, 0});
+  REQUIRE(asked.size() == 3);
+  CHECK(asked[1] == "to 1: thread_count_request {0,3}");
+  const Transaction first = by(0, 3);
+  CHECK(core.from(1, first, ThreadCount{0, 0}).empty());
+  CHECK(core.from(2, first, ThreadCount{0, 0}).empty());  // but node 0 has one that lives
+  core.exits(1);
+  for (std::uint64_t round = 4;; ++round) {
+    REQUIRE(round < 6);
+    REQUIRE(core.wait(10'000).size() == 2);
+    core.from(1, by(0, round), ThreadCount{0, 0});
+    const Lines last = core.from(2, by(0, round), ThreadCount{0, 0});
+    if (round == 4) CHECK(last.empty());
+    else CHECK(last == Lines{"notify client 0"});
+    if (round == 5) break;
+  }
+}
+
+TEST_CASE("a thread made between two rounds keeps the process alive") {
+  Threaded core(1);
+  core.exits(1);
+  core.call(ThreadExited{main_thread, 0});
+  for (std::uint64_t round = 3; round < 6; ++round) {
+    core.from(1, by(0, round), ThreadCount{round, 0});  // one more was made, and has ended
+    CHECK(core.from(2, by(0, round), ThreadCount{0, 0}).empty());
+    CHECK(core.wait(10'000).size() == 2);
+  }
+}
