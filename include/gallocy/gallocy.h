@@ -109,10 +109,10 @@ GALLOCY_API void gallocy_free(void* block);
  * the job and valid on every node, not the C library's pthread_t (use it only with gallocy calls).
  * `function` must be in the executable or a library that every rank has loaded at the same
  * address. *thread may be anywhere. The thread's stack has the default size of its rank.
- * attr: NULL, or one that asks for nothing but a joinable thread on a stack of at most the default
- * size; it is read here and may be anywhere.
+ * attr: NULL, or one that asks for a joinable or detached thread on a stack of at most the default
+ * size and for nothing else; it is read here and may be anywhere.
  * Errors: EAGAIN   no more threads there
- *         ENOTSUP  a detached thread, a larger or own stack, explicit scheduling
+ *         ENOTSUP  a larger or own stack, explicit scheduling
  *         EINVAL   thread or function is NULL
  */
 GALLOCY_API int gallocy_pthread_create(pthread_t* thread, const pthread_attr_t* attr,
@@ -125,9 +125,10 @@ GALLOCY_API int gallocy_pthread_create_on(pthread_t* thread, const pthread_attr_
 /*
  * As pthread_join: waits, as long as it takes, until the thread has ended and its thread-local
  * destructors have run. *result (may be NULL, may be anywhere) gets what the thread returned or
- * gave to pthread_exit, or PTHREAD_CANCELED. Any thread of the job may join, one only. Unlike
- * pthread_join it is no cancellation point.
- * Errors: ESRCH no such thread; EINVAL another thread joins it; EDEADLK it is the caller.
+ * gave to pthread_exit, or PTHREAD_CANCELED. Any thread of the job may join, one only. A
+ * cancellation point: a joiner that is cancelled leaves the thread joinable.
+ * Errors: ESRCH no such thread; EINVAL it is detached, or another thread joins it; EDEADLK it is
+ * the caller.
  */
 GALLOCY_API int gallocy_pthread_join(pthread_t thread, void** result);
 
@@ -136,6 +137,54 @@ GALLOCY_API int gallocy_pthread_join(pthread_t thread, void** result);
  * makes its caller one of its own). Never fails.
  */
 GALLOCY_API pthread_t gallocy_pthread_self(void);
+
+/* As pthread_equal: not 0 if both are the same thread. Never blocks, never fails. */
+GALLOCY_API int gallocy_pthread_equal(pthread_t first, pthread_t second);
+
+/*
+ * As pthread_detach: nobody will join the thread; what is known of it is forgotten when it ends.
+ * Errors: ESRCH no such thread; EINVAL it is detached already, or somebody joins it.
+ */
+GALLOCY_API int gallocy_pthread_detach(pthread_t thread);
+
+/*
+ * As pthread_exit: ends the calling thread, which unwinds (C++ destructors and pthread_cleanup_push
+ * run), with `result` for who joins it. In main() of rank 0 the process goes on until the job's
+ * last thread has ended, and then exits with 0. Does not return.
+ */
+GALLOCY_API void gallocy_pthread_exit(void* result) __attribute__((noreturn));
+
+/*
+ * As pthread_cancel: the thread ends at its next cancellation point. Those are the C library's and
+ * the gallocy calls that say so; pthread_setcancelstate and pthread_setcanceltype apply to both.
+ * Returns when the thread's rank has been told, before the thread has ended. 0 also if it has
+ * ended already and was not joined. Errors: ESRCH no such thread.
+ */
+GALLOCY_API int gallocy_pthread_cancel(pthread_t thread);
+
+/*
+ * Thread-specific data: keys are the same in every rank, values are each thread's own. Values of
+ * the C library's keys and thread_local variables work in gallocy threads as well; what is
+ * particular here is that a key made anywhere is valid everywhere. At most GALLOCY_KEYS_MAX keys
+ * at a time in a job.
+ */
+#define GALLOCY_KEYS_MAX 128
+
+/*
+ * As pthread_key_create. *key may be anywhere. The destructor (may be NULL) is called, on whatever
+ * node the thread runs, by each gallocy thread that ends with a value that is not NULL; not when
+ * the process exits. It may call gallocy. Errors: EAGAIN too many keys; ENOMEM; EINVAL key is NULL.
+ */
+GALLOCY_API int gallocy_pthread_key_create(pthread_key_t* key, void (*destructor)(void*));
+
+/* As pthread_key_delete: no destructor is called for values that are there. EINVAL no such key. */
+GALLOCY_API int gallocy_pthread_key_delete(pthread_key_t key);
+
+/* As pthread_setspecific. Errors: EINVAL no such key; ENOMEM. */
+GALLOCY_API int gallocy_pthread_setspecific(pthread_key_t key, const void* value);
+
+/* As pthread_getspecific: NULL if no value was set, or of a deleted key. Never blocks. */
+GALLOCY_API void* gallocy_pthread_getspecific(pthread_key_t key);
 
 /*
  * Mutexes: as POSIX, between all threads of the job. The pthread_mutex_t must lie in gallocy
@@ -164,6 +213,24 @@ GALLOCY_API int gallocy_pthread_mutex_unlock(pthread_mutex_t* mutex);
 
 /* As pthread_mutex_destroy. EBUSY: somebody has it. */
 GALLOCY_API int gallocy_pthread_mutex_destroy(pthread_mutex_t* mutex);
+
+/*
+ * Names: how threads find each other's data without having been told where it is.
+ *
+ * gallocy_publish gives gallocy memory a name in this job. The name (1 to 255 bytes) is copied. It
+ * stays until gallocy_publish(name, NULL) takes it away, which leaves the memory alone; freeing the
+ * memory does not take the name away. Data written before gallocy_publish is seen by who looks it
+ * up.
+ * Errors: EEXIST the name is in use; ENOENT nothing to take away; EINVAL no name, too long, or the
+ *         pointer is not to gallocy memory; ENOMEM.
+ */
+GALLOCY_API int gallocy_publish(const char* name, void* pointer);
+
+/*
+ * What was published under the name; does not wait for it to be.
+ * Errors: NULL with errno ENOENT nothing is published so; EINVAL no name, or too long.
+ */
+GALLOCY_API void* gallocy_lookup(const char* name);
 
 /*
  * One sentence about the calling thread's last error in a gallocy call. Never NULL; valid until

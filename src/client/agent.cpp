@@ -45,10 +45,11 @@ void drain(int fd) {
   [[maybe_unused]] const auto size = ::read(fd, words, sizeof words);
 }
 
-void take_orders() {
+// False: the agent shall end.
+bool take_orders() {
   for (;;) {
     const ipc::Reply reply = ask(ipc::Operation::next_order);
-    if (reply.status != 0) return;
+    if (reply.status != 0) return true;
     const auto& values = reply.values;
     switch (static_cast<ipc::OrderKind>(values[0])) {
       case ipc::OrderKind::start_thread: {
@@ -57,7 +58,12 @@ void take_orders() {
         break;
       }
       case ipc::OrderKind::end: ::_exit(static_cast<int>(values[1]));
-      default: return;
+      case ipc::OrderKind::cancel_thread:
+        cancel_thread(values[1]);
+        ask(ipc::Operation::thread_cancelled, values[1]);
+        break;
+      case ipc::OrderKind::last_thread_ended: return false;
+      default: return true;
     }
   }
 }
@@ -77,7 +83,12 @@ void* serve(void*) {
     if (entries[0].revents != 0) end_without_daemon();
     if (entries[1].revents != 0) {
       drain(process.orders_fd);
-      take_orders();
+      if (!take_orders()) {
+        // Without the agent and main() the process ends with its last thread, as every process
+        // does. Should that be one that gallocy knows nothing of, it must not wait for an agent.
+        process.phase.store(Phase::left, std::memory_order_release);
+        break;
+      }
     }
     if (entries[2].revents != 0) drain(process.finished_fd);
     if (entries[2].revents != 0 || some_are_ending) some_are_ending = collect_ended(tell_exited);
@@ -97,6 +108,7 @@ Status start_agent() {
   process.finished_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (process.finished_fd < 0) return fail_errno("can't make an eventfd");
   if (auto status = prepare_threads(); !status) return status;
+  if (process.rank == 0) adopt_this_thread();
   // sigfillset leaves out 32 and 33, which the C library needs for cancel and setuid.
   sigset_t all;
   ::sigfillset(&all);

@@ -11,6 +11,7 @@
 #include "client/executable.hpp"
 #include "client/memory.hpp"
 #include "client/process.hpp"
+#include "client/running.hpp"
 #include "ipc/socket.hpp"
 #include "uffd/region.hpp"
 
@@ -184,6 +185,8 @@ int gallocy_finalize() {
   // From here on the agent takes an end of file for what it is: a daemon that let this rank go.
   const ipc::Reply reply = process.ring.submit(ipc::Operation::finalize, {}, daemon_has_gone);
   stop_agent();
+  disown_this_thread();
+  self.values = nullptr;
   ::munmap(reinterpret_cast<void*>(process.region_address), process.region_size_bytes);
   ::close(process.userfault_fd);
   ::close(process.orders_fd);

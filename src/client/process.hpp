@@ -42,9 +42,15 @@ struct Process {
 };
 extern constinit Process process;
 
+struct Value {  // of one key, in one thread
+  std::uint32_t generation;
+  void* pointer;
+};
+
 // The calling thread's own; static TLS, so that touching it never allocates.
 struct Self {
   std::uint64_t thread = 0;  // ThreadId, 0 if gallocy did not make the thread
+  Value* values = nullptr;   // GALLOCY_KEYS_MAX, made by the first gallocy_pthread_setspecific
   char error[ipc::sentence_bytes] = "no error";
 };
 extern thread_local constinit Self self;

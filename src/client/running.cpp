@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/keys.hpp"
 #include "client/process.hpp"
 
 namespace gallocy::client {
@@ -30,6 +31,7 @@ constinit Running* g_ending = nullptr;                 // the agent's
 // keys' destructors may still follow, which is why the agent joins the thread before it tells.
 void note_end(void* context) {
   if (is_fork_child()) return;
+  destroy_values();
   auto* running = static_cast<Running*>(context);
   running->next = g_finished.load(std::memory_order_relaxed);
   while (!g_finished.compare_exchange_weak(running->next, running, std::memory_order_release))
@@ -83,6 +85,20 @@ Status prepare_threads() {
   if (const int error = ::pthread_key_create(&process.end_key, note_end); error != 0)
     return fail(error, "can't make a key for thread-specific data");
   return {};
+}
+
+void adopt_this_thread() {
+  Running* running = free_entry();
+  running->thread = self.thread;
+  running->real = ::pthread_self();
+  ::pthread_setspecific(process.end_key, running);
+}
+
+void disown_this_thread() { ::pthread_setspecific(process.end_key, nullptr); }
+
+void cancel_thread(std::uint64_t thread) {
+  for (const Running& running : g_running)
+    if (running.thread == thread) ::pthread_cancel(running.real);
 }
 
 int start_thread(std::uint64_t thread, std::uint64_t function, std::uint64_t argument) {

@@ -1,4 +1,5 @@
-// gallocy_pthread_create, join, self.
+// gallocy_pthread_create, join, detach, cancel, exit, self, equal.
+#include "client/cancellation.hpp"
 #include "client/process.hpp"
 
 using namespace gallocy;
@@ -9,14 +10,11 @@ namespace {
 // What an attribute object may ask for. The default stack size is read from a fresh object:
 // pthread_getattr_default_np would allocate.
 Status check_attributes(const pthread_attr_t* attr) {
-  int detach = 0, inherit = 0;
+  int inherit = 0;
   std::size_t stack_bytes = 0, default_bytes = 0;
   void* stack = nullptr;
-  ::pthread_attr_getdetachstate(attr, &detach);
   ::pthread_attr_getinheritsched(attr, &inherit);
   ::pthread_attr_getstack(attr, &stack, &stack_bytes);
-  if (detach != PTHREAD_CREATE_JOINABLE)
-    return fail(ENOTSUP, "gallocy threads can't be made detached: join them");
   if (inherit == PTHREAD_EXPLICIT_SCHED)
     return fail(ENOTSUP, "gallocy threads can't be made with a scheduling policy");
   // With no stack set, glibc's address is that of a stack which ends at 0.
@@ -31,6 +29,12 @@ Status check_attributes(const pthread_attr_t* attr) {
     return fail(ENOTSUP, "gallocy threads have stacks of the default size (", default_bytes,
                 " bytes): raise it with `ulimit -s`");
   return {};
+}
+
+bool is_detached(const pthread_attr_t* attr) {
+  int state = PTHREAD_CREATE_JOINABLE;
+  if (attr != nullptr) ::pthread_attr_getdetachstate(attr, &state);
+  return state == PTHREAD_CREATE_DETACHED;
 }
 
 Error create_error(int code, std::uint64_t node) {
@@ -50,7 +54,7 @@ int create(pthread_t* thread, const pthread_attr_t* attr, void* (*function)(void
     if (auto status = check_attributes(attr); !status) return report(status);
   const ipc::Reply reply =
       process.ring.call(ipc::Operation::thread_create, reinterpret_cast<std::uint64_t>(function),
-                        heap::address_of(argument), node);
+                        heap::address_of(argument), node, is_detached(attr));
   if (reply.status != 0) return report(create_error(reply.status, node));
   *thread = reply.values[0];
   return 0;
@@ -59,9 +63,24 @@ int create(pthread_t* thread, const pthread_attr_t* attr, void* (*function)(void
 Error join_error(int code) {
   switch (code) {
     case ESRCH: return {code, Sentence("there is no such thread, or it has been joined already")};
-    case EINVAL: return {code, Sentence("another thread is joining this thread already")};
+    case EINVAL:
+      return {code, Sentence("the thread is detached, or another thread is joining it already")};
     case EDEADLK: return {code, Sentence("the threads would wait for each other's end")};
     default: return {code, Sentence("the thread could not be joined: error ", code)};
+  }
+}
+
+// As core/message.hpp numbers them.
+enum class ThreadOperation : std::uint64_t { detach, cancel };
+
+Status control(pthread_t thread, ThreadOperation operation) {
+  if (auto status = require_member(); !status) return status;
+  const ipc::Reply reply = process.ring.call(ipc::Operation::thread_control, thread, operation);
+  switch (reply.status) {
+    case 0: return {};
+    case ESRCH: return fail(ESRCH, "there is no such thread, or it has been joined already");
+    case EINVAL: return fail(EINVAL, "the thread is detached already, or is being joined");
+    default: return fail(reply.status, "the daemon refused");
   }
 }
 
@@ -84,10 +103,24 @@ int gallocy_pthread_join(pthread_t thread, void** result) {
   const ErrnoKeeper keeper;
   if (auto status = require_thread(); !status) return report(status);
   if (thread == self.thread) return report(join_error(EDEADLK));
-  const ipc::Reply reply = process.ring.call(ipc::Operation::thread_join, thread, self.thread);
+  const ipc::Reply reply = wait_cancellably(ipc::Operation::thread_join, thread, self.thread);
   if (reply.status != 0) return report(join_error(reply.status));
   if (result != nullptr) *result = reinterpret_cast<void*>(reply.values[0]);
   return 0;
 }
 
 pthread_t gallocy_pthread_self() { return self.thread; }
+
+int gallocy_pthread_equal(pthread_t first, pthread_t second) { return first == second; }
+
+int gallocy_pthread_detach(pthread_t thread) {
+  const ErrnoKeeper keeper;
+  return report(control(thread, ThreadOperation::detach));
+}
+
+int gallocy_pthread_cancel(pthread_t thread) {
+  const ErrnoKeeper keeper;
+  return report(control(thread, ThreadOperation::cancel));
+}
+
+void gallocy_pthread_exit(void* result) { ::pthread_exit(result); }

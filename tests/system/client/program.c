@@ -125,7 +125,7 @@ static void thread_errors(void) {
   EXPECT(gallocy_pthread_create_on(&id, NULL, add, NULL, 17) == EINVAL);
   EXPECT(gallocy_pthread_create_on(&id, NULL, add, NULL, -2) == EINVAL);
   pthread_attr_init(&attr);
-  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
   EXPECT(gallocy_pthread_create(&id, &attr, add, NULL) == ENOTSUP);
   pthread_attr_init(&attr);
   pthread_attr_setstacksize(&attr, (size_t)1 << 34);

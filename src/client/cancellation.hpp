@@ -1,0 +1,26 @@
+// Requests that wait and are cancellation points.
+#pragma once
+
+#include <pthread.h>
+
+#include "client/process.hpp"
+
+namespace gallocy::client {
+
+// The daemon ends the wait with ECANCELED when the thread is cancelled, unless the thread has
+// disabled cancellation; that is the request's last argument. Race: the thread is cancelled after
+// pthread_testcancel and before its request is seen. The agent calls pthread_cancel first and
+// tells the daemon then, which remembers: the wait ends as soon as it begins.
+template <class... Numbers>
+ipc::Reply wait_cancellably(ipc::Operation operation, Numbers... numbers) {
+  ::pthread_testcancel();
+  int state = 0;
+  ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+  const ipc::Reply reply =
+      process.ring.call(operation, numbers..., state == PTHREAD_CANCEL_ENABLE ? 1 : 0);
+  ::pthread_setcancelstate(state, nullptr);
+  if (reply.status == ECANCELED) ::pthread_testcancel();
+  return reply;
+}
+
+}  // namespace gallocy::client
