@@ -1,6 +1,7 @@
 // What a node has to know of its job before the first step. Equal on all nodes but for `self`.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "base/ids.hpp"
@@ -8,10 +9,19 @@
 
 namespace gallocy::core {
 
+enum class PlacementPolicy : std::uint8_t {
+  spread,       // on the node that has the fewest live threads of this creator
+  pack,         // as many as it has CPUs on the creator's node, then on the next
+  round_robin,  // in turn
+};
+inline constexpr unsigned placement_policy_count = 3;
+
 struct Config {
   NodeId self{};
   NodeSet nodes;  // all nodes of the job; the lowest is the chunk coordinator
   Epoch epoch{1};
+  PlacementPolicy placement = PlacementPolicy::spread;
+  std::array<std::uint16_t, max_node_count> cpus{};  // of each node; for PlacementPolicy::pack
   std::uint64_t region_address = region_base;
   std::uint32_t slot_count = 1024;         // in-flight pages, at most 65,535
   std::uint32_t chunk_batch = 16;          // chunks asked from the coordinator at a time

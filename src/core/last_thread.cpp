@@ -3,15 +3,13 @@
 namespace gallocy::core {
 
 void LastThread::await(ClientId client, TimeUs now_us) {
-  if (client_) return;
-  client_ = client;
-  next_round_us_ = now_us;
+  clients_.push_back(client);
+  if (clients_.size() == 1) next_round_us_ = now_us;
 }
 
 void LastThread::forget_client(ClientId client) {
-  if (client_ != client) return;
-  client_.reset();
-  next_round_us_ = 0;
+  std::erase(clients_, client);
+  if (clients_.empty()) next_round_us_ = 0;
 }
 
 void LastThread::on_time(TimeUs now_us) {
@@ -25,7 +23,7 @@ void LastThread::on_time(TimeUs now_us) {
 
 bool LastThread::on_count(NodeId from, Transaction transaction, const ThreadCount& count,
                           TimeUs now_us) {
-  if (!client_ || transaction != round_ || !missing_.contains(from)) return false;
+  if (clients_.empty() || transaction != round_ || !missing_.contains(from)) return false;
   missing_.erase(from);
   sum_.made += count.made;
   sum_.live += count.live;

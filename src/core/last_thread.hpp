@@ -1,5 +1,6 @@
-// When main() has ended by pthread_exit and not by a return, the process ends with the job's last
-// thread. This finds out that it has ended, at the node of the client that runs main().
+// When main() has ended by pthread_exit and not by a return, its process ends with the job's last
+// thread. This finds out that it has ended, at the node of the client that ran main(); where every
+// rank runs main() there may be several such clients on a node.
 //
 // A thread may make another on a second node while this asks a third, so that each, asked at its
 // own time, says "none". Hence two rounds: if in both nobody lives and the number of threads ever
@@ -7,8 +8,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "base/node_set.hpp"
@@ -26,9 +27,9 @@ class LastThread {
   void await(ClientId client, TimeUs now_us);
   void forget_client(ClientId client);
 
-  // True: the job has no thread any more, and client() is to be told.
+  // True: the job has no thread any more, and clients() are to be told.
   bool on_count(NodeId from, Transaction transaction, const ThreadCount& count, TimeUs now_us);
-  ClientId client() const { return *client_; }
+  const std::vector<ClientId>& clients() const { return clients_; }
 
   void on_time(TimeUs now_us);
   TimeUs next_deadline() const { return next_round_us_; }  // 0: none
@@ -38,7 +39,7 @@ class LastThread {
 
   const Config& config_;
   Outbox& outbox_;
-  std::optional<ClientId> client_;
+  std::vector<ClientId> clients_;  // that wait
   TimeUs next_round_us_ = 0;  // 0: a round is under way, or nobody waits
   Transaction round_;
   NodeSet missing_;                 // have not answered in this round

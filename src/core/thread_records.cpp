@@ -1,6 +1,7 @@
 #include "core/thread_records.hpp"
 
 #include <cerrno>
+#include <numeric>
 
 namespace gallocy::core {
 
@@ -8,19 +9,23 @@ ThreadId ThreadRecords::new_id() {
   return ThreadId{std::uint64_t{raw(config_.self)} << 48 | ++id_counter_};
 }
 
+ThreadCount ThreadRecords::count() const {
+  return {made_, std::accumulate(live_.begin(), live_.end(), std::uint64_t{0})};
+}
+
 void ThreadRecords::add(ThreadId thread, NodeId runs_on, bool detached) {
   Record& record = records_[thread];
   record.runs_on = runs_on;
   record.detached = detached;
   ++made_;
-  ++live_;
+  ++live_[raw(runs_on)];
 }
 
 bool ThreadRecords::on_started(NodeId from, const ThreadStarted& started) {
   const auto found = records_.find(started.thread);
   if (found == records_.end() || found->second.runs_on != from) return false;
   if (started.status == 0) return true;
-  --live_;
+  --live_[raw(from)];
   records_.erase(found);
   return true;
 }
@@ -29,7 +34,7 @@ bool ThreadRecords::on_exited(NodeId from, const ThreadExited& exited) {
   const auto found = records_.find(exited.thread);
   if (found == records_.end() || found->second.runs_on != from || found->second.ended)
     return false;
-  --live_;
+  --live_[raw(from)];
   Record& record = found->second;
   record.ended = true;
   record.result = exited.result;

@@ -11,6 +11,7 @@
 #include "core/config.hpp"
 #include "core/message.hpp"
 #include "core/outbox.hpp"
+#include "core/placement.hpp"
 
 namespace gallocy::core {
 
@@ -27,7 +28,8 @@ class ThreadRecords {
   bool on_join(NodeId from, Transaction transaction, const ThreadJoin& join);
   bool on_control(NodeId from, Transaction transaction, const ThreadControl& control);
 
-  ThreadCount count() const { return {made_, live_}; }
+  ThreadCount count() const;
+  const LiveThreads& live() const { return live_; }
 
  private:
   struct Joiner {
@@ -51,7 +53,8 @@ class ThreadRecords {
   const Config& config_;
   Outbox& outbox_;
   std::uint64_t id_counter_ = 0;
-  std::uint64_t made_ = 0, live_ = 0;
+  std::uint64_t made_ = 0;
+  LiveThreads live_{};
   Records records_;
 };
 

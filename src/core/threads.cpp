@@ -28,14 +28,6 @@ bool Threads::in_job(NodeId node) const {
   return raw(node) < max_node_count && config_.nodes.contains(node);
 }
 
-// In turn over the nodes, beginning after the creator: main() itself runs on its own node.
-NodeId Threads::next_node() {
-  unsigned number = raw(next_node_);
-  do number = (number + 1) % max_node_count;
-  while (!config_.nodes.contains(NodeId{static_cast<std::uint8_t>(number)}));
-  return next_node_ = NodeId{static_cast<std::uint8_t>(number)};
-}
-
 // ---- calls that another node answers -----------------------------------------------------
 
 Transaction Threads::begin_call(CallTag tag, NodeId answerer) {
@@ -54,7 +46,7 @@ bool Threads::end_call(NodeId from, Transaction transaction, int status, std::ui
 }
 
 void Threads::on_create(CallTag tag, const ThreadCreateCall& call) {
-  const NodeId node = call.node == no_node ? next_node() : call.node;
+  const NodeId node = call.node == no_node ? placement_.choose(records_.live()) : call.node;
   if (!in_job(node)) {
     outbox_.act(Reply{tag, EINVAL, {}});
     return;
@@ -171,8 +163,9 @@ void Threads::on_exited(CallTag tag, const ThreadExited& exited, TimeUs now_us) 
 
 void Threads::on_count(NodeId from, Transaction transaction, const ThreadCount& count,
                        TimeUs now_us) {
-  if (last_thread_.on_count(from, transaction, count, now_us))
-    order(last_thread_.client(), {OrderKind::last_thread_ended, {}});
+  if (!last_thread_.on_count(from, transaction, count, now_us)) return;
+  for (const ClientId client : last_thread_.clients())
+    order(client, {OrderKind::last_thread_ended, {}});
 }
 
 void Threads::end(std::int32_t status) {

@@ -13,6 +13,7 @@
 #include "core/last_thread.hpp"
 #include "core/message.hpp"
 #include "core/outbox.hpp"
+#include "core/placement.hpp"
 #include "core/statistics.hpp"
 #include "core/thread_records.hpp"
 
@@ -22,7 +23,7 @@ class Threads {
  public:
   Threads(const Config& config, Statistics& statistics, Outbox& outbox)
       : config_(config), statistics_(statistics), outbox_(outbox), records_(config, outbox),
-        last_thread_(config, outbox), next_node_(config.self) {}
+        last_thread_(config, outbox), placement_(config) {}
 
   ThreadId attach(ClientId client, bool runs_main);
   void forget_client(ClientId client);
@@ -91,7 +92,6 @@ class Threads {
     bool cancelled = false;
   };
 
-  NodeId next_node();
   bool in_job(NodeId node) const;
   bool possible(ThreadId thread) const { return raw(thread) != 0 && in_job(creator_of(thread)); }
   void order(ClientId client, const Order& order);
@@ -104,7 +104,7 @@ class Threads {
   Outbox& outbox_;
   ThreadRecords records_;
   LastThread last_thread_;
-  NodeId next_node_;
+  Placement placement_;
   std::unordered_map<std::uint64_t, Call> calls_;    // by transaction counter
   std::map<ClientId, std::deque<Order>> orders_;     // attached clients
   std::unordered_map<ThreadId, Starting> starting_;  // shall run here

@@ -133,6 +133,24 @@ TEST_CASE("when main() has ended by pthread_exit, two rounds without a thread en
   }
 }
 
+TEST_CASE("every main() that has ended by pthread_exit is told of the last thread's end") {
+  Core core(1);
+  core.step(ClientAttached{ClientId{0}, true});
+  core.step(ClientAttached{ClientId{1}, true});
+  core.step(ClientCall{{ClientId{0}, 0, 0}, ThreadExited{ThreadId{1ULL << 48 | 1}, 0}});
+  core.step(ClientCall{{ClientId{1}, 0, 0}, ThreadExited{ThreadId{1ULL << 48 | 2}, 0}});
+  Lines told;
+  for (unsigned round = 0; round < 3 && told.empty(); ++round) {
+    const Lines asked = core.wait(10'000);
+    REQUIRE(asked.size() <= 2);
+    for (std::uint64_t counter = 1; counter < 8; ++counter) {
+      core.from(0, by(1, counter), ThreadCount{0, 0});
+      if (told = core.from(2, by(1, counter), ThreadCount{0, 0}); !told.empty()) break;
+    }
+  }
+  CHECK(told == Lines{"notify client 0", "notify client 1"});
+}
+
 TEST_CASE("a thread made between two rounds keeps the process alive") {
   Threaded core(1);
   core.exits(1);
