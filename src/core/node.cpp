@@ -32,6 +32,7 @@ void Node::step(TimeUs now_us, const Event& event, Actions& actions) {
 void Node::carried_out(TimeUs now_us) {
   GALLOCY_CHECK(carrying_out_);
   carrying_out_ = false;
+  statistics_.carried_out(now_us);
   installed_.clear();
   requester_.carried_out(now_us, installed_);
   holder_.carried_out(installed_);
@@ -65,7 +66,7 @@ void Node::on(TimeUs now_us, const Fault& fault) {
   }
   ++statistics_.of(fault.client).faults_seen;
   outbox_.act(Poison{fault.client, fault.page});
-  statistics_.resolved(fault.client, Resolution::poisoned);
+  statistics_.resolved(fault.client, Resolution::poisoned, now_us);
 }
 
 void Node::on(TimeUs now_us, const PeerMessage& message) {

@@ -18,7 +18,7 @@ Resolution resolution_of(const Pending& pending) {
 void Requester::on_fault(const Fault& fault, TimeUs now_us) {
   if (table_.suffices(fault.page, fault.access)) {
     ++statistics_.of(fault.client).faults_seen;
-    resolve_locally(fault);
+    resolve_locally(fault, now_us);
     return;
   }
   const FaultingThread who{fault.client, fault.thread};
@@ -32,7 +32,7 @@ void Requester::on_fault(const Fault& fault, TimeUs now_us) {
   }
   ++statistics_.of(fault.client).faults_seen;
   const TimeUs since_us = holds_.on_miss(who, fault.page, fault.access, now_us);
-  pending.waiters.push_back({who, fault.access});
+  pending.waiters.push_back({who, fault.access, now_us});
   if (!fresh) return hasten(fault.page, pending, since_us, now_us);
   pending.since_us = since_us;
 
@@ -57,7 +57,7 @@ void Requester::hasten(PageNo page, Pending& pending, TimeUs since_us, TimeUs no
                Hasten{page, config_.self, now_us - std::min(now_us, since_us)});
 }
 
-void Requester::resolve_locally(const Fault& fault) {
+void Requester::resolve_locally(const Fault& fault, TimeUs now_us) {
   const bool exclusive = table_.at(fault.page).state == PageState::exclusive;
   // A thread may wait write-protected although the page is writable by now: another thread's
   // fault was served between its fault and our reading of it.
@@ -68,7 +68,7 @@ void Requester::resolve_locally(const Fault& fault) {
   else
     outbox_.act(Install{fault.client, fault.page, exclusive ? Access::write : Access::read,
                         Source::present});
-  statistics_.resolved(fault.client, Resolution::local);
+  statistics_.resolved(fault.client, Resolution::local, now_us);
 }
 
 void Requester::on_home_known(PageNo page, NodeId home, TimeUs now_us) {
@@ -82,7 +82,7 @@ void Requester::on_home_known(PageNo page, NodeId home, TimeUs now_us) {
   // Nobody was ever given this memory.
   for (const Waiter& waiter : found->second.waiters) {
     outbox_.act(Poison{waiter.who.client, page});
-    statistics_.resolved(waiter.who.client, Resolution::poisoned);
+    statistics_.resolved(waiter.who.client, Resolution::poisoned, waiter.faulted_us);
   }
   pending_.erase(found);
 }
@@ -186,7 +186,7 @@ void Requester::install(PageNo page, const Pending& pending) {
   Source source = pending.source;
   std::vector<ClientId> clients;
   for (const Waiter& waiter : pending.waiters) {
-    statistics_.resolved(waiter.who.client, resolution_of(pending));
+    statistics_.resolved(waiter.who.client, resolution_of(pending), waiter.faulted_us);
     if (std::ranges::find(clients, waiter.who.client) != clients.end()) continue;
     clients.push_back(waiter.who.client);
     if (own_copy) {

@@ -22,6 +22,7 @@ namespace gallocy::core {
 struct Waiter {
   FaultingThread who;
   Access access = Access::read;
+  TimeUs faulted_us = 0;
 };
 
 // One request of this node for one page; later faults on the page join it.
@@ -69,7 +70,7 @@ class Requester {
   const std::unordered_map<PageNo, Pending>& pending() const { return pending_; }
 
  private:
-  void resolve_locally(const Fault& fault);
+  void resolve_locally(const Fault& fault, TimeUs now_us);
   void hasten(PageNo page, Pending& pending, TimeUs since_us, TimeUs now_us);
   void submit(PageNo page, Pending& pending, TimeUs now_us);
   void complete_if_ready(PageNo page, TimeUs now_us);
