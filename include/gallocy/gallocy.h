@@ -4,7 +4,8 @@
  * A program is started with `gallocy-run -n 4 ./program`: the launcher starts it once per rank,
  * and every rank runs main() up to gallocy_init(). There rank 0 goes on as the program; in every
  * other rank gallocy_init() never returns: the process serves threads that the program creates,
- * and exits with the job.
+ * and exits with the job. With `gallocy-run --spmd` gallocy_init() returns in every rank, and the
+ * job lasts until main() has ended in all of them.
  *
  *     int main(void) {
  *       if (gallocy_init() != 0) { fprintf(stderr, "%s\n", gallocy_last_error()); return 1; }
@@ -25,7 +26,7 @@
  *  - Code before gallocy_init() runs in every rank, constructors included; keep side effects
  *    (output, files) after it.
  *  - Descriptors, the working directory and signals are those of the rank a thread runs in.
- *  - A rank other than 0 ends with _exit(): flush what its threads print (fflush(stdout)).
+ *  - A rank in which main() does not go on ends with _exit(): flush what its threads print (fflush(stdout)).
  *
  * Memory order: data written before an unlock, a thread's creation or its end is seen after the
  * lock, in the thread, and after the join, as POSIX has it; atomics are as strong as on x86-64.
@@ -60,8 +61,8 @@ extern "C" {
 
 /*
  * Joins the job that gallocy-run started this process for. Blocks until every rank has called it,
- * at most 30 seconds. Returns 0 in rank 0; does not return in other ranks. The calling thread
- * becomes the job's first thread. Makes one thread for its own use, with all signals blocked.
+ * at most 30 seconds. Returns 0 in rank 0, or, under `gallocy-run --spmd`, in every rank; does not
+ * return in other ranks. The calling thread becomes a thread of the job. Makes one thread for its own use, with all signals blocked.
  * Not thread-safe: call it from main(), once.
  * Errors: ENOTCONN  not started by gallocy-run
  *         EALREADY  called before, with success
@@ -105,7 +106,7 @@ GALLOCY_API void* gallocy_calloc(size_t count, size_t size_bytes);
 GALLOCY_API void gallocy_free(void* block);
 
 /*
- * As pthread_create, except: the thread may run in any rank; *thread is a number that is unique in
+ * As pthread_create, except: the thread may run in any rank, as `gallocy-run --placement` says; *thread is a number that is unique in
  * the job and valid on every node, not the C library's pthread_t (use it only with gallocy calls).
  * `function` must be in the executable or a library that every rank has loaded at the same
  * address. *thread may be anywhere. The thread's stack has the default size of its rank.
@@ -149,8 +150,8 @@ GALLOCY_API int gallocy_pthread_detach(pthread_t thread);
 
 /*
  * As pthread_exit: ends the calling thread, which unwinds (C++ destructors and pthread_cleanup_push
- * run), with `result` for who joins it. In main() of rank 0 the process goes on until the job's
- * last thread has ended, and then exits with 0. Does not return.
+ * run), with `result` for who joins it. In main() the process goes on until the job's last thread has
+ * ended, and then exits with 0. Does not return.
  */
 GALLOCY_API void gallocy_pthread_exit(void* result) __attribute__((noreturn));
 

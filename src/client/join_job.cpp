@@ -113,6 +113,7 @@ void remember(const ipc::ClientWelcome& welcome) {
   process.rank_count = welcome.rank_count;
   process.node = welcome.node;
   process.node_count = welcome.node_count;
+  process.runs_main = welcome.rank == 0 || welcome.every_rank_runs_main != 0;
 }
 
 // Everything that can fail is owned by a local until nothing can fail any more; the agent, which
@@ -169,7 +170,7 @@ int gallocy_init() {
   process.phase.store(status ? Phase::member : Phase::outside, std::memory_order_release);
   if (!status) return report(status);
   // The process serves threads that the agent starts, and the agent ends it.
-  if (process.rank != 0)
+  if (!process.runs_main)
     for (;;) ::pause();
   return 0;
 }

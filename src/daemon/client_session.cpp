@@ -60,6 +60,7 @@ Status ClientSession::welcome(const JobSettings& settings, int pages_fd) {
   welcome.rank_count = static_cast<std::uint32_t>(settings.rank_nodes.size());
   welcome.node = raw(settings.self);
   welcome.node_count = settings.nodes.count();
+  welcome.every_rank_runs_main = settings.every_rank_runs_main;
   const int fds[ipc::welcome_fd_count] = {pages_fd, device->get(), ring_memory_.fd(),
                                           doorbell_.get(), clients_end.get()};
   if (auto sent = ipc::send_message(socket_.get(), welcome, fds, 0); !sent) return sent;

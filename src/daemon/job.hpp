@@ -13,6 +13,7 @@
 #include "base/node_set.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "core/config.hpp"
 #include "ipc/protocol.hpp"
 #include "net/connection.hpp"
 
@@ -27,6 +28,11 @@ struct JobSettings {
   NodeId self{};
   std::vector<NodeId> rank_nodes;        // node of each rank, by rank
   NodeSet nodes;                         // all nodes of the job
+  std::vector<std::uint16_t> rank_cpus;  // CPUs of the rank's node, by rank
+  core::PlacementPolicy placement = core::PlacementPolicy::spread;
+  bool every_rank_runs_main = false;
+
+  bool runs_main(std::uint32_t rank) const { return rank == 0 || every_rank_runs_main; }
 };
 
 // Called on the job's thread. Must not block and must not call back into the Job.

@@ -1,5 +1,7 @@
 #include "daemon/jobs.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -18,22 +20,49 @@ JobSettings settings_of(const ipc::JobCreate& create, uid_t owner, NodeId self) 
   settings.owner = owner;
   settings.region_size_bytes = create.region_size_bytes;
   settings.self = self;
-  for (unsigned rank = 0; rank < create.rank_count; ++rank)
+  for (unsigned rank = 0; rank < create.rank_count; ++rank) {
     settings.rank_nodes.push_back(NodeId{create.nodes[rank % create.node_count]});
+    settings.rank_cpus.push_back(create.cpus[rank % create.node_count]);
+  }
   for (const NodeId node : settings.rank_nodes) settings.nodes.insert(node);
+  settings.placement = static_cast<core::PlacementPolicy>(create.placement);
+  settings.every_rank_runs_main = create.every_rank_runs_main != 0;
   return settings;
 }
 
 JobSettings settings_of(const wire::JobOpen& open, NodeId self) {
-  JobSettings settings{JobId{open.job}, open.uid, open.region_size_bytes, self, open.rank_nodes,
-                       NodeSet{}};
+  JobSettings settings;
+  settings.job = open.job;
+  settings.owner = open.uid;
+  settings.region_size_bytes = open.region_size_bytes;
+  settings.self = self;
+  settings.rank_nodes = open.rank_nodes;
+  settings.rank_cpus = open.rank_cpus;
+  settings.placement = static_cast<core::PlacementPolicy>(open.placement);
+  settings.every_rank_runs_main = open.every_rank_runs_main;
   for (const NodeId node : settings.rank_nodes) settings.nodes.insert(node);
   return settings;
+}
+
+wire::JobOpen open_of(const JobSettings& settings) {
+  return {settings.job,       settings.owner,
+          settings.region_size_bytes, settings.rank_nodes,
+          settings.rank_cpus, static_cast<wire::Placement>(settings.placement),
+          settings.every_rank_runs_main};
+}
+
+std::uint32_t cpu_count() {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  // The set may be too small for the largest machines.
+  if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0) return 1;
+  return static_cast<std::uint32_t>(CPU_COUNT(&cpus));
 }
 
 ipc::NodeInfo node_info(NodeId self) {
   ipc::NodeInfo info;
   info.node = raw(self);
+  info.cpu_count = cpu_count();
   return info;
 }
 
@@ -113,6 +142,8 @@ Status Jobs::check_create(const Session& session, const ipc::JobCreate& create) 
       create.region_size_bytes > max_region_bytes)
     return fail(EINVAL, "a region of ", create.region_size_bytes, " bytes: must be a multiple of ",
                 chunk_bytes, ", at most ", max_region_bytes);
+  if (static_cast<unsigned>(create.placement) >= ipc::placement_count)
+    return fail(EINVAL, "an unknown placement of threads");
   if (parts_.size() >= max_job_count) return fail(EAGAIN, "the daemon has too many jobs");
   return {};
 }
@@ -182,8 +213,7 @@ void Jobs::on_session_gone(Session& session) {
 void Jobs::create(Session& session, const ipc::JobCreate& create) {
   const JobSettings settings = settings_of(create, session.who().uid, context_.self);
   settings.nodes.without(context_.self).for_each([&](NodeId node) {
-    links_.send(node, wire::JobOpen{settings.job, settings.owner, settings.region_size_bytes,
-                                    settings.rank_nodes});
+    links_.send(node, open_of(settings));
   });
   Part& part = add(settings, context_.self);
   part.attach(session);

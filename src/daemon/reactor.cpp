@@ -16,6 +16,9 @@ core::Config config_of(const JobSettings& settings) {
   core::Config config;
   config.self = settings.self;
   config.nodes = settings.nodes;
+  config.placement = settings.placement;
+  for (std::size_t rank = 0; rank < settings.rank_nodes.size(); ++rank)
+    config.cpus[raw(settings.rank_nodes[rank])] = settings.rank_cpus[rank];
   return config;
 }
 

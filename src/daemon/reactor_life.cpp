@@ -38,7 +38,7 @@ void Reactor::add_client(UniqueFd socket, const ipc::ClientHello& hello) {
 
 void Reactor::on_registered(ClientSession& client) {
   const ipc::ClientHello& hello = client.hello();
-  step(core::ClientAttached{client.id(), hello.rank == 0});
+  step(core::ClientAttached{client.id(), settings_.runs_main(hello.rank)});
   ipc::RankAttached attached;
   attached.job = raw(settings_.job);
   attached.rank = hello.rank;
@@ -125,6 +125,7 @@ void Reactor::request_statistics() {
     out.threads_run = found->second.threads_run;
     std::ranges::copy(found->second.faults, out.faults);
   }
+  statistics.latency_us = node_.statistics().latency_us().buckets();
   events_.statistics(statistics);
 }
 

@@ -14,6 +14,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/histogram.hpp"
+
 namespace gallocy::ipc {
 
 inline constexpr std::uint32_t magic = 0x594c4147;  // "GALY"
@@ -74,6 +76,8 @@ struct ClientWelcome {
   std::uint64_t region_size_bytes = 0;
   std::uint32_t rank = 0, rank_count = 0;
   std::uint32_t node = 0, node_count = 0;
+  std::uint32_t every_rank_runs_main = 0;  // 1: gallocy_init returns in this rank, whichever it is
+  std::uint32_t reserved = 0;
 };
 inline constexpr unsigned welcome_fd_count = 5;
 
@@ -97,13 +101,20 @@ struct Refused {
   char sentence[sentence_bytes] = {};
 };
 
+// Which node runs a thread that is created without naming one; as core::PlacementPolicy.
+enum class Placement : std::uint32_t { spread, pack, round_robin };
+inline constexpr unsigned placement_count = 3;
+
 struct JobCreate {
   Header header;
   std::uint64_t job = 0;
   std::uint64_t region_size_bytes = 0;  // a multiple of 2 MiB
   std::uint32_t rank_count = 0;
   std::uint32_t node_count = 0;
-  std::uint8_t nodes[64] = {};  // node id of the daemon of rank r: nodes[r % node_count]
+  std::uint8_t nodes[max_rank_count] = {};  // node id of rank r's daemon: nodes[r % node_count]
+  std::uint16_t cpus[max_rank_count] = {};  // NodeInfo::cpu_count of the same daemon
+  Placement placement = Placement::spread;
+  std::uint32_t every_rank_runs_main = 0;  // else rank 0 alone does
 };
 
 struct JobWatch {
@@ -154,6 +165,7 @@ struct JobStatistics {
   std::uint32_t rank_count = 0;  // entries used
   std::uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
   RankStatistics ranks[max_rank_count];
+  Histogram::Buckets latency_us = {};  // of faults, from the event's reading to the thread's wake-up
 };
 
 struct JobEnd {
@@ -192,7 +204,7 @@ struct NodeQuery {
 struct NodeInfo {
   Header header;
   std::uint32_t node = 0;
-  std::uint32_t reserved = 0;
+  std::uint32_t cpu_count = 0;  // that the daemon may use, at least 1
 };
 
 // ---- the ring ----------------------------------------------------------------------------

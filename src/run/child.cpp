@@ -42,10 +42,8 @@ bool begins_as_elf(const char* path) {
   // Had the launcher died before the prctl, no signal would ever come.
   if (::getppid() != parent) ::_exit(exit_job_failed);
   if (plan.input_fd >= 0) ::dup2(plan.input_fd, STDIN_FILENO);
-  if (plan.output_fd >= 0) {
-    ::dup2(plan.output_fd, STDOUT_FILENO);
-    ::dup2(plan.output_fd, STDERR_FILENO);
-  }
+  if (plan.output_fd >= 0) ::dup2(plan.output_fd, STDOUT_FILENO);
+  if (plan.error_fd >= 0) ::dup2(plan.error_fd, STDERR_FILENO);
   // Where the system forbids it the ranks' addresses are compared anyway.
   if (plan.fixed_addresses) ::personality(::personality(0xffffffff) | ADDR_NO_RANDOMIZE);
   ::sigprocmask(SIG_SETMASK, &plan.signal_mask, nullptr);
@@ -73,21 +71,26 @@ int read_exec_error(int fd) {
 
 }  // namespace
 
-Try<Child> Child::start(const ChildPlan& plan) {
+Try<Pipe> make_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0)
     return refuse(exit_job_failed, fmt::format("can't make a pipe: {}", ::strerrordesc_np(errno)));
-  UniqueFd read_end{ends[0]}, write_end{ends[1]};
+  return Pipe{UniqueFd{ends[0]}, UniqueFd{ends[1]}};
+}
+
+Try<Child> Child::start(const ChildPlan& plan) {
+  auto report = make_pipe();
+  if (!report) return tl::unexpected<Refusal>(report.error());
   const ExecArguments arguments{plan};
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0)
     return refuse(exit_job_failed,
                   fmt::format("can't start a process: {}", ::strerrordesc_np(errno)));
-  if (pid == 0) run_child(plan, arguments, parent, write_end.get());
+  if (pid == 0) run_child(plan, arguments, parent, report->write_end.get());
   if (plan.own_group) ::setpgid(pid, pid);
-  write_end.reset();
-  const int error = read_exec_error(read_end.get());
+  report->write_end.reset();
+  const int error = read_exec_error(report->read_end.get());
   UniqueFd pidfd{open_pidfd(pid)};
   if (error == 0 && pidfd) return Child{pid, std::move(pidfd)};
   const int pidfd_error = errno;

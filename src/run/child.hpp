@@ -18,8 +18,9 @@ struct ChildPlan {
   std::vector<std::string> arguments;    // with the program's name
   std::vector<std::string> environment;  // "NAME=value"
   int input_fd = -1;                     // -1: inherited
-  int output_fd = -1;                    // for standard output and standard error
-  int death_signal = SIGKILL;            // when gallocy-run dies
+  int output_fd = -1;
+  int error_fd = -1;
+  int death_signal = SIGKILL;            // when gallocy-run dies; 0: none
   bool own_group = false;                // Ctrl-C does not reach it
   bool fixed_addresses = false;          // no address randomisation
   sigset_t signal_mask{};
@@ -47,6 +48,11 @@ class Child {
   UniqueFd pidfd_;
   std::optional<int> wait_status_;
 };
+
+struct Pipe {
+  UniqueFd read_end, write_end;
+};
+Try<Pipe> make_pipe();
 
 // As a shell tells it: the exit status, or 128 + the signal.
 int shell_status(int wait_status);

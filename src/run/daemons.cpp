@@ -15,19 +15,6 @@ namespace {
 
 bool is_executable(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
 
-struct Pipe {
-  UniqueFd read_end, write_end;
-};
-
-Try<Pipe> make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0)
-    return refuse(exit_job_failed, fmt::format("can't make a pipe: {}", ::strerrordesc_np(errno)));
-  // Only our end: a daemon need not expect EAGAIN when it writes its log.
-  ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
-  return Pipe{UniqueFd{ends[0]}, UniqueFd{ends[1]}};
-}
-
 }  // namespace
 
 Try<std::string> find_gallocyd() {
@@ -76,6 +63,8 @@ Try<PrivateDaemon*> PrivateDaemons::start_next(const sigset_t& signal_mask) {
   const std::string socket_path = folder_.socket_path(node);
   auto pipe = make_pipe();
   if (!pipe) return tl::unexpected<Refusal>(pipe.error());
+  // Only our end: a daemon need not expect EAGAIN when it writes its log.
+  ::fcntl(pipe->read_end.get(), F_SETFL, O_NONBLOCK);
   const UniqueFd no_input{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
   ChildPlan plan;
   plan.path = executable_;
@@ -87,7 +76,7 @@ Try<PrivateDaemon*> PrivateDaemons::start_next(const sigset_t& signal_mask) {
   }
   plan.environment = current_environment();
   plan.input_fd = no_input.get();
-  plan.output_fd = pipe->write_end.get();
+  plan.output_fd = plan.error_fd = pipe->write_end.get();
   plan.death_signal = SIGTERM;
   plan.own_group = true;
   plan.signal_mask = signal_mask;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -101,13 +102,12 @@ bool Launch::open_sessions() {
 }
 
 bool Launch::learn_nodes() {
-  if (daemons_) return true;
   for (auto& session : sessions_) session.send(ipc::NodeQuery{});
   if (!wait_until(in_ms(job_ready_limit_ms), [&] {
-        return every_session([](const Session& session) { return session.node.has_value(); });
+        return every_session([](const Session& session) { return session.cpu_count > 0; });
       })) {
     for (const auto& session : sessions_)
-      if (!session.node)
+      if (session.cpu_count == 0)
         too_late(fmt::format("the daemon at {} did not say within {} s which node it is",
                              session.socket_path(), job_ready_limit_ms / 1000));
     return false;
@@ -127,8 +127,12 @@ bool Launch::create_job() {
   create.region_size_bytes = region_size_bytes;
   create.rank_count = options_.rank_count;
   create.node_count = static_cast<std::uint32_t>(sessions_.size());
-  for (std::size_t i = 0; i < sessions_.size(); ++i)
+  for (std::size_t i = 0; i < sessions_.size(); ++i) {
     create.nodes[i] = static_cast<std::uint8_t>(*sessions_[i].node);
+    create.cpus[i] = static_cast<std::uint16_t>(std::min(sessions_[i].cpu_count, 0xffffu));
+  }
+  create.placement = options_.placement;
+  create.every_rank_runs_main = options_.every_rank_runs_main;
   created_ = true;
   sessions_.front().send(create);
   ipc::JobWatch watch;
@@ -150,13 +154,30 @@ bool Launch::start_ranks() {
   for (unsigned number = 0; number < (alone ? 1 : options_.rank_count); ++number) {
     std::optional<Invitation> invitation;
     if (!alone) invitation = Invitation{session_of(number).socket_path(), job_};
-    auto child = start_rank(program_, options_.command, number, invitation,
-                            signals_.original_mask());
+    RankPlan plan{number, invitation, {}, signals_.original_mask()};
+    if (options_.tagged && !start_relays(plan)) return false;
+    auto child = start_rank(program_, options_, plan);
     if (!child) return refuse_job(child.error());
     const unsigned node = alone ? 0 : *session_of(number).node;
     ranks_.push_back(Rank{number, node, std::move(*child), {}});
     Rank& rank = ranks_.back();
     watch_.add(rank.child.pidfd(), WatchOrder::rank, [this, &rank] { on_rank_end(rank); });
+  }
+  return true;
+}
+
+// One process for each stream of each rank: a relay may sleep for as long as its rank waits for a
+// page inside write(2), and must not keep another's output from being read.
+bool Launch::start_relays(RankPlan& plan) {
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+    auto relay = Relay::start(plan.number, stream, signals_.original_mask());
+    if (!relay) return refuse_job(relay.error());
+    plan.outputs.push_back(relay->take_input());
+    relays_.push_back(std::move(*relay));
+    Child& child = relays_.back().child();
+    watch_.add(child.pidfd(), WatchOrder::log, [this, &child] {
+      if (child.try_reap()) watch_.remove(child.pidfd());
+    });
   }
   return true;
 }
@@ -179,7 +200,7 @@ bool Launch::await_check_in() {
 }
 
 void Launch::await_end() {
-  wait_until(never, [&] { return rank_0_left(); });
+  wait_until(never, [&] { return program_ended(); });
 }
 
 bool Launch::wait_until(Deadline deadline, const Condition& condition) {
@@ -207,6 +228,13 @@ bool Launch::every_session(const std::function<bool(const Session&)>& holds) con
 bool Launch::rank_0_left() const {
   return !ranks_.empty() && ranks_.front().child.ended() &&
          WIFEXITED(ranks_.front().child.wait_status());
+}
+
+bool Launch::program_ended() const {
+  if (!options_.every_rank_runs_main || !started_) return rank_0_left();
+  return std::all_of(ranks_.begin(), ranks_.end(), [](const Rank& rank) {
+    return rank.child.ended() && WIFEXITED(rank.child.wait_status());
+  });
 }
 
 bool Launch::all_attached() const {

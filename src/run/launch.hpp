@@ -13,6 +13,7 @@
 #include "run/options.hpp"
 #include "run/program.hpp"
 #include "run/ranks.hpp"
+#include "run/relay.hpp"
 #include "run/session.hpp"
 #include "run/signals.hpp"
 #include "run/verdict.hpp"
@@ -38,6 +39,7 @@ class Launch {
   bool learn_nodes();
   bool create_job();
   bool start_ranks();
+  bool start_relays(RankPlan& plan);
   bool await_check_in();
   void await_end();
 
@@ -46,6 +48,7 @@ class Launch {
   void finish();
   void collect_statistics();
   void end_ranks();
+  void end_relays();
   void stop_daemons();
   void report(int status);
   int report_statistics(int status);
@@ -59,6 +62,7 @@ class Launch {
   void on_refused(Session& session, const ipc::Refused& refused);
   void on_rank_attached(Session& session, const ipc::RankAttached& attached);
   void on_rank_end(Rank& rank);
+  void on_main_end(const Rank& rank, const std::string& who);
   void blame(Blame blame, int status, std::string sentence);
   bool refuse_job(const Refusal& refusal);
   // Nothing, if the wait ended because of a verdict.
@@ -72,6 +76,7 @@ class Launch {
   bool every_session(const std::function<bool(const Session&)>& holds) const;
   Session& session_of(unsigned rank) { return sessions_[rank % sessions_.size()]; }
   bool rank_0_left() const;
+  bool program_ended() const;
   bool all_attached() const;
   bool all_ranks_ended();
   void send_to_ranks(int signal);
@@ -87,6 +92,7 @@ class Launch {
   std::optional<PrivateDaemons> daemons_;
   std::deque<Session> sessions_;  // one a daemon, in the order of ranks; addresses stay
   std::deque<Rank> ranks_;
+  std::deque<Relay> relays_;  // addresses stay
   bool created_ = false;  // the daemons know the job
   bool started_ = false;  // every rank has checked in
   bool ending_ = false;   // nobody is to blame for leaving any more

@@ -13,6 +13,7 @@ namespace {
 constexpr int settle_ms = 300;
 constexpr int statistics_limit_ms = 2'000;
 constexpr int rank_end_limit_ms = 5'000;
+constexpr int relay_end_limit_ms = 2'000;
 constexpr int daemon_end_limit_ms = 5'000;
 constexpr int kill_limit_ms = 5'000;  // SIGKILL works at once, except on a sick machine
 
@@ -38,6 +39,7 @@ void Launch::finish() {
   ending_ = true;
   if (options_.wants_statistics() && started_) collect_statistics();
   end_ranks();
+  end_relays();
   stop_daemons();
 }
 
@@ -76,6 +78,18 @@ void Launch::end_ranks() {
   }
 }
 
+// A child that a rank left behind may hold the pipe for ever.
+void Launch::end_relays() {
+  const Condition all_ended = [&] {
+    bool all = true;
+    for (auto& relay : relays_) all = relay.child().try_reap() && all;
+    return all;
+  };
+  if (poll_until(in_ms(relay_end_limit_ms), all_ended)) return;
+  for (auto& relay : relays_) relay.child().send(SIGKILL);
+  poll_until(in_ms(kill_limit_ms), all_ended);
+}
+
 void Launch::stop_daemons() {
   if (!daemons_) return;
   const Condition all_ended = [&] { return daemons_->all_ended(); };
@@ -97,12 +111,12 @@ int Launch::report_statistics(int status) {
   std::vector<const ipc::JobStatistics*> known;
   for (const auto& session : sessions_)
     if (session.statistics) known.push_back(&*session.statistics);
-  const auto ranks = collect(known);
+  const Figures figures = collect(known);
   if (options_.statistics_line)
     messages_.say(fmt::format("{} rank{} ended, exit {}; {}", ranks_.size(),
-                              ranks_.size() == 1 ? "" : "s", status, line_of(ranks)));
+                              ranks_.size() == 1 ? "" : "s", status, line_of(figures)));
   if (options_.statistics_file.empty()) return status;
-  const auto written = write_file(options_.statistics_file, json_of(ranks));
+  const auto written = write_file(options_.statistics_file, json_of(figures));
   if (written) return status;
   messages_.say(written.error().sentence);
   return status == 0 ? written.error().status : status;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "run/launch.hpp"
@@ -87,6 +88,7 @@ void Launch::on_message(Session& session, const ipc::AnyMessage& message) {
   if (const auto* info = message.as<ipc::NodeInfo>()) {
     // JobCreate has eight bits for it; a larger one stays unknown and so unusable.
     if (info->node <= UINT8_MAX) session.node = info->node;
+    session.cpu_count = std::max(info->cpu_count, 1u);
   } else if (message.as<ipc::JobReady>() != nullptr) {
     session.ready = true;
   } else if (const auto* statistics = message.as<ipc::JobStatistics>()) {
@@ -137,10 +139,20 @@ void Launch::on_rank_end(Rank& rank) {
           shell_status(wait_status),
           fmt::format("{} {}{}", who, describe_end(wait_status),
                       sessions_.empty() ? "" : "; the job ends"));
+  else if (options_.every_rank_runs_main && started_)
+    on_main_end(rank, who);
   else if (rank.number != 0)
     blame(Blame::rank_left, exit_job_failed,
           fmt::format("{} {}{}; the job ends", who, describe_end(wait_status),
                       rank.attached ? "" : " before it called gallocy_init()"));
+}
+
+// Others may wait for what a rank that has failed was to do; those of one that is done go on.
+void Launch::on_main_end(const Rank& rank, const std::string& who) {
+  const int wait_status = rank.child.wait_status();
+  if (wait_status == 0) return;
+  blame(Blame::rank_left, shell_status(wait_status),
+        fmt::format("{} {}; the job ends", who, describe_end(wait_status)));
 }
 
 }  // namespace gallocy::run

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "run/launch.hpp"
+#include "run/relay.hpp"
 
 using namespace gallocy::run;
 
@@ -49,6 +50,7 @@ int launch(const Options& options) {
 
 int main(int argc, char** argv) {
   fill_standard_descriptors();
+  if (const auto rank = relayed_rank(argc, argv)) return relay_lines(*rank);
   const auto request = parse_command_line(argc, argv);
   if (!request) return give_up(request.error());
   if (!request->text) {

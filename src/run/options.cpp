@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-
-#include "ipc/protocol.hpp"
+#include <cstdlib>
+#include <map>
 
 namespace gallocy::run {
 
@@ -13,7 +13,8 @@ namespace {
 constexpr const char* version_text = "gallocy-run " GALLOCY_VERSION "\n";
 
 constexpr const char* footer =
-    "PROGRAM is started once per rank; its main() goes on in rank 0 only (see gallocy.h).\n"
+    "PROGRAM is started once per rank; without --spmd its main() goes on in rank 0 only (see\n"
+    "gallocy.h).\n"
     "Exit status: that of rank 0; 128+N if a rank was killed by signal N; 64 usage;\n"
     "69 this machine can't run gallocy; 70 a daemon or another rank failed; 124 --timeout;\n"
     "126 PROGRAM can't be executed; 127 PROGRAM was not found.\n"
@@ -36,6 +37,29 @@ Try<void> read_statistics_option(const std::string& value, Options& options) {
 Try<void> read_statistics_options(const std::vector<std::string>& values, Options& options) {
   for (const auto& value : values)
     if (auto read = read_statistics_option(value, options); !read) return read;
+  return {};
+}
+
+// "NAME=value", or "NAME" for the launcher's own value.
+Try<void> read_export(const std::string& given, Options& options) {
+  const auto equals = given.find('=');
+  const std::string name = given.substr(0, equals);
+  if (name.empty()) return refuse(exit_usage, fmt::format("-x {}: a variable needs a name", given));
+  if (equals != std::string::npos) {
+    options.exported.push_back(given);
+    return {};
+  }
+  const char* value = ::getenv(name.c_str());
+  if (value == nullptr)
+    return refuse(exit_usage, fmt::format("-x {}: there is no such variable here; write -x {}=VALUE",
+                                          name, name));
+  options.exported.push_back(fmt::format("{}={}", name, value));
+  return {};
+}
+
+Try<void> read_exports(const std::vector<std::string>& given, Options& options) {
+  for (const auto& each : given)
+    if (auto read = read_export(each, options); !read) return read;
   return {};
 }
 
@@ -108,7 +132,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
   long rank_count = 1;
   // Not a list for CLI11: that would take the program's name.
   std::string sockets;
-  std::vector<std::string> statistics;
+  std::vector<std::string> statistics, exports;
   bool version = false;
   CLI::Option* count = app.add_option("-n", rank_count, "how many ranks, 1 to 64 (default 1)");
   CLI::Option* daemon =
@@ -119,6 +143,21 @@ Try<Request> parse_command_line(int argc, char** argv) {
   app.add_option("--timeout", options.timeout_s, "end the job after so many seconds");
   // A flag with a value, not an option with an optional one: that would take the program's name.
   app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
+  app.add_flag("--spmd", options.every_rank_runs_main,
+               "main() goes on in every rank: gallocy_init() returns in each");
+  const std::map<std::string, ipc::Placement> placements{
+      {"spread", ipc::Placement::spread},
+      {"pack", ipc::Placement::pack},
+      {"roundrobin", ipc::Placement::round_robin}};
+  app.add_option("--placement", options.placement,
+                 "where threads run: spread (default), on the node with the fewest; pack, as many "
+                 "as there are CPUs, then on the next node; roundrobin, in turn")
+      ->type_name("POLICY")
+      ->transform(CLI::CheckedTransformer(placements).description(""));
+  app.add_flag("--tag", options.tagged, "begin each line of output with its rank: [2] text");
+  app.add_option("-x", exports, "set a variable for the ranks, or pass it on; may be repeated")
+      ->type_name("NAME[=VALUE]")
+      ->allow_extra_args(false);
   app.add_flag("-v,--verbose", options.verbose, "show the log of private daemons");
   app.add_flag("--version", version, "print the version");
   try {
@@ -138,6 +177,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
                        return check_numbers(rank_count, count->count() > 0, options);
                      })
                      .and_then([&] { return read_statistics_options(statistics, options); })
+                     .and_then([&] { return read_exports(exports, options); })
                      .and_then([&] { return read_command(app.remaining(), options); });
   if (!checked) return tl::unexpected<Refusal>(checked.error());
   return request;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "ipc/protocol.hpp"
 #include "run/refusal.hpp"
 
 namespace gallocy::run {
@@ -16,6 +17,10 @@ struct Options {
   bool statistics_line = false;
   std::string statistics_file;  // empty: none
   bool verbose = false;
+  bool every_rank_runs_main = false;
+  ipc::Placement placement = ipc::Placement::spread;
+  bool tagged = false;                     // each line of output begins with its rank
+  std::vector<std::string> exported;       // NAME=value, for the ranks
   std::vector<std::string> command;  // program and its arguments; not empty
 
   bool wants_statistics() const { return statistics_line || !statistics_file.empty(); }

@@ -21,24 +21,30 @@ std::string build_id_text(const ipc::RankAttached& rank) {
 
 }  // namespace
 
-Try<Child> start_rank(const Program& program, const std::vector<std::string>& command,
-                      unsigned number, const std::optional<Invitation>& invitation,
-                      const sigset_t& signal_mask) {
+Try<Child> start_rank(const Program& program, const Options& options, const RankPlan& plan) {
   // The terminal is one rank's; the others would take lines away from it.
-  const UniqueFd no_input{number == 0 ? -1 : ::open("/dev/null", O_RDONLY | O_CLOEXEC)};
-  ChildPlan plan;
-  plan.path = program.path;
-  plan.arguments = command;
-  plan.environment = current_environment();
-  plan.input_fd = no_input.get();
-  plan.signal_mask = signal_mask;
-  if (invitation) {
-    plan.fixed_addresses = true;
-    set_variable(plan.environment, "GALLOCY_SOCKET", invitation->socket_path);
-    set_variable(plan.environment, "GALLOCY_JOB", fmt::format("{:016x}", invitation->job));
-    set_variable(plan.environment, "GALLOCY_RANK", std::to_string(number));
+  const UniqueFd no_input{plan.number == 0 ? -1 : ::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  ChildPlan child;
+  child.path = program.path;
+  child.arguments = options.command;
+  child.environment = current_environment();
+  child.input_fd = no_input.get();
+  if (!plan.outputs.empty()) {
+    child.output_fd = plan.outputs[0].get();
+    child.error_fd = plan.outputs[1].get();
   }
-  return Child::start(plan);
+  child.signal_mask = plan.signal_mask;
+  for (const auto& entry : options.exported) {
+    const auto equals = entry.find('=');
+    set_variable(child.environment, entry.substr(0, equals), entry.substr(equals + 1));
+  }
+  if (plan.invitation) {
+    child.fixed_addresses = true;
+    set_variable(child.environment, "GALLOCY_SOCKET", plan.invitation->socket_path);
+    set_variable(child.environment, "GALLOCY_JOB", fmt::format("{:016x}", plan.invitation->job));
+    set_variable(child.environment, "GALLOCY_RANK", std::to_string(plan.number));
+  }
+  return Child::start(child);
 }
 
 std::string difference(const ipc::RankAttached& first, const ipc::RankAttached& other) {

@@ -8,6 +8,7 @@
 
 #include "ipc/protocol.hpp"
 #include "run/child.hpp"
+#include "run/options.hpp"
 #include "run/program.hpp"
 
 namespace gallocy::run {
@@ -25,9 +26,14 @@ struct Rank {
   std::optional<ipc::RankAttached> attached;
 };
 
-Try<Child> start_rank(const Program& program, const std::vector<std::string>& command,
-                      unsigned number, const std::optional<Invitation>& invitation,
-                      const sigset_t& signal_mask);
+struct RankPlan {
+  unsigned number;
+  std::optional<Invitation> invitation;
+  std::vector<UniqueFd> outputs;  // standard output and error; empty: gallocy-run's own
+  sigset_t signal_mask;
+};
+
+Try<Child> start_rank(const Program& program, const Options& options, const RankPlan& plan);
 
 // Empty, or why the two can't share memory: function pointers would mean different things.
 std::string difference(const ipc::RankAttached& first, const ipc::RankAttached& other);

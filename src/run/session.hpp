@@ -29,6 +29,7 @@ class Session {
   Status receive(ipc::AnyMessage& message) { return ipc::receive_any(fd(), message, {}, 0); }
 
   std::optional<unsigned> node;                  // private daemons: known, others: NodeInfo came
+  unsigned cpu_count = 0;                        // 0: NodeInfo has not come
   bool ready = false;                            // JobReady came
   bool failed = false;                           // JobFailed came: an end of file is no news
   std::optional<ipc::JobStatistics> statistics;  // came

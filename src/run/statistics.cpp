@@ -44,21 +44,23 @@ std::string faults_json(const RankFigures& rank) {
 
 }  // namespace
 
-std::vector<RankFigures> collect(const std::vector<const ipc::JobStatistics*>& daemons) {
-  std::vector<RankFigures> ranks;
+Figures collect(const std::vector<const ipc::JobStatistics*>& daemons) {
+  Figures figures;
+  auto& ranks = figures.ranks;
   for (const ipc::JobStatistics* daemon : daemons) {
     const unsigned count = std::min(daemon->rank_count, ipc::max_rank_count);
+    figures.latency_us.merge(daemon->latency_us);
     for (unsigned i = 0; i < count; ++i) {
-      RankFigures figures{daemon->ranks[i]};
-      if (i == 0) figures.peer_bytes_in = daemon->peer_bytes_in;
-      if (i == 0) figures.peer_bytes_out = daemon->peer_bytes_out;
-      ranks.push_back(figures);
+      RankFigures& rank = ranks.emplace_back(RankFigures{daemon->ranks[i]});
+      if (i > 0) continue;
+      rank.peer_bytes_in = daemon->peer_bytes_in;
+      rank.peer_bytes_out = daemon->peer_bytes_out;
     }
   }
   std::sort(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {
     return a.counted.rank < b.counted.rank;
   });
-  return ranks;
+  return figures;
 }
 
 std::string grouped(std::uint64_t number) {
@@ -71,7 +73,8 @@ std::string grouped(std::uint64_t number) {
   return text;
 }
 
-std::string line_of(const std::vector<RankFigures>& ranks) {
+std::string line_of(const Figures& figures) {
+  const auto& ranks = figures.ranks;
   std::uint64_t all = 0, bytes_in = 0, bytes_out = 0;
   std::string kinds, threads;
   for (const auto& name : fault_names) {
@@ -86,19 +89,23 @@ std::string line_of(const std::vector<RankFigures>& ranks) {
     threads += fmt::format("{}{} on node {}", threads.empty() ? "" : ", ",
                            grouped(rank.counted.threads_run), rank.counted.node);
   }
-  return fmt::format("{} faults ({}); peer bytes {} in, {} out; threads {}", grouped(all), kinds,
+  return fmt::format("{} faults ({}), p50 {} us, p99 {} us; peer bytes {} in, {} out; threads {}",
+                     grouped(all), kinds, grouped(figures.latency_us.percentile(50)),
+                     grouped(figures.latency_us.percentile(99)),
                      grouped(bytes_in), grouped(bytes_out), threads.empty() ? "none" : threads);
 }
 
-std::string json_of(const std::vector<RankFigures>& ranks) {
+std::string json_of(const Figures& figures) {
   std::string text;
-  for (const auto& rank : ranks)
+  for (const auto& rank : figures.ranks)
     text += fmt::format(
         "{}  {{\"rank\": {}, \"node\": {}, \"threads_run\": {},\n   \"faults\": {{{}}},\n"
         "   \"peer_bytes_in\": {}, \"peer_bytes_out\": {}}}",
         text.empty() ? "" : ",\n", rank.counted.rank, rank.counted.node,
         rank.counted.threads_run, faults_json(rank), rank.peer_bytes_in, rank.peer_bytes_out);
-  return fmt::format("{{\"ranks\": [\n{}\n]}}\n", text);
+  return fmt::format(
+      "{{\"ranks\": [\n{}\n],\n\"fault_latency_us\": {{\"p50\": {}, \"p99\": {}}}}}\n", text,
+      figures.latency_us.percentile(50), figures.latency_us.percentile(99));
 }
 
 Try<void> write_file(const std::string& path, const std::string& text) {

@@ -81,6 +81,15 @@ struct JobOpen {
   uid @1 :UInt32;               # owner: only its processes may attach
   regionSizeBytes @2 :UInt64;   # a multiple of 2 MiB, not 0
   rankNodes @3 :List(UInt8);    # node of each rank, 1 .. 64 ranks
+  rankCpus @4 :List(UInt16);    # CPUs of that node, as many as ranks
+  placement @5 :Placement;
+  everyRankRunsMain @6 :Bool;   # main() goes on in each rank, not only in rank 0
+
+  enum Placement {              # of threads that a program creates without naming a node
+    spread @0;                  # on the node with the fewest live threads of this creator
+    pack @1;                    # as many as CPUs on the creator's node, then on the next
+    roundRobin @2;              # in turn
+  }
 }
 
 struct JobReady {

@@ -47,6 +47,10 @@ void put(Root::Builder to, const JobOpen& from) {
   auto nodes = open.initRankNodes(static_cast<unsigned>(from.rank_nodes.size()));
   for (unsigned rank = 0; rank < nodes.size(); ++rank)
     nodes.set(rank, raw(from.rank_nodes[rank]));
+  auto cpus = open.initRankCpus(static_cast<unsigned>(from.rank_cpus.size()));
+  for (unsigned rank = 0; rank < cpus.size(); ++rank) cpus.set(rank, from.rank_cpus[rank]);
+  open.setPlacement(static_cast<link::JobOpen::Placement>(from.placement));
+  open.setEveryRankRunsMain(from.every_rank_runs_main);
 }
 
 void put(Root::Builder to, const JobReady& from) { to.initJobReady().setJob(raw(from.job)); }
@@ -107,15 +111,24 @@ LinkMessage take(link::HelloReply::Reader from, Ranges& ranges) {
 }
 
 LinkMessage take(link::JobOpen::Reader from, Ranges& ranges) {
-  JobOpen open{JobId{from.getJob()}, from.getUid(), from.getRegionSizeBytes(), {}};
+  JobOpen open;
+  open.job = JobId{from.getJob()};
+  open.uid = from.getUid();
+  open.region_size_bytes = from.getRegionSizeBytes();
   if (open.region_size_bytes == 0 || open.region_size_bytes % chunk_bytes != 0)
     ranges.violate("size of the region");
+  if (from.getPlacement() > link::JobOpen::Placement::ROUND_ROBIN)
+    ranges.violate("placement of threads");
+  open.placement = static_cast<Placement>(from.getPlacement());
+  open.every_rank_runs_main = from.getEveryRankRunsMain();
   const auto nodes = from.getRankNodes();
-  if (nodes.size() == 0 || nodes.size() > max_rank_nodes) {
+  const auto cpus = from.getRankCpus();
+  if (nodes.size() == 0 || nodes.size() > max_rank_nodes || cpus.size() != nodes.size()) {
     ranges.violate("number of ranks");
     return open;
   }
   for (const std::uint8_t node : nodes) open.rank_nodes.push_back(ranges.node(node));
+  for (const std::uint16_t count : cpus) open.rank_cpus.push_back(count);
   return open;
 }
 

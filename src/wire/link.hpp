@@ -43,11 +43,16 @@ struct HelloReply {
   Sentence sentence;
 };
 
+enum class Placement : std::uint8_t { spread, pack, round_robin };
+
 struct JobOpen {
   JobId job{};
   uid_t uid = 0;
   std::uint64_t region_size_bytes = 0;
   std::vector<NodeId> rank_nodes;
+  std::vector<std::uint16_t> rank_cpus;  // as many
+  Placement placement = Placement::spread;
+  bool every_rank_runs_main = false;
 };
 
 struct JobReady {

@@ -25,6 +25,10 @@ RANK_ATTACHED, RANK_GONE, JOB_FAILED = 32, 33, 34
 NODE_QUERY, NODE_INFO = 48, 49
 
 
+# 99 faults of 5 us and one of 10 us.
+LATENCIES = struct.pack("<240Q", *[{5: 99, 10: 1}.get(bucket, 0) for bucket in range(240)])
+
+
 def message(kind, body):
     return struct.pack("<IHHII", MAGIC, 1, kind, 16 + len(body), 0) + body
 
@@ -96,7 +100,7 @@ class Fake:
 
     def answer(self, sock, kind, body):
         if kind == NODE_QUERY:
-            sock.send(message(NODE_INFO, struct.pack("<II", self.node, 0)))
+            sock.send(message(NODE_INFO, struct.pack("<II", self.node, 2)))
         elif kind in (JOB_CREATE, JOB_WATCH):
             self.launcher, (self.job,) = sock, struct.unpack_from("<Q", body)
             self.answer_job()
@@ -147,7 +151,7 @@ class Fake:
     def send_statistics(self):
         rank = struct.pack("<IIQ6Q", self.node, self.node, 2, 1000, 20, 3, 4, 5, 0)
         self.launcher.send(message(STATISTICS, struct.pack(
-            "<QIIQQ", self.job, self.node, 1, 4096, 8192) + rank.ljust(64 * 64, b"\0")))
+            "<QIIQQ", self.job, self.node, 1, 4096, 8192) + rank.ljust(64 * 64, b"\0") + LATENCIES))
 
 
 fake = Fake(sys.argv[1:])

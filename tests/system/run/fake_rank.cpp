@@ -1,6 +1,7 @@
 // A rank as the launcher sees it, without memory or userfaultfd: it checks in with
 // fake_gallocyd, and then does as told. Linked with libgallocy, or it would run once.
 //   fake_rank [RANK:DEED...]
+//   late=N             exits a second after the start
 //   exit=N, signal=N   after the start        early=N  exit before checking in
 //   absent             never checks in        hang     ignores SIGTERM and the end
 #include <poll.h>
@@ -62,6 +63,11 @@ int main(int argc, char** argv) {
   std::fflush(stdout);
   if (const int number = deed(argc, argv, "signal"); number >= 0) ::raise(number);
   if (const int status = deed(argc, argv, "exit"); status >= 0) return status;
+  if (const int status = deed(argc, argv, "late"); status >= 0) {
+    ::sleep(1);
+    std::printf("rank %s is late\n", rank_text().c_str());
+    return status;
+  }
   if (deed(argc, argv, "hang") >= 0)
     for (;;) ::pause();
   return await_ready(socket->get());

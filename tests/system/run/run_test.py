@@ -28,7 +28,8 @@ def expect_end(result, status, sentence):
 def usage():
     for arguments in (["-n", "0", "true"], ["-n", "65", "true"], ["-n", "x", "true"], [],
                       ["--bogus", "true"], ["-n", "2"], ["--", "-x"], ["--stat=x", "true"],
-                      ["--timeout", "-1", "true"], ["--daemon", "a,b", "-n", "1", "true"]):
+                      ["--timeout", "-1", "true"], ["--placement", "heap", "true"],
+                      ["-x", "=1", "true"], ["-x", "NOT_SET_HERE", "true"], ["-x"], ["--daemon", "a,b", "-n", "1", "true"]):
         result = run(*arguments)
         expect_status(result, 64)
         expect(len(result.err.splitlines()) == 1 and result.err.startswith("gallocy-run: "),
@@ -71,6 +72,7 @@ def job_runs():
     expect(sorted(result.out.split("\n")[:3]) == [f"rank {i} runs" for i in range(3)], result)
     ranks = result.stat["ranks"]
     expect([rank["rank"] for rank in ranks] == [0, 1, 2], result.stat)
+    expect(result.stat["fault_latency_us"] == {"p50": 5, "p99": 5}, result.stat)
     expect(ranks[2] == {"rank": 2, "node": 2, "threads_run": 2,
                         "faults": {"local": 1000, "first_touch": 20, "remote_read": 3,
                                    "remote_write": 4, "upgrade": 5, "poisoned": 0},
@@ -80,11 +82,49 @@ def job_runs():
 def statistics_line():
     result = fake("-n", "2", "--stat", ranks=["0:exit=0"])
     expect_end(result, 0, "gallocy-run: 2 ranks ended, exit 0; 2,064 faults (2,000 local, 40 first "
-                          "touch, 6 remote read, 8 remote write, 10 upgrade, 0 poisoned); peer "
-                          "bytes 8,192 in, 16,384 out; threads 2 on node 0, 2 on node 1")
+                          "touch, 6 remote read, 8 remote write, 10 upgrade, 0 poisoned), p50 "
+                          "5 us, p99 5 us; peer bytes 8,192 in, 16,384 out; threads 2 on node 0, 2 on node 1")
     result = fake("-n", "2", "--stat", ranks=["0:exit=0"], daemons="1:silent")
     expect_status(result, 0)
     expect("node 1 gave no statistics" in result.err, result)
+
+
+def every_rank_runs_main():
+    """--spmd: the job lasts until all have ended, and the first that fails ends it."""
+    result = fake("-n", "3", "--spmd", ranks=["0:exit=0", "1:late=0", "2:exit=0"])
+    expect_status(result, 0)
+    expect("rank 1 is late" in result.out, result)
+    result = fake("-n", "3", "--spmd", ranks=["2:exit=7", "1:hang"])
+    expect_end(result, 7, "gallocy-run: rank 2 on node 2 exited with status 7; the job ends")
+    expect_status(fake("-n", "2", "--spmd", ranks=["0:exit=7"]), 7)
+    expect_end(fake("-n", "2", "--spmd", ranks=["0:exit=0", "1:signal=11"]), 128 + 11,
+               "rank 1 on node 1 was killed by signal 11 (SIGSEGV); the job ends")
+    # Ranks that print their usage and leave before the start.
+    expect_status(fake("-n", "2", "--spmd", ranks=["0:early=3", "1:early=3"]), 3)
+
+
+def lines_are_tagged():
+    result = fake("-n", "3", "--tag", ranks=["0:exit=0"])
+    expect_status(result, 0)
+    expect(sorted(result.out.splitlines()) == [f"[{i}] rank {i} runs" for i in range(3)], result)
+    # The end of an output without a newline, long lines, and both streams.
+    script = "printf 'x%.0s' $(seq 70000); echo; echo to stderr >&2; printf end"
+    result = run("--tag", "sh", "-c", script)
+    expect_status(result, 0)
+    lines = result.out.splitlines()
+    expect([len(line) for line in lines] == [65536 + 4, 70000 - 65536 + 4, 7], lines)
+    expect(lines[2] == "[0] end" and "[0] to stderr\n" in result.err, result)
+    # A grandchild that keeps the pipe does not keep gallocy-run.
+    result = run("--tag", "sh", "-c", "sleep 8 & echo done", left_wait_s=20)
+    expect_status(result, 0)
+    expect(result.out == "[0] done\n", result)
+
+
+def variables_are_passed_on():
+    result = run("-x", "GIVEN=a=b", "-x", "PASSED", "-x", "EMPTY=", "sh", "-c",
+                 "echo $GIVEN.$PASSED.${EMPTY-unset}", env={"PASSED": "on"})
+    expect_status(result, 0)
+    expect(result.out == "a=b.on.\n", result)
 
 
 def daemon_does_not_start():
@@ -222,6 +262,7 @@ def running_daemons():
 
 
 main(usage, help_and_version, not_found_and_not_executable, not_linked_runs_once, job_runs,
+     every_rank_runs_main, lines_are_tagged, variables_are_passed_on,
      statistics_line, daemon_does_not_start, daemon_is_mute, daemon_does_not_answer,
      daemon_refuses, daemon_dies, daemon_is_deaf, log_is_shown, other_executables,
      rank_does_not_check_in, rank_crashes, rank_leaves, rank_hangs_at_the_end, timeout,

@@ -18,6 +18,18 @@ Hello a_hello() {
           ConnectionKind::job_control, JobId{77}, 9};
 }
 
+JobOpen an_open(std::uint64_t region_size_bytes, const std::vector<NodeId>& nodes) {
+  JobOpen open;
+  open.job = JobId{1};
+  open.uid = 0xfffffffe;
+  open.region_size_bytes = region_size_bytes;
+  open.rank_nodes = nodes;
+  for (const NodeId node : nodes) open.rank_cpus.push_back(raw(node) + 1);
+  open.placement = Placement::round_robin;
+  open.every_rank_runs_main = true;
+  return open;
+}
+
 std::vector<LinkMessage> every_message() {
   std::vector<NodeId> nodes;
   for (unsigned rank = 0; rank < max_rank_nodes; ++rank)
@@ -28,8 +40,7 @@ std::vector<LinkMessage> every_message() {
   return {a_hello(), plain,
           HelloReply{link_version, 1, Epoch{2}, NodeId{5}, Incarnation{6}, 7, true, Sentence{}},
           HelloReply{link_version, 1, Epoch{2}, NodeId{5}, Incarnation{6}, 7, false, longest},
-          JobOpen{JobId{1}, 0xfffffffe, 64 * chunk_bytes, nodes},
-          JobOpen{JobId{1}, 0, chunk_bytes, {NodeId{2}}},
+          an_open(64 * chunk_bytes, nodes), an_open(chunk_bytes, {NodeId{2}}),
           JobReady{JobId{3}}, JobFailed{JobId{4}, longest}, JobEnd{JobId{5}, 255}};
 }
 
@@ -87,11 +98,17 @@ TEST_CASE("a wrong magic number is refused") {
 TEST_CASE("link numbers out of range are refused") {
   CHECK(refused_hello([](Hello& hello) { hello.node = NodeId{64}; }));
   CHECK(refused_hello([](Hello& hello) { hello.kind = ConnectionKind{2}; }));
-  CHECK(refused(JobOpen{JobId{1}, 0, chunk_bytes - 1, {NodeId{}}}));
-  CHECK(refused(JobOpen{JobId{1}, 0, 0, {NodeId{}}}));
-  CHECK(refused(JobOpen{JobId{1}, 0, chunk_bytes, {}}));
-  CHECK(refused(JobOpen{JobId{1}, 0, chunk_bytes, {NodeId{64}}}));
-  CHECK(refused(JobOpen{JobId{1}, 0, chunk_bytes, std::vector(65, NodeId{})}));
+  CHECK(refused(an_open(chunk_bytes - 1, {NodeId{}})));
+  CHECK(refused(an_open(0, {NodeId{}})));
+  CHECK(refused(an_open(chunk_bytes, {})));
+  CHECK(refused(an_open(chunk_bytes, {NodeId{64}})));
+  CHECK(refused(an_open(chunk_bytes, std::vector(65, NodeId{}))));
+  JobOpen open = an_open(chunk_bytes, {NodeId{}});
+  open.rank_cpus.clear();
+  CHECK(refused(open));
+  open = an_open(chunk_bytes, {NodeId{}});
+  open.placement = Placement{3};
+  CHECK(refused(open));
   CHECK(refused(JobEnd{JobId{1}, 256}));
   CHECK(refused(JobEnd{JobId{1}, -1}));
 }

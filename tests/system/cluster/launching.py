@@ -1,0 +1,45 @@
+"""What gallocy-run can be told about how a job runs, with real daemons.
+
+The environment names the programs: SPMD, PLACEMENT."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from harness import expect, expect_status, main, require_daemon, require_nodes, run  # noqa: E402
+
+
+def every_rank_runs_main():
+    require_daemon()
+    for nodes in (1, 2, 3):
+        result = run("-n", nodes, "--spmd", os.environ["SPMD"], stat=True)
+        expect_status(result, 0)
+        expect(result.out == "OK\n", "no OK:", result)
+        require_nodes(result, nodes)
+        latency = result.stat["fault_latency_us"]
+        expect(0 < latency["p50"] <= latency["p99"], result.stat)
+
+
+def placed(policy, nodes, count):
+    result = run("-n", nodes, f"--placement={policy}", os.environ["PLACEMENT"], count)
+    expect_status(result, 0)
+    return result.out.strip()
+
+
+def placement_of_threads():
+    require_daemon()
+    expect(placed("spread", 3, 7) == "1201201", "spread")
+    expect(placed("roundrobin", 3, 7) == "1201201", "round robin")
+    # main() has one CPU of node 0.
+    cpus = min(len(os.sched_getaffinity(0)), 8)
+    packed = "0" * (cpus - 1) + "1" * cpus
+    expect(placed("pack", 2, len(packed)) == packed, "pack")
+
+
+def tagged_output():
+    require_daemon()
+    result = run("-n", 2, "--tag", "--spmd", os.environ["SPMD"])
+    expect_status(result, 0)
+    expect(result.out == "[0] OK\n", result)
+
+
+main(every_rank_runs_main, placement_of_threads, tagged_output, side_by_side=1)
