@@ -3,6 +3,11 @@
 #include <cerrno>
 
 namespace gallocy::core {
+namespace {
+
+constexpr std::uint64_t result_of_the_dead = ~std::uint64_t{0};  // PTHREAD_CANCELED
+
+}  // namespace
 
 ThreadId Threads::attach(ClientId client, bool runs_main) {
   orders_.try_emplace(client);
@@ -16,12 +21,24 @@ ThreadId Threads::attach(ClientId client, bool runs_main) {
   return thread;
 }
 
-// Its threads stay unjoinable: when a rank dies, the job ends.
+// Its threads have ended with it, whatever they were at: who joins them must not wait for ever.
 void Threads::forget_client(ClientId client) {
   orders_.erase(client);
   last_thread_.forget_client(client);
-  std::erase_if(running_, [client](const auto& entry) { return entry.second.client == client; });
   std::erase_if(calls_, [client](const auto& entry) { return entry.second.tag.client == client; });
+  std::erase_if(starting_, [&](const auto& entry) {
+    const auto& [thread, starting] = entry;
+    if (starting.client != client) return false;
+    outbox_.send(starting.from, starting.transaction, ThreadStarted{thread, EAGAIN});
+    return true;
+  });
+  std::erase_if(running_, [&](const auto& entry) {
+    const auto& [thread, running] = entry;
+    if (running.client != client) return false;
+    outbox_.send(creator_of(thread), outbox_.new_transaction(),
+                 ThreadExited{thread, result_of_the_dead});
+    return true;
+  });
 }
 
 bool Threads::in_job(NodeId node) const {

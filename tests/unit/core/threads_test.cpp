@@ -66,6 +66,16 @@ TEST_CASE("to cancel a thread is an order to the rank that runs it") {
   CHECK(core.call(ThreadControl{ThreadId{77}, ThreadOperation::cancel}) == refused(ESRCH));
 }
 
+TEST_CASE("the threads of a rank that has gone have ended, and those about to start do not") {
+  Threaded core(0);
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}}).empty());
+  core.from(1, by(1, 5), ThreadStart{ThreadId{1ULL << 48 | 9}, 0x1000, 0});
+  const Lines lines = core.step(ClientGone{ClientId{0}});
+  CHECK(lines == Lines{"to 1: thread_started 0x1000000000009 status 11 {1,5}"});
+  CHECK(core.from(1, by(1, 6), ThreadJoin{main_thread, ThreadId{1ULL << 48 | 1}}) ==
+        Lines{"to 1: thread_joined status 0 result 0xffffffffffffffff {1,6}"});
+}
+
 TEST_CASE("thread ids that can't be are refused before they reach another node") {
   Threaded core(1);
   for (const ThreadId id : {ThreadId{0}, ThreadId{~0ULL}, ThreadId{63ULL << 48 | 1}}) {
