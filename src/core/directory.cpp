@@ -13,6 +13,10 @@ Access access_of(RequestKind kind) {
   return kind == RequestKind::read ? Access::read : Access::write;
 }
 
+std::uint64_t age_of(const DirectoryEntry& entry) {
+  return entry.started_us - std::min(entry.started_us, entry.current.since_us);
+}
+
 }  // namespace
 
 const DirectoryEntry* Directory::find(PageNo page) const {
@@ -24,7 +28,7 @@ bool Directory::on_request(NodeId from, Transaction transaction, const PageReque
                            TimeUs now_us) {
   DirectoryEntry& entry = entries_[request.page];
   const TimeUs since_us = now_us - std::min(now_us, request.age_us);
-  const QueuedRequest queued{from, transaction, request.kind, since_us};
+  const QueuedRequest queued{from, transaction, request.kind, since_us, now_us};
   if (!entry.busy) return start(request.page, entry, queued, now_us);
 
   // One request per page and node: the queue is bounded by the number of nodes.
@@ -77,46 +81,46 @@ bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& r
   entry.release_to = no_node;
   entry.asked = NodeSet{};
   entry.oldest_us = request.since_us;
-  const std::uint64_t age_us = now_us - std::min(now_us, request.since_us);
-  return access_of(request.kind) == Access::read ? start_read(page, entry, age_us)
-                                                 : start_write(page, entry, age_us);
+  entry.started_us = now_us;
+  return access_of(request.kind) == Access::read ? start_read(page, entry)
+                                                 : start_write(page, entry);
 }
 
-bool Directory::start_read(PageNo page, DirectoryEntry& entry, std::uint64_t age_us) {
+bool Directory::start_read(PageNo page, DirectoryEntry& entry) {
   const NodeId requester = entry.current.from;
   if (entry.state == DirectoryState::zero) {
     outbox_.send(requester, entry.current.transaction,
                  Grant{page, entry.version, Access::read, 0, true});
     return true;
   }
-  recall(page, entry, source_of(entry), Access::read, 0, age_us);
+  recall(page, entry, source_of(entry), Access::read, 0);
   return true;
 }
 
-bool Directory::start_write(PageNo page, DirectoryEntry& entry, std::uint64_t age_us) {
+bool Directory::start_write(PageNo page, DirectoryEntry& entry) {
   const NodeId requester = entry.current.from;
   if (entry.state == DirectoryState::exclusive) {
     entry.release_to = entry.owner();
-    recall(page, entry, entry.owner(), Access::write, 0, age_us);
+    recall(page, entry, entry.owner(), Access::write, 0);
     return true;
   }
   NodeSet sharers = entry.copyset.without(requester);
   const bool upgrade = entry.copyset.contains(requester);
   if (upgrade || entry.state == DirectoryState::zero) {
-    invalidate(page, entry, sharers, age_us);
+    invalidate(page, entry, sharers);
     outbox_.send(requester, entry.current.transaction,
                  Grant{page, next(entry.version), Access::write, sharers.count(), !upgrade});
     return true;
   }
   entry.release_to = source_of(entry);
   sharers.erase(entry.release_to);
-  invalidate(page, entry, sharers, age_us);
-  recall(page, entry, entry.release_to, Access::write, sharers.count(), age_us);
+  invalidate(page, entry, sharers);
+  recall(page, entry, entry.release_to, Access::write, sharers.count());
   return true;
 }
 
-void Directory::invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers,
-                           std::uint64_t age_us) {
+void Directory::invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers) {
+  const std::uint64_t age_us = age_of(entry);
   sharers.for_each([&](NodeId sharer) {
     entry.asked.insert(sharer);
     outbox_.send(sharer, entry.current.transaction,
@@ -125,11 +129,12 @@ void Directory::invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers,
 }
 
 void Directory::recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access access,
-                       std::uint32_t acks_expected, std::uint64_t age_us) {
+                       std::uint32_t acks_expected) {
   const Version version = access == Access::write ? next(entry.version) : entry.version;
   entry.asked.insert(holder);
   outbox_.send(holder, entry.current.transaction,
-               Recall{access, page, entry.current.from, version, acks_expected, age_us});
+               Recall{access, page, entry.current.from, version, acks_expected, age_of(entry),
+                      entry.started_us - entry.current.arrived_us});
 }
 
 NodeId Directory::source_of(const DirectoryEntry& entry) const {

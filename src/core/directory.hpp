@@ -22,7 +22,8 @@ struct QueuedRequest {
   NodeId from = no_node;
   Transaction transaction;
   RequestKind kind = RequestKind::read;
-  TimeUs since_us = 0;  // by this node's clock
+  TimeUs since_us = 0;    // by this node's clock
+  TimeUs arrived_us = 0;
 };
 
 struct DirectoryEntry {
@@ -31,6 +32,7 @@ struct DirectoryEntry {
   Version version{};
   NodeSet copyset;               // exclusive: the owner alone
   QueuedRequest current;         // valid while busy
+  TimeUs started_us = 0;         // when it became that
   NodeSet asked;                 // who was sent a recall or an invalidation for `current`
   TimeUs oldest_us = 0;          // of all that wait; what `asked` has been told
   NodeId release_to = no_node;   // who keeps the bytes in a slot until `current` is done
@@ -56,11 +58,11 @@ class Directory {
 
  private:
   bool start(PageNo page, DirectoryEntry& entry, const QueuedRequest& request, TimeUs now_us);
-  bool start_read(PageNo page, DirectoryEntry& entry, std::uint64_t age_us);
-  bool start_write(PageNo page, DirectoryEntry& entry, std::uint64_t age_us);
-  void invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers, std::uint64_t age_us);
+  bool start_read(PageNo page, DirectoryEntry& entry);
+  bool start_write(PageNo page, DirectoryEntry& entry);
+  void invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers);
   void recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access access,
-              std::uint32_t acks_expected, std::uint64_t age_us);
+              std::uint32_t acks_expected);
   void hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& older, TimeUs now_us);
   NodeId source_of(const DirectoryEntry& entry) const;
   void finish(PageNo page, DirectoryEntry& entry);

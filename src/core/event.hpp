@@ -78,6 +78,7 @@ struct ClientCall {
                ThreadStarted, ThreadExited, BlockFreed, TakeFreedCall, ThreadControl,
                ThreadCancelledCall, RootRequest>
       call;
+  std::uint32_t thread = 0;  // kernel thread id of who calls; as in Fault
 };
 
 // The job is over: every agent is told to leave with `status`.

@@ -5,6 +5,14 @@
 #include "base/check.hpp"
 
 namespace gallocy::core {
+namespace {
+
+// For how long somebody else's use of the page, and not the road, made the requester wait.
+std::uint64_t delay_of(const Demand& demand, TimeUs now_us) {
+  return demand.queued_us + now_us - demand.arrived_us;
+}
+
+}  // namespace
 
 Holder::Holder(const Config& config, PageTable& table, Requester& requester, Outbox& outbox)
     : config_(config), table_(table), requester_(requester), outbox_(outbox),
@@ -17,7 +25,7 @@ bool Holder::on_recall(NodeId, Transaction transaction, const Recall& recall, Ti
   return add(recall.page,
              Demand{transaction, recall.requester, false, recall.access, recall.version,
                     recall.acks_expected, recall.requester,
-                    now_us - std::min(now_us, recall.age_us), now_us},
+                    now_us - std::min(now_us, recall.age_us), now_us, recall.delayed_us},
              now_us);
 }
 
@@ -85,8 +93,8 @@ void Holder::serve_or_wait(PageNo page, TimeUs now_us) {
   }
   demands_.erase(page);
   if (demand.invalidate) drop(page, demand);
-  else if (demand.access == Access::read) give_read_copy(page, demand);
-  else give_away(page, demand);
+  else if (demand.access == Access::read) give_read_copy(page, demand, now_us);
+  else give_away(page, demand, now_us);
 }
 
 void Holder::schedule(PageNo page, TimeUs at_us) {
@@ -95,18 +103,19 @@ void Holder::schedule(PageNo page, TimeUs at_us) {
   due_.emplace(at_us, page);
 }
 
-void Holder::give_read_copy(PageNo page, const Demand& demand) {
+void Holder::give_read_copy(PageNo page, const Demand& demand, TimeUs now_us) {
   PageEntry& entry = table_.at(page);
   if (entry.state == PageState::exclusive) {
     outbox_.act(Protect{page});
     entry.state = PageState::shared;
   }
   outbox_.send(demand.requester, demand.transaction,
-               PageData{page, demand.version, Access::read, demand.acks_expected},
+               PageData{page, demand.version, Access::read, demand.acks_expected,
+                        delay_of(demand, now_us)},
                Payload{PayloadKind::frame, no_slot});
 }
 
-void Holder::give_away(PageNo page, const Demand& demand) {
+void Holder::give_away(PageNo page, const Demand& demand, TimeUs now_us) {
   PageEntry& entry = table_.at(page);
   const std::uint16_t slot = free_slots_.back();
   free_slots_.pop_back();
@@ -121,7 +130,8 @@ void Holder::give_away(PageNo page, const Demand& demand) {
   outbox_.act(Drop{page});
   left_.push_back(page);
   outbox_.send(demand.requester, demand.transaction,
-               PageData{page, demand.version, Access::write, demand.acks_expected},
+               PageData{page, demand.version, Access::write, demand.acks_expected,
+                        delay_of(demand, now_us)},
                Payload{PayloadKind::slot, slot});
 }
 

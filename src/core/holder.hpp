@@ -30,6 +30,7 @@ struct Demand {
   NodeId rival = no_node;  // whose access is the oldest that waits, at first the requester's
   TimeUs since_us = 0;     // of that access, by this clock
   TimeUs arrived_us = 0;
+  std::uint64_t queued_us = 0;  // before, at the home
 };
 
 class Holder {
@@ -60,8 +61,8 @@ class Holder {
   void serve_or_wait(PageNo page, TimeUs now_us);
   TimeUs ready_at(PageNo page, const Demand& demand, TimeUs now_us) const;
   void schedule(PageNo page, TimeUs at_us);
-  void give_read_copy(PageNo page, const Demand& demand);
-  void give_away(PageNo page, const Demand& demand);
+  void give_read_copy(PageNo page, const Demand& demand, TimeUs now_us);
+  void give_away(PageNo page, const Demand& demand, TimeUs now_us);
   void drop(PageNo page, const Demand& demand);
 
   const Config& config_;

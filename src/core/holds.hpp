@@ -65,7 +65,13 @@ class Holds {
     for (unsigned i = 0; i < found->second.count; ++i) visit(found->second.recent[i].page);
   }
 
-  void on_fetched(std::uint64_t fetch_us);  // a remote page took that long
+  // The thread has come to ask for something else than a page: its accesses so far are over, and
+  // what it had to hold for them is forgotten.
+  void on_progress(FaultingThread who) { threads_.erase(who); }
+
+  // A remote page was that long on the road. Not for how long others kept it: holds would then
+  // be made longer by holds, without end.
+  void on_fetched(std::uint64_t fetch_us);
   void forget_client(ClientId client);
 
  private:

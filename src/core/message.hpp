@@ -37,6 +37,7 @@ struct Recall {
   Version version{};  // that the requester will hold
   std::uint32_t acks_expected = 0;
   std::uint64_t age_us = 0;
+  std::uint64_t delayed_us = 0;  // in the home's queue
 };
 
 // home -> sharer: drop the copy and acknowledge to `requester`.
@@ -67,6 +68,7 @@ struct PageData {
   Version version{};
   Access access = Access::read;
   std::uint32_t acks_expected = 0;
+  std::uint64_t delayed_us = 0;  // in the home's queue, and by the holder
 };
 
 // home -> requester: permission without bytes. `zero`: the page is all zeros; otherwise the

@@ -85,6 +85,7 @@ void Node::on(TimeUs, const ClientGone& gone) {
 }
 
 void Node::on(TimeUs now_us, const ClientCall& made) {
+  holds_.on_progress({made.tag.client, made.thread});
   std::visit([&](const auto& what) { call(made.tag, what, now_us); }, made.call);
 }
 

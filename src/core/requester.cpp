@@ -119,6 +119,7 @@ bool Requester::on_data(NodeId, Transaction transaction, const PageData& data, T
   pending->access = data.access;
   pending->version = data.version;
   pending->acks_expected = data.acks_expected;
+  pending->fetch_us = now_us - std::min(now_us, pending->asked_us + data.delayed_us);
   pending->source = Source::message;
   entry.state = PageState::installing;
   entry.version = data.version;
@@ -164,7 +165,7 @@ void Requester::complete_if_ready(PageNo page, TimeUs now_us) {
   const auto found = pending_.find(page);
   const Pending& pending = found->second;
   if (!pending.permitted || pending.acks_from.count() < pending.acks_expected) return;
-  if (pending.remote) holds_.on_fetched(now_us - std::min(now_us, pending.asked_us));
+  if (pending.remote) holds_.on_fetched(pending.fetch_us);
   install(page, pending);
 
   Granted granted{page, pending.access == Access::write ? PageState::exclusive : PageState::shared,

@@ -40,6 +40,7 @@ struct Pending {
   NodeSet acks_from;
   TimeUs since_us = 0;  // of the oldest access that waits
   TimeUs asked_us = 0;
+  std::uint64_t fetch_us = 0;  // of it, what the road took
   std::vector<Waiter> waiters;
 };
 

@@ -119,6 +119,7 @@ void Reactor::on_request(ClientSession& client, const ipc::Request& request) {
   }
   core::ClientCall call;
   call.tag = {client.id(), ticket.slot, ticket.sequence};
+  call.thread = request.thread;
   if (!call_of(request, call.call)) {
     client.ring()->answer(ticket, EINVAL);
     return;

@@ -20,6 +20,7 @@ bool DaemonRing::copy_out(unsigned index, Request& request) {
   if (state.under_way || sequence == state.sequence) return false;
   request.ticket = {index, sequence};
   __atomic_load(&slot.operation, &request.operation, __ATOMIC_RELAXED);
+  request.thread = __atomic_load_n(&slot.thread, __ATOMIC_RELAXED);
   for (unsigned i = 0; i < argument_count; ++i)
     request.arguments[i] = __atomic_load_n(&slot.arguments[i], __ATOMIC_RELAXED);
   state = {sequence, true};

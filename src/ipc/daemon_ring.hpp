@@ -20,6 +20,7 @@ struct Ticket {
 struct Request {
   Ticket ticket;
   Operation operation{};  // any number: the client's word
+  std::uint32_t thread = 0;  // kernel thread id, says the client
   std::uint64_t arguments[argument_count] = {};
 };
 

@@ -243,7 +243,7 @@ inline constexpr unsigned argument_count = 5;
 inline constexpr unsigned value_count = 4;
 
 // Protocol of a slot, owned by one client thread while its request is under way:
-//   client: operation, arguments; then ++sequence (release); sets its bit in Ring::ready;
+//   client: operation, arguments, its kernel thread id; then ++sequence (release); sets its bit in Ring::ready;
 //           full fence; if daemon_sleeps, writes 1 to the doorbell; waits (futex) until
 //           replied == sequence.
 //   daemon: takes the bits, copies the slot, acts; later status, values; then
@@ -252,6 +252,8 @@ struct alignas(128) Slot {
   std::atomic<std::uint32_t> sequence;
   Operation operation;
   std::uint64_t arguments[argument_count];
+  std::uint32_t thread;  // as the kernel's page faults name it
+  std::uint32_t reserved;
   std::atomic<std::uint32_t> replied;
   std::int32_t status;
   std::uint64_t values[value_count];

@@ -31,6 +31,7 @@ void put(Root::Builder to, const core::Recall& from) {
   recall.setVersion(raw(from.version));
   recall.setAcksExpected(from.acks_expected);
   recall.setAgeUs(from.age_us);
+  recall.setDelayedUs(from.delayed_us);
 }
 
 void put(Root::Builder to, const core::Invalidate& from) {
@@ -57,6 +58,7 @@ void put(Root::Builder to, const core::PageData& from) {
   data.setVersion(raw(from.version));
   data.setAccess(access_of(from.access));
   data.setAcksExpected(from.acks_expected);
+  data.setDelayedUs(from.delayed_us);
 }
 
 void put(Root::Builder to, const core::Grant& from) {
@@ -191,7 +193,8 @@ core::PageRequest take(peer::PageRequest::Reader from, Ranges& ranges) {
 core::Recall take(peer::Recall::Reader from, Ranges& ranges) {
   return {access(from.getAccess(), ranges),   ranges.page(from.getPage()),
           ranges.node(from.getRequester()),   Version{from.getVersion()},
-          ranges.acks(from.getAcksExpected()), ranges.age_us(from.getAgeUs())};
+          ranges.acks(from.getAcksExpected()), ranges.age_us(from.getAgeUs()),
+          ranges.age_us(from.getDelayedUs())};
 }
 
 core::Invalidate take(peer::Invalidate::Reader from, Ranges& ranges) {
@@ -206,7 +209,8 @@ core::Hasten take(peer::Hasten::Reader from, Ranges& ranges) {
 
 core::PageData take(peer::PageData::Reader from, Ranges& ranges) {
   return {ranges.page(from.getPage()), Version{from.getVersion()},
-          access(from.getAccess(), ranges), ranges.acks(from.getAcksExpected())};
+          access(from.getAccess(), ranges), ranges.acks(from.getAcksExpected()),
+          ranges.age_us(from.getDelayedUs())};
 }
 
 core::Grant take(peer::Grant::Reader from, Ranges& ranges) {

@@ -149,6 +149,7 @@ struct Recall {
   version @3 :UInt32;       # that the requester will hold
   acksExpected @4 :UInt32;  # copied into pageData
   ageUs @5 :UInt64;
+  delayedUs @6 :UInt64;     # how long the request was queued at the home
 }
 
 struct Invalidate {
@@ -181,6 +182,8 @@ struct PageData {
   version @1 :UInt32;
   access @2 :Access;
   acksExpected @3 :UInt32;
+  delayedUs @4 :UInt64;     # of the recall, and how long the holder kept the page after it: what is
+                            # left of the requester's wait is the road's share
 }
 
 struct Grant {

@@ -24,6 +24,19 @@ TEST_CASE("losing a page again doubles the hold, a new page resets it") {
   CHECK(holds.hold_us(who) == 100);
 }
 
+TEST_CASE("a thread that asks for something has used its pages") {
+  const Config config;
+  Holds holds(config);
+  for (TimeUs now_us = 10; now_us < 60; now_us += 10)
+    holds.on_miss(who, PageNo{1}, Access::write, now_us);
+  CHECK(holds.hold_us(who) > 100);
+  CHECK(holds.recently_granted(who, PageNo{1}));
+  holds.on_progress(who);
+  CHECK(!holds.recently_granted(who, PageNo{1}));
+  CHECK(holds.on_miss(who, PageNo{1}, Access::write, 70) == 70);
+  CHECK(holds.hold_us(who) == 100);
+}
+
 TEST_CASE("an access that loses one page while it waits for another keeps its age") {
   const Config config;
   Holds holds(config);

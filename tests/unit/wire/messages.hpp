@@ -12,12 +12,12 @@ inline std::vector<core::Body> every_body() {
   const PageNo page{0x1ff'ffff'ffff};
   const ThreadId thread{(std::uint64_t{63} << 48) | 7};
   std::vector<Body> bodies{
-      Recall{Access::write, page, NodeId{63}, Version{0xffffffff}, 63, 12345},
+      Recall{Access::write, page, NodeId{63}, Version{0xffffffff}, 63, 12345, 678},
       Recall{Access::read, PageNo{}, NodeId{}, Version{}, 0, 0},
       Invalidate{page, NodeId{5}, 99},
       Hasten{page, NodeId{5}, 98},
       InvalidateAck{page},
-      PageData{page, Version{7}, Access::write, 3},
+      PageData{page, Version{7}, Access::write, 3, 999},
       Grant{page, Version{8}, Access::read, 2, true},
       Grant{page, Version{8}, Access::write, 0, false},
       Done{page},
