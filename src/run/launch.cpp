@@ -249,6 +249,7 @@ bool Launch::all_ranks_ended() {
 }
 
 void Launch::send_to_ranks(int signal) {
+  signalled_ = true;
   for (auto& rank : ranks_) rank.child.send(signal);
 }
 

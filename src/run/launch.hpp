@@ -62,7 +62,8 @@ class Launch {
   void on_refused(Session& session, const ipc::Refused& refused);
   void on_rank_attached(Session& session, const ipc::RankAttached& attached);
   void on_rank_end(Rank& rank);
-  void on_main_end(const Rank& rank, const std::string& who);
+  std::string name_of(const Rank& rank) const;
+  void blame_crash(const Rank& rank);
   void blame(Blame blame, int status, std::string sentence);
   bool refuse_job(const Refusal& refusal);
   // Nothing, if the wait ended because of a verdict.
@@ -96,6 +97,7 @@ class Launch {
   bool created_ = false;  // the daemons know the job
   bool started_ = false;  // every rank has checked in
   bool ending_ = false;   // nobody is to blame for leaving any more
+  bool signalled_ = false;  // ranks have been sent a signal
   Verdict verdict_;
 };
 

@@ -67,7 +67,13 @@ void Launch::end_ranks() {
   const Condition all_ended = [&] { return all_ranks_ended(); };
   // Ranks that have checked in leave by themselves; the others know of no end.
   if (verdict_ || !started_) send_to_ranks(SIGTERM);
-  if (!poll_until(in_ms(rank_end_limit_ms), all_ended)) {
+  const bool left = poll_until(in_ms(rank_end_limit_ms), all_ended);
+  // The threads of a rank that crashes end with it, so that main() may return for that very
+  // reason, and be seen first.
+  for (const auto& rank : ranks_)
+    if (!signalled_ && rank.child.ended() && WIFSIGNALED(rank.child.wait_status()))
+      blame_crash(rank);
+  if (!left) {
     send_to_ranks(SIGKILL);
     if (!poll_until(in_ms(kill_limit_ms), all_ended))
       messages_.say("a rank can't be killed; it is left behind");

@@ -130,29 +130,33 @@ void Launch::on_rank_attached(Session& session, const ipc::RankAttached& attache
 void Launch::on_rank_end(Rank& rank) {
   if (!rank.child.try_reap()) return;
   watch_.remove(rank.child.pidfd());
+  if (ending_) return;
   const int wait_status = rank.child.wait_status();
-  const std::string who = sessions_.empty()
-                              ? options_.command.front()
-                              : fmt::format("rank {} on node {}", rank.number, rank.node);
-  if (WIFSIGNALED(wait_status))
-    blame(WTERMSIG(wait_status) == SIGBUS ? Blame::rank_bus_error : Blame::rank_crashed,
-          shell_status(wait_status),
-          fmt::format("{} {}{}", who, describe_end(wait_status),
-                      sessions_.empty() ? "" : "; the job ends"));
-  else if (options_.every_rank_runs_main && started_)
-    on_main_end(rank, who);
-  else if (rank.number != 0)
-    blame(Blame::rank_left, exit_job_failed,
-          fmt::format("{} {}{}; the job ends", who, describe_end(wait_status),
-                      rank.attached ? "" : " before it called gallocy_init()"));
+  if (WIFSIGNALED(wait_status)) return blame_crash(rank);
+  if (!options_.every_rank_runs_main || !started_) {
+    if (rank.number != 0)
+      blame(Blame::rank_left, exit_job_failed,
+            fmt::format("{} {}{}; the job ends", name_of(rank), describe_end(wait_status),
+                        rank.attached ? "" : " before it called gallocy_init()"));
+    return;
+  }
+  // Others may wait for what a rank that has failed was to do; those of one that is done go on.
+  if (wait_status != 0)
+    blame(Blame::rank_left, shell_status(wait_status),
+          fmt::format("{} {}; the job ends", name_of(rank), describe_end(wait_status)));
 }
 
-// Others may wait for what a rank that has failed was to do; those of one that is done go on.
-void Launch::on_main_end(const Rank& rank, const std::string& who) {
+std::string Launch::name_of(const Rank& rank) const {
+  if (sessions_.empty()) return options_.command.front();
+  return fmt::format("rank {} on node {}", rank.number, rank.node);
+}
+
+void Launch::blame_crash(const Rank& rank) {
   const int wait_status = rank.child.wait_status();
-  if (wait_status == 0) return;
-  blame(Blame::rank_left, shell_status(wait_status),
-        fmt::format("{} {}; the job ends", who, describe_end(wait_status)));
+  verdict_.add(WTERMSIG(wait_status) == SIGBUS ? Blame::rank_bus_error : Blame::rank_crashed,
+               shell_status(wait_status),
+               fmt::format("{} {}{}", name_of(rank), describe_end(wait_status),
+                           sessions_.empty() ? "" : "; the job ends"));
 }
 
 }  // namespace gallocy::run
