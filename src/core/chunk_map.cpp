@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "base/check.hpp"
 
@@ -28,38 +29,75 @@ void ChunkMap::on_call(CallTag tag, const ChunksCall& call) {
     outbox_.act(Reply{tag, call.count == 0 ? EINVAL : ENOMEM, {}});
     return;
   }
-  if (Run* const run = pool_run(call.count)) {
-    hand_out(tag, *run, call.count);
-    return;
-  }
+  if (const auto run = pool_run(call.count); run != pool_.end())
+    return hand_out(tag, run, call.count);
   const Transaction transaction = outbox_.new_transaction();
   calls_.emplace(transaction.counter, Call{tag, call.count});
   outbox_.send(coordinator(), transaction,
                ChunkRequest{std::max(call.count, config_.chunk_batch)});
 }
 
-ChunkMap::Run* ChunkMap::pool_run(std::uint32_t count) {
-  const auto found =
-      std::ranges::find_if(pool_, [count](const Run& run) { return run.count >= count; });
-  return found == pool_.end() ? nullptr : &*found;
+ChunkMap::Pool::iterator ChunkMap::pool_run(std::uint32_t count) {
+  return std::ranges::find_if(pool_, [count](const auto& run) { return run.second >= count; });
 }
 
-void ChunkMap::hand_out(CallTag tag, Run& from, std::uint32_t count) {
-  for (std::uint32_t i = 0; i < count; ++i) clients_[ChunkNo{from.first + i}] = tag.client;
-  const std::uint64_t address = config_.region_address + from.first * chunk_bytes;
-  from.first += count;
-  from.count -= count;
-  std::erase_if(pool_, [](const Run& run) { return run.count == 0; });
-  outbox_.act(Reply{tag, 0, {address}});
+void ChunkMap::hand_out(CallTag tag, Pool::iterator run, std::uint32_t count) {
+  const auto [first, available] = *run;
+  pool_.erase(run);
+  if (available > count) pool_.emplace(first + count, available - count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    clients_[ChunkNo{first + i}] = tag.client;
+    loans_[ChunkNo{first + i}] = config_.self;
+  }
+  outbox_.act(Reply{tag, 0, {config_.region_address + first * chunk_bytes}});
 }
 
-void ChunkMap::add_to_pool(Run run) {
-  for (Run& old : pool_)
-    if (old.first + old.count == run.first) {
-      old.count += run.count;
+void ChunkMap::add_to_pool(ChunkNo first, std::uint32_t count) {
+  if (count == 0) return;
+  auto after = pool_.lower_bound(raw(first));
+  if (after != pool_.end() && raw(first) + count == after->first) {
+    count += after->second;
+    after = pool_.erase(after);
+  }
+  if (after != pool_.begin())
+    if (const auto before = std::prev(after); before->first + before->second == raw(first)) {
+      before->second += count;
       return;
     }
-  if (run.count > 0) pool_.push_back(run);
+  pool_.emplace(raw(first), count);
+}
+
+std::optional<ChunkNo> ChunkMap::chunk_at(std::uint64_t address) const {
+  const std::uint64_t offset = address - config_.region_address;
+  if (offset % chunk_bytes != 0 || offset / chunk_bytes >= chunk_count_) return std::nullopt;
+  return ChunkNo{static_cast<std::uint32_t>(offset / chunk_bytes)};
+}
+
+bool ChunkMap::all_of_run(ChunkNo first, std::uint32_t count, auto holds) const {
+  if (count == 0 || count > chunk_count_ || raw(first) > chunk_count_ - count) return false;
+  for (std::uint32_t i = 0; i < count; ++i)
+    if (!holds(ChunkNo{raw(first) + i})) return false;
+  return true;
+}
+
+bool ChunkMap::take_back(ClientId client, ChunkNo first, std::uint32_t count) {
+  const NodeId home = home_of(first);
+  if (!all_of_run(first, count, [&](ChunkNo chunk) {
+        return client_of(chunk) == client && home_of(chunk) == home;
+      }))
+    return false;
+  for (std::uint32_t i = 0; i < count; ++i) clients_.erase(ChunkNo{raw(first) + i});
+  return true;
+}
+
+bool ChunkMap::end_loan(NodeId node, ChunkNo first, std::uint32_t count) {
+  if (!all_of_run(first, count, [&](ChunkNo chunk) {
+        const auto found = loans_.find(chunk);
+        return found != loans_.end() && found->second == node;
+      }))
+    return false;
+  for (std::uint32_t i = 0; i < count; ++i) loans_.erase(ChunkNo{raw(first) + i});
+  return true;
 }
 
 std::optional<ClientId> ChunkMap::client_of(ChunkNo chunk) const {
@@ -86,9 +124,11 @@ bool ChunkMap::on_grant(NodeId from, Transaction transaction, const ChunkGrant& 
   for (std::uint32_t i = 0; i < grant.count; ++i)
     homes_[ChunkNo{raw(grant.first) + i}] = config_.self;
 
-  add_to_pool({raw(grant.first), grant.count});
-  if (Run* const run = pool_run(call.count)) hand_out(call.tag, *run, call.count);
-  else outbox_.act(Reply{call.tag, ENOMEM, {}});
+  add_to_pool(grant.first, grant.count);
+  if (const auto run = pool_run(call.count); run != pool_.end())
+    hand_out(call.tag, run, call.count);
+  else
+    outbox_.act(Reply{call.tag, ENOMEM, {}});
   return true;
 }
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <variant>
@@ -37,6 +37,16 @@ class ChunkMap {
   // Of blocks freed elsewhere: the local client that owns the chunk.
   std::optional<ClientId> client_of(ChunkNo chunk) const;
 
+  // The chunk that begins there.
+  std::optional<ChunkNo> chunk_at(std::uint64_t address) const;
+  // The local client has these chunks no longer. False, and nothing has changed: it did not have
+  // all of them, or they are not of one home.
+  bool take_back(ClientId client, ChunkNo first, std::uint32_t count);
+  // At the home: clients of that node have them no longer. False as above.
+  bool end_loan(NodeId node, ChunkNo first, std::uint32_t count);
+  // Chunks of this home that nobody has and that hold zeros.
+  void add_to_pool(ChunkNo first, std::uint32_t count);
+
   bool on_request(NodeId from, Transaction transaction, const ChunkRequest& request);
   bool on_grant(NodeId from, Transaction transaction, const ChunkGrant& grant);
   bool on_query(NodeId from, Transaction transaction, const ChunkQuery& query);
@@ -47,12 +57,10 @@ class ChunkMap {
 
  private:
   NodeId coordinator() const { return config_.nodes.lowest(); }
-  struct Run {
-    std::uint32_t first, count;
-  };
-  void hand_out(CallTag tag, Run& from, std::uint32_t count);
-  Run* pool_run(std::uint32_t count);
-  void add_to_pool(Run run);
+  using Pool = std::map<std::uint32_t, std::uint32_t>;  // first chunk and length of each run
+  Pool::iterator pool_run(std::uint32_t count);
+  void hand_out(CallTag tag, Pool::iterator run, std::uint32_t count);
+  bool all_of_run(ChunkNo first, std::uint32_t count, auto holds) const;
 
   struct Call {
     CallTag tag;
@@ -63,11 +71,12 @@ class ChunkMap {
   Outbox& outbox_;
   std::uint32_t chunk_count_;
   std::unordered_map<ChunkNo, NodeId> homes_;  // at the coordinator: all that were handed out
-  std::unordered_map<ChunkNo, ClientId> clients_;
+  std::unordered_map<ChunkNo, ClientId> clients_;  // what clients of this node have
+  std::unordered_map<ChunkNo, NodeId> loans_;      // homed here: whose client has it
   std::unordered_map<ChunkNo, std::vector<WaitsForHome>> asked_;
   std::unordered_map<std::uint64_t, Call> calls_;  // by the transaction's counter
-  std::vector<Run> pool_;  // homed here, not yet a client's
-  std::uint32_t fresh_ = 0;                        // coordinator: next chunk to hand out
+  Pool pool_;                // homed here, nobody's, zeros; no two runs touch
+  std::uint32_t fresh_ = 0;  // coordinator: next chunk to hand out
 };
 
 }  // namespace gallocy::core

@@ -54,6 +54,12 @@ std::string text(const ChunkHome& m) {
   if (m.home == no_node) return fmt::format("chunk_home chunk {} none", raw(m.chunk));
   return fmt::format("chunk_home chunk {} node {}", raw(m.chunk), raw(m.home));
 }
+std::string text(const ChunkReturn& m) {
+  return fmt::format("chunk_return chunk {} + {}", raw(m.first), m.count);
+}
+std::string text(const ChunkReturned&) { return "chunk_returned"; }
+std::string text(const Discard& m) { return fmt::format("discard chunk {}", raw(m.chunk)); }
+std::string text(const Discarded& m) { return fmt::format("discarded chunk {}", raw(m.chunk)); }
 std::string text(const LockRequest& m) {
   return fmt::format("{} {:#x} thread {:#x}", pick(lock_names, m.operation), m.address,
                      raw(m.thread));
@@ -90,6 +96,9 @@ std::string text(const RootReply& m) { return fmt::format("root_reply {:#x}", m.
 std::string text(const BlockFreed& m) { return fmt::format("block_freed {:#x}", m.address); }
 
 std::string text(const ChunksCall& c) { return fmt::format("chunks {}", c.count); }
+std::string text(const ReturnChunksCall& c) {
+  return fmt::format("return_chunks {:#x} + {}", c.address, c.count);
+}
 std::string text(const ThreadCreateCall& c) {
   return fmt::format("thread_create {:#x}({:#x})", c.function, c.argument);
 }
@@ -144,7 +153,10 @@ std::string text(const Protect& a) { return fmt::format("protect page {}", raw(a
 std::string text(const Capture& a) {
   return fmt::format("capture page {} in slot {}", raw(a.page), a.slot);
 }
-std::string text(const Drop& a) { return fmt::format("drop page {}", raw(a.page)); }
+std::string text(const Drop& a) {
+  if (a.count == 1) return fmt::format("drop page {}", raw(a.page));
+  return fmt::format("drop pages {} + {}", raw(a.page), a.count);
+}
 std::string text(const Reply& a) {
   return fmt::format("reply to client {} slot {}: {}", raw(a.tag.client), a.tag.slot, a.status);
 }

@@ -17,6 +17,11 @@ std::uint64_t age_of(const DirectoryEntry& entry) {
   return entry.started_us - std::min(entry.started_us, entry.current.since_us);
 }
 
+void for_each_page(ChunkNo chunk, auto visit) {
+  const std::uint64_t first = raw(chunk) * pages_per_chunk;
+  for (std::uint64_t page = first; page < first + pages_per_chunk; ++page) visit(PageNo{page});
+}
+
 }  // namespace
 
 const DirectoryEntry* Directory::find(PageNo page) const {
@@ -29,11 +34,12 @@ bool Directory::on_request(NodeId from, Transaction transaction, const PageReque
   DirectoryEntry& entry = entries_[request.page];
   const TimeUs since_us = now_us - std::min(now_us, request.age_us);
   const QueuedRequest queued{from, transaction, request.kind, since_us, now_us};
-  if (!entry.busy) return start(request.page, entry, queued, now_us);
+  if (!entry.busy && !is_closed(request.page)) return start(request.page, entry, queued, now_us);
 
   // One request per page and node: the queue is bounded by the number of nodes.
   const auto same_node = [from](const QueuedRequest& other) { return other.from == from; };
-  if (entry.current.from == from || std::ranges::any_of(entry.queue, same_node)) return false;
+  const bool is_served = entry.busy && same_node(entry.current);
+  if (is_served || std::ranges::any_of(entry.queue, same_node)) return false;
   entry.queue.push_back(queued);
   hasten(request.page, entry, queued, now_us);
   return true;
@@ -42,15 +48,16 @@ bool Directory::on_request(NodeId from, Transaction transaction, const PageReque
 void Directory::on_hasten(NodeId from, Transaction transaction, const Hasten& what,
                           TimeUs now_us) {
   const auto found = entries_.find(what.page);
-  if (found == entries_.end() || !found->second.busy) return;
+  if (found == entries_.end()) return;
   DirectoryEntry& entry = found->second;
   const TimeUs since_us = now_us - std::min(now_us, what.age_us);
   const auto is_meant = [&](const QueuedRequest& request) {
     return request.from == from && request.transaction == transaction;
   };
   const auto queued = std::ranges::find_if(entry.queue, is_meant);
-  if (queued == entry.queue.end() && !is_meant(entry.current)) return;
-  QueuedRequest& request = queued == entry.queue.end() ? entry.current : *queued;
+  const bool is_served = entry.busy && is_meant(entry.current);
+  if (queued == entry.queue.end() && !is_served) return;
+  QueuedRequest& request = is_served ? entry.current : *queued;
   request.since_us = std::min(request.since_us, since_us);
   hasten(what.page, entry, request, now_us);
 }
@@ -59,7 +66,7 @@ void Directory::on_hasten(NodeId from, Transaction transaction, const Hasten& wh
 // sake of an access in between: two nodes would each keep what the other's oldest access needs.
 void Directory::hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& older,
                        TimeUs now_us) {
-  if (older.since_us >= entry.oldest_us) return;
+  if (!entry.busy || older.since_us >= entry.oldest_us) return;
   entry.oldest_us = older.since_us;
   const std::uint64_t age_us = now_us - std::min(now_us, older.since_us);
   entry.asked.for_each([&](NodeId asked) {
@@ -148,15 +155,20 @@ bool Directory::on_done(NodeId from, Transaction transaction, const Done& done, 
   if (!entry.busy || entry.current.transaction != transaction || entry.current.from != from)
     return false;
   finish(done.page, entry);
+  if (is_closed(done.page)) --closed_busy_count_;
+  else serve_queue(done.page, entry, now_us);
+  return true;
+}
+
+void Directory::serve_queue(PageNo page, DirectoryEntry& entry, TimeUs now_us) {
   while (!entry.busy && !entry.queue.empty()) {
     const auto oldest = std::ranges::min_element(entry.queue, {}, &QueuedRequest::since_us);
     const QueuedRequest request = *oldest;
     entry.queue.erase(oldest);
     // The fault of who asked, not of who is done.
-    if (!start(done.page, entry, request, now_us))
+    if (!start(page, entry, request, now_us))
       outbox_.act(DropPeer{request.from, "it asked for a page that it has"});
   }
-  return true;
 }
 
 void Directory::finish(PageNo page, DirectoryEntry& entry) {
@@ -172,6 +184,42 @@ void Directory::finish(PageNo page, DirectoryEntry& entry) {
   entry.busy = false;
   if (entry.release_to != no_node)
     outbox_.send(entry.release_to, entry.current.transaction, Release{page});
+}
+
+// ---- giving back ---------------------------------------------------------------------------
+
+void Directory::close(ChunkNo chunk) {
+  GALLOCY_CHECK(!closed_, GALLOCY_VALUE(raw(*closed_)));
+  closed_ = chunk;
+  for_each_page(chunk, [this](PageNo page) {
+    const DirectoryEntry* const entry = find(page);
+    if (entry != nullptr && entry->busy) ++closed_busy_count_;
+  });
+}
+
+NodeSet Directory::holders_of_closed() const {
+  NodeSet holders;
+  for_each_page(*closed_, [&](PageNo page) {
+    if (const DirectoryEntry* const entry = find(page))
+      entry->copyset.for_each([&](NodeId node) { holders.insert(node); });
+  });
+  return holders;
+}
+
+void Directory::reopen(TimeUs now_us) {
+  GALLOCY_CHECK(closed_ && quiet(), GALLOCY_VALUE(closed_busy_count_));
+  const ChunkNo chunk = *closed_;
+  closed_.reset();
+  for_each_page(chunk, [&](PageNo page) {
+    const auto found = entries_.find(page);
+    if (found == entries_.end()) return;
+    std::vector<QueuedRequest> queue = std::move(found->second.queue);
+    entries_.erase(found);
+    if (queue.empty()) return;
+    DirectoryEntry& entry = entries_[page];
+    entry.queue = std::move(queue);
+    serve_queue(page, entry, now_us);
+  });
 }
 
 }  // namespace gallocy::core

@@ -1,10 +1,13 @@
 // The home's side: who has which copy, one transaction per page at a time.
 //
 // Invariants: an entry that is not busy is exact; exclusive <=> one owner, who is the copyset;
-// a zero page was never granted for writing.
+// a zero page was not granted for writing since it was last given back. A page that is given back
+// begins anew at version 0: what came before cannot be mistaken for what comes after, since nothing
+// is on its way then and messages are told apart by transaction.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -52,6 +55,17 @@ class Directory {
   // A request that is under way or queued is older than it said. One that is over: no effect.
   void on_hasten(NodeId from, Transaction transaction, const Hasten& hasten, TimeUs now_us);
 
+  // A chunk of this home is given back; one at a time. From close() until reopen() no request for
+  // its pages is begun.
+  void close(ChunkNo chunk);
+  // No transaction of the closed chunk is under way any more.
+  bool quiet() const { return closed_busy_count_ == 0; }
+  // REQUIRES for both: quiet().
+  NodeSet holders_of_closed() const;
+  // All copies are gone: its pages are zero.
+  void reopen(TimeUs now_us);
+  bool is_closed(PageNo page) const { return closed_ == chunk_of(page); }
+
   // For dumps and checks. nullptr: never used, hence zero and idle.
   const DirectoryEntry* find(PageNo page) const;
   const std::unordered_map<PageNo, DirectoryEntry>& entries() const { return entries_; }
@@ -66,10 +80,13 @@ class Directory {
   void hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& older, TimeUs now_us);
   NodeId source_of(const DirectoryEntry& entry) const;
   void finish(PageNo page, DirectoryEntry& entry);
+  void serve_queue(PageNo page, DirectoryEntry& entry, TimeUs now_us);
 
   const Config& config_;
   Outbox& outbox_;
   std::unordered_map<PageNo, DirectoryEntry> entries_;
+  std::optional<ChunkNo> closed_;
+  std::uint32_t closed_busy_count_ = 0;  // its entries that are busy
 };
 
 }  // namespace gallocy::core

@@ -54,6 +54,11 @@ struct CallTag {
 struct ChunksCall {
   std::uint32_t count = 0;
 };
+// Consecutive chunks that the client was given and does not use any more.
+struct ReturnChunksCall {
+  std::uint64_t address = 0;
+  std::uint32_t count = 0;
+};
 struct ThreadCreateCall {
   std::uint64_t function = 0;
   std::uint64_t argument = 0;
@@ -76,7 +81,7 @@ struct ClientCall {
   CallTag tag;
   std::variant<ChunksCall, LockRequest, ThreadCreateCall, ThreadJoinCall, NextOrderCall,
                ThreadStarted, ThreadExited, BlockFreed, TakeFreedCall, ThreadControl,
-               ThreadCancelledCall, RootRequest>
+               ThreadCancelledCall, RootRequest, ReturnChunksCall>
       call;
   std::uint32_t thread = 0;  // kernel thread id of who calls; as in Fault
 };
@@ -146,9 +151,10 @@ struct Capture {
   PageNo page{};
   std::uint32_t slot = no_slot;
 };
-// Unmap everywhere and free the frame.
+// Unmap everywhere and free the frames of `count` pages.
 struct Drop {
   PageNo page{};
+  std::uint32_t count = 1;
 };
 
 inline constexpr unsigned reply_value_count = 4;

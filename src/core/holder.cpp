@@ -142,6 +142,32 @@ void Holder::drop(PageNo page, const Demand& demand) {
   outbox_.send(demand.requester, demand.transaction, InvalidateAck{page});
 }
 
+void Holder::drop_run(PageNo first, std::uint32_t count) {
+  if (count == 0) return;
+  outbox_.act(Drop{first, count});
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const PageNo page{raw(first) + i};
+    table_.at(page).state = PageState::leaving;
+    left_.push_back(page);
+  }
+}
+
+bool Holder::on_discard(NodeId from, Transaction transaction, const Discard& discard) {
+  const std::uint64_t first = raw(discard.chunk) * pages_per_chunk;
+  const auto state_of = [&](std::uint64_t page) { return table_.at(PageNo{page}).state; };
+  for (std::uint64_t page = first; page < first + pages_per_chunk; ++page)
+    if (state_of(page) == PageState::installing || demands_.contains(PageNo{page})) return false;
+  std::uint64_t begin = first;  // of the run of pages that are here
+  for (std::uint64_t page = first; page < first + pages_per_chunk; ++page) {
+    if (state_of(page) != PageState::invalid) continue;
+    drop_run(PageNo{begin}, static_cast<std::uint32_t>(page - begin));
+    begin = page + 1;
+  }
+  drop_run(PageNo{begin}, static_cast<std::uint32_t>(first + pages_per_chunk - begin));
+  outbox_.send(from, transaction, Discarded{discard.chunk});
+  return true;
+}
+
 bool Holder::on_release(NodeId, Transaction transaction, const Release& release, TimeUs now_us) {
   PageEntry& entry = table_.at(release.page);
   if (entry.slot_plus_one == 0) return false;

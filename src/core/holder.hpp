@@ -42,6 +42,8 @@ class Holder {
                      TimeUs now_us);
   // No effect if that demand was served.
   void on_hasten(Transaction transaction, const Hasten& hasten, TimeUs now_us);
+  // Every page of the chunk that is here goes at once: nobody may use it any more.
+  bool on_discard(NodeId from, Transaction transaction, const Discard& discard);
   bool on_release(NodeId from, Transaction transaction, const Release& release, TimeUs now_us);
   void on_time(TimeUs now_us);
   // `installed`: pages whose hold has begun in this step.
@@ -64,6 +66,7 @@ class Holder {
   void give_read_copy(PageNo page, const Demand& demand, TimeUs now_us);
   void give_away(PageNo page, const Demand& demand, TimeUs now_us);
   void drop(PageNo page, const Demand& demand);
+  void drop_run(PageNo first, std::uint32_t count);
 
   const Config& config_;
   PageTable& table_;

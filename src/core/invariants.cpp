@@ -26,7 +26,8 @@ void check_demand(const Node& node, PageNo page, const Demand& demand) {
   GALLOCY_CHECK(demand.requester != node.config().self, GALLOCY_VALUE(raw(page)));
 }
 
-void check_directory_entry(PageNo page, const DirectoryEntry& entry, const NodeSet& nodes) {
+void check_directory_entry(const Node& node, PageNo page, const DirectoryEntry& entry) {
+  const NodeSet nodes = node.config().nodes;
   GALLOCY_CHECK((entry.copyset.bits() & ~nodes.bits()) == 0, GALLOCY_VALUE(raw(page)));
   if (entry.state == DirectoryState::exclusive)
     GALLOCY_CHECK(entry.copyset.count() == 1, GALLOCY_VALUE(raw(page)));
@@ -34,8 +35,9 @@ void check_directory_entry(PageNo page, const DirectoryEntry& entry, const NodeS
     GALLOCY_CHECK(!entry.copyset.empty(), GALLOCY_VALUE(raw(page)));
   if (entry.state == DirectoryState::zero)
     GALLOCY_CHECK(raw(entry.version) == 0, GALLOCY_VALUE(raw(page)));
-  GALLOCY_CHECK(entry.busy || entry.queue.empty(), GALLOCY_VALUE(raw(page)));
-  GALLOCY_CHECK(entry.queue.size() < nodes.count(), GALLOCY_VALUE(raw(page)));
+  GALLOCY_CHECK(entry.busy || entry.queue.empty() || node.directory().is_closed(page),
+                GALLOCY_VALUE(raw(page)));
+  GALLOCY_CHECK(entry.queue.size() + entry.busy <= nodes.count(), GALLOCY_VALUE(raw(page)));
 }
 
 // Every slot in use is some page's, and no slot is two pages'.
@@ -75,7 +77,7 @@ void check_invariants(const Node& node) {
   for (const auto& [page, pending] : node.requester().pending()) check_pending(node, page, pending);
   for (const auto& [page, demand] : node.holder().demands()) check_demand(node, page, demand);
   for (const auto& [page, entry] : node.directory().entries())
-    check_directory_entry(page, entry, node.config().nodes);
+    check_directory_entry(node, page, entry);
 }
 
 }  // namespace gallocy::core

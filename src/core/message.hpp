@@ -110,6 +110,20 @@ struct ChunkHome {
   NodeId home = no_node;
 };
 
+// A client gives back chunks: every page of them becomes zero again, everywhere.
+struct ChunkReturn {  // its node -> home
+  ChunkNo first{};
+  std::uint32_t count = 0;
+};
+struct ChunkReturned {};  // back, when they are in the home's pool
+// home -> who has copies of the chunk's pages: drop them all. No page of it is on its way.
+struct Discard {
+  ChunkNo chunk{};
+};
+struct Discarded {  // back
+  ChunkNo chunk{};
+};
+
 enum class LockOperation : std::uint8_t { lock, try_lock, unlock, destroy };
 enum class LockKind : std::uint8_t { normal, recursive, error_check };
 // node -> home of the object's page. Answered by LockReply when the operation is over: for
@@ -187,7 +201,8 @@ using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten
                           Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, LockRequest,
                           LockReply, ThreadStart, ThreadStarted, ThreadExited, ThreadJoin,
                           ThreadJoined, BlockFreed, ThreadControl, ThreadControlled, ThreadCancel,
-                          ThreadCountRequest, ThreadCount, RootRequest, RootReply>;
+                          ThreadCountRequest, ThreadCount, RootRequest, RootReply, ChunkReturn,
+                          ChunkReturned, Discard, Discarded>;
 
 struct Message {
   Epoch epoch{};

@@ -10,6 +10,7 @@ namespace gallocy::core {
 Node::Node(const Config& config, std::span<PageEntry> entries)
     : config_(config), table_(entries), outbox_(config_),
       chunks_(config_, entries.size(), outbox_), holds_(config_), directory_(config_, outbox_),
+      returns_(config_, chunks_, directory_, outbox_),
       requester_(config_, table_, chunks_, holds_, statistics_, outbox_),
       holder_(config_, table_, requester_, outbox_), locks_(outbox_),
       threads_(config_, statistics_, outbox_), root_(config_, outbox_) {
@@ -21,6 +22,7 @@ void Node::step(TimeUs now_us, const Event& event, Actions& actions) {
   GALLOCY_CHECK(!carrying_out_);
   carrying_out_ = true;
   outbox_.begin(actions);
+  returns_.proceed(now_us);
   std::visit([&](const auto& what) { on(now_us, what); }, event);
   drain_local(now_us);
   holder_.on_time(now_us);
@@ -39,6 +41,7 @@ void Node::carried_out(TimeUs now_us) {
 }
 
 TimeUs Node::next_deadline() const {
+  if (returns_.can_proceed()) return 1;  // at once
   const TimeUs holder = holder_.next_deadline(), threads = threads_.next_deadline();
   return holder == 0 || threads == 0 ? holder + threads : std::min(holder, threads);
 }
@@ -246,6 +249,20 @@ bool Node::handle(const Received& from, const RootReply& body) {
   return root_.on_reply(from.from, from.transaction, body);
 }
 
+bool Node::handle(const Received& from, const ChunkReturn& body) {
+  return returns_.on_return(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const ChunkReturned&) {
+  return returns_.on_returned(from.from, from.transaction);
+}
+bool Node::handle(const Received& from, const Discard& body) {
+  return chunks_.contains(body.chunk) && chunks_.home_of(body.chunk) == from.from &&
+         holder_.on_discard(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const Discarded& body) {
+  return returns_.on_discarded(from.from, from.transaction, body, from.now_us);
+}
+
 bool Node::handle(const Received&, const BlockFreed& body) {
   if (!valid_address(body.address) || !homed_here(page_at(body.address))) return false;
   const auto owner = chunks_.client_of(chunk_of(page_at(body.address)));
@@ -279,6 +296,7 @@ void Node::call(CallTag tag, const ThreadCancelledCall& call, TimeUs) {
   threads_.on_cancelled(tag, call);
 }
 void Node::call(CallTag tag, const RootRequest& call, TimeUs) { root_.on_call(tag, call); }
+void Node::call(CallTag tag, const ReturnChunksCall& call, TimeUs) { returns_.on_call(tag, call); }
 void Node::call(CallTag tag, const NextOrderCall&, TimeUs) { threads_.on_next_order(tag); }
 void Node::call(CallTag tag, const ThreadStarted& call, TimeUs) { threads_.on_started(tag, call); }
 void Node::call(CallTag tag, const ThreadExited& call, TimeUs now_us) {

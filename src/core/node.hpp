@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/chunk_map.hpp"
+#include "core/chunk_returns.hpp"
 #include "core/config.hpp"
 #include "core/directory.hpp"
 #include "core/event.hpp"
@@ -47,6 +48,7 @@ class Node {
   const Requester& requester() const { return requester_; }
   const Holder& holder() const { return holder_; }
   const ChunkMap& chunks() const { return chunks_; }
+  const ChunkReturns& returns() const { return returns_; }
   const Locks& locks() const { return locks_; }
   const Statistics& statistics() const { return statistics_; }
 
@@ -95,6 +97,10 @@ class Node {
   bool handle(const Received& from, const ThreadCount& body);
   bool handle(const Received& from, const RootRequest& body);
   bool handle(const Received& from, const RootReply& body);
+  bool handle(const Received& from, const ChunkReturn& body);
+  bool handle(const Received& from, const ChunkReturned& body);
+  bool handle(const Received& from, const Discard& body);
+  bool handle(const Received& from, const Discarded& body);
 
   void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const LockRequest& call, TimeUs now_us);
@@ -108,6 +114,7 @@ class Node {
   void call(CallTag tag, const ThreadControl& call, TimeUs now_us);
   void call(CallTag tag, const ThreadCancelledCall& call, TimeUs now_us);
   void call(CallTag tag, const RootRequest& call, TimeUs now_us);
+  void call(CallTag tag, const ReturnChunksCall& call, TimeUs now_us);
 
   // Sends to the home of the page at `address`, once that is known.
   void send_home(std::uint64_t address, Transaction transaction, Body body);
@@ -123,6 +130,7 @@ class Node {
   ChunkMap chunks_;
   Holds holds_;
   Directory directory_;
+  ChunkReturns returns_;
   Requester requester_;
   Holder holder_;
   Locks locks_;

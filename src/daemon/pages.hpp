@@ -42,7 +42,7 @@ class Pages {
 
   void store(PageNo page, std::span<const std::byte> message_bytes);
   void capture(PageNo page, std::uint32_t slot);
-  void drop(PageNo page);
+  void drop(PageNo page, std::uint32_t count = 1);
 
  private:
   Pages(uffd::PageMemory frames, uffd::PageMemory slots, uffd::PageMemory table)

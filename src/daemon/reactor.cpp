@@ -185,7 +185,7 @@ void Reactor::carry_out(const core::Protect& what) {
 
 void Reactor::carry_out(const core::Capture& what) { pages_.capture(what.page, what.slot); }
 
-void Reactor::carry_out(const core::Drop& what) { pages_.drop(what.page); }
+void Reactor::carry_out(const core::Drop& what) { pages_.drop(what.page, what.count); }
 
 void Reactor::carry_out(const core::Reply& what) {
   if (ClientSession* client = session(what.tag.client))

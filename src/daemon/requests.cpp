@@ -27,6 +27,10 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
       if (argument[0] > std::numeric_limits<std::uint32_t>::max()) return false;
       call = core::ChunksCall{static_cast<std::uint32_t>(argument[0])};
       return true;
+    case ipc::Operation::return_chunks:
+      if (argument[1] > std::numeric_limits<std::uint32_t>::max()) return false;
+      call = core::ReturnChunksCall{argument[0], static_cast<std::uint32_t>(argument[1])};
+      return true;
     case ipc::Operation::lock: {
       core::LockRequest lock;
       if (!lock_call(argument, lock)) return false;

@@ -226,6 +226,7 @@ enum class Operation : std::uint32_t {
   thread_control,    // (thread id, ThreadOperation)          -> ()
   thread_cancelled,  // (thread id): pthread_cancel has been called for it -> ()
   root,              // (address or 0)  -> (the job's root): the first address that is proposed
+  return_chunks,     // (address of the first chunk, count) -> (): all of them are zero again
 };
 inline constexpr std::uint64_t any_node = ~std::uint64_t{0};
 

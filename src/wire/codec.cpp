@@ -166,6 +166,22 @@ void put(Root::Builder to, const core::RootReply& from) {
   to.initRootReply().setAddress(from.address);
 }
 
+void put(Root::Builder to, const core::ChunkReturn& from) {
+  auto chunks = to.initChunkReturn();
+  chunks.setFirst(raw(from.first));
+  chunks.setCount(from.count);
+}
+
+void put(Root::Builder to, const core::ChunkReturned&) { to.setChunkReturned(); }
+
+void put(Root::Builder to, const core::Discard& from) {
+  to.initDiscard().setChunk(raw(from.chunk));
+}
+
+void put(Root::Builder to, const core::Discarded& from) {
+  to.initDiscarded().setChunk(raw(from.chunk));
+}
+
 void put(Root::Builder to, const core::BlockFreed& from) {
   to.initBlockFreed().setAddress(from.address);
 }
@@ -218,7 +234,9 @@ core::Grant take(peer::Grant::Reader from, Ranges& ranges) {
           access(from.getAccess(), ranges), ranges.acks(from.getAcksExpected()), from.getZero()};
 }
 
-core::ChunkGrant take(peer::ChunkGrant::Reader from, Ranges& ranges) {
+// ChunkGrant and ChunkReturn.
+template <class Run>
+Run chunk_run(auto from, Ranges& ranges) {
   if (std::uint64_t{from.getFirst()} + from.getCount() > std::uint64_t{1} << 32)
     ranges.violate("run of chunks");
   return {ChunkNo{from.getFirst()}, from.getCount()};
@@ -242,7 +260,7 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::DONE: return core::Done{ranges.page(from.getDone().getPage())};
     case Root::RELEASE: return core::Release{ranges.page(from.getRelease().getPage())};
     case Root::CHUNK_REQUEST: return core::ChunkRequest{from.getChunkRequest().getCount()};
-    case Root::CHUNK_GRANT: return take(from.getChunkGrant(), ranges);
+    case Root::CHUNK_GRANT: return chunk_run<core::ChunkGrant>(from.getChunkGrant(), ranges);
     case Root::CHUNK_QUERY: return core::ChunkQuery{ChunkNo{from.getChunkQuery().getChunk()}};
     case Root::CHUNK_HOME:
       return core::ChunkHome{ChunkNo{from.getChunkHome().getChunk()},
@@ -280,6 +298,10 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
       return core::ThreadCount{from.getThreadCount().getMade(), from.getThreadCount().getLive()};
     case Root::ROOT_REQUEST: return core::RootRequest{from.getRootRequest().getAddress()};
     case Root::ROOT_REPLY: return core::RootReply{from.getRootReply().getAddress()};
+    case Root::CHUNK_RETURN: return chunk_run<core::ChunkReturn>(from.getChunkReturn(), ranges);
+    case Root::CHUNK_RETURNED: return core::ChunkReturned{};
+    case Root::DISCARD: return core::Discard{ChunkNo{from.getDiscard().getChunk()}};
+    case Root::DISCARDED: return core::Discarded{ChunkNo{from.getDiscarded().getChunk()}};
     case Root::HASTEN: return take(from.getHasten(), ranges);
     case Root::BLOCK_FREED: return core::BlockFreed{from.getBlockFreed().getAddress()};
     case Root::NONE: break;

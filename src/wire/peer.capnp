@@ -115,6 +115,18 @@ struct PeerMessage {
     # The root.
     rootRequest @31 :RootRequest;
     rootReply @32 :RootReply;
+
+    # Chunks that are given back.
+    chunkReturn @33 :ChunkReturn;
+    chunkReturned @34 :Void;
+    # home -> node that sent chunkReturn: all pages of those chunks are zero, and they are in the
+    # home's pool.
+    discard @35 :ChunkOnly;
+    # home -> who has copies of pages of the chunk: drop all of them, whatever their state is and
+    # without a hold. The home has no transaction of any of its pages under way and begins none
+    # until everybody has answered. Answered by discarded.
+    discarded @36 :ChunkOnly;
+    # back: no copy of any page of the chunk is left here, in no client either.
   }
 }
 
@@ -217,6 +229,18 @@ struct ChunkHome {
   # coordinator -> node; kept for the epoch.
   chunk @0 :UInt32;
   home @1 :UInt8 = 255;  # noNode: nobody was ever given that chunk
+}
+
+struct ChunkReturn {
+  # node -> home: a client of the sender gives back chunks that this home handed out to it. Nobody
+  # uses them any more; a request for one of their pages that comes nevertheless is served before or
+  # after, with a page of zeros then. Answered by chunkReturned.
+  first @0 :UInt32;
+  count @1 :UInt32;  # not 0; first + count is at most 2^32
+}
+
+struct ChunkOnly {
+  chunk @0 :UInt32;
 }
 
 struct LockRequest {

@@ -45,6 +45,9 @@ void Machine::step(TimeUs now_us, const core::Event& event, const Bytes& bytes) 
   for (const core::Action& action : actions_) {
     surroundings_.record(id(), action);
     if (const auto page = page_of(action)) touched_.push_back(*page);
+    if (const auto* const drop = std::get_if<core::Drop>(&action))
+      for (std::uint32_t i = 1; i < drop->count; ++i)
+        touched_.push_back(PageNo{raw(drop->page) + i});
     std::visit([this](const auto& what) { carry_out(what); }, action);
   }
   node_->carried_out(now_us);
@@ -134,10 +137,12 @@ void Machine::carry_out(const core::Capture& capture) {
 }
 
 void Machine::carry_out(const core::Drop& drop) {
-  require(frames_[raw(drop.page)].has_value(), "drops an empty frame", drop.page);
-  for (auto& pages : mappings_)
-    if (pages[raw(drop.page)] != Mapping::poisoned) pages[raw(drop.page)] = Mapping::none;
-  frames_[raw(drop.page)].reset();
+  for (std::uint64_t page = raw(drop.page); page < raw(drop.page) + drop.count; ++page) {
+    require(frames_[page].has_value(), "drops an empty frame", PageNo{page});
+    for (auto& pages : mappings_)
+      if (pages[page] != Mapping::poisoned) pages[page] = Mapping::none;
+    frames_[page].reset();
+  }
 }
 
 void Machine::carry_out(const core::Reply& reply) { surroundings_.reply(id(), reply); }

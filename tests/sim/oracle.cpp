@@ -71,6 +71,7 @@ void Oracle::check_directory(PageNo page) const {
   const core::DirectoryEntry* entry =
       home == no_node ? nullptr : machines_[raw(home)]->node().directory().find(page);
   if (entry != nullptr && entry->busy) return;
+  if (home != no_node && machines_[raw(home)]->node().directory().is_closed(page)) return;
   for (const auto& machine : machines_) {
     const bool listed = entry != nullptr && entry->copyset.contains(machine->id());
     require(listed == holds_copy(machine->state(page)),
@@ -99,6 +100,7 @@ void Oracle::check_quiet(const Machine& machine) const {
           node.holder().used_slot_count());
   require(node.holder().demands().empty(), "node {} still has demands", id);
   require(node.requester().pending().empty(), "node {} still has pending requests", id);
+  require(node.returns().idle(), "node {} still takes chunks back", id);
   require(node.next_deadline() == 0, "node {} still has a deadline", id);
   for (const auto& [page, entry] : node.directory().entries())
     require(!entry.busy, "node {} page {} is busy", id, raw(page));

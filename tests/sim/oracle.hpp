@@ -17,6 +17,8 @@ class Oracle {
   explicit Oracle(const Machines& machines) : machines_(machines) {}
 
   void wrote(PageNo page, unsigned cell, std::uint64_t value) { truth_[page][cell] = value; }
+  // The page was given back: it holds zeros.
+  void forget(PageNo page) { truth_.erase(page); }
   // Throws unless `value` is the last one written.
   void read(PageNo page, unsigned cell, std::uint64_t value) const;
 

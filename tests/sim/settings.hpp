@@ -16,9 +16,10 @@ enum class Pattern : std::uint8_t {
   migratory,      // read, then write, under a lock
   two_pages,      // every access needs the same two pages, in either order
   four_pages,     // and four
+  recycled,       // chunks are taken, used by many, given back and taken again
   mixed,          // all of it, with chunks, freed blocks, threads and wild accesses
 };
-inline constexpr unsigned pattern_count = 7;
+inline constexpr unsigned pattern_count = 8;
 
 struct Settings {
   std::uint64_t seed = 0;

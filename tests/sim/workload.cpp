@@ -78,12 +78,18 @@ void Workload::run_thread(std::uint32_t number) {
     case Operation::Kind::freed: return free_block(thread);
     case Operation::Kind::spawn: return spawn(thread);
     case Operation::Kind::wild: return wild_access(thread);
+    case Operation::Kind::recycle: return recycle(thread);
+    case Operation::Kind::visit: return access(thread);
+    case Operation::Kind::trespass:
+      if (mapped(thread)) end(thread);
+      return;
   }
 }
 
 void Workload::end(SimThread& thread) {
   thread.busy = false;
   ++ended_;
+  if (thread.operation.kind == Operation::Kind::visit) --leases_.at(thread.operation.lease).users;
   const bool rests = world_.random().one_in(20);
   run_again(thread, world_.random().below(rests ? 1'000 : pause_us_));
 }
@@ -123,11 +129,15 @@ Operation Workload::any_operation(const SimThread& thread, Pattern pattern) {
       return several_pages(thread, 2);
     case Pattern::four_pages:
       return several_pages(thread, 4);
+    case Pattern::recycled:
+      if (random.one_in(12)) operation.kind = Operation::Kind::recycle;
+      else operation = random.one_in(20) ? trespass_of() : visit_of(thread);
+      return operation;
     case Pattern::mixed:
       break;
   }
   const auto kind = random.below(40);
-  if (kind < 34) return any_operation(thread, static_cast<Pattern>(kind % 6));
+  if (kind < 34) return any_operation(thread, static_cast<Pattern>(kind % 7));
   constexpr Operation::Kind calls[] = {Operation::Kind::chunks, Operation::Kind::freed,
                                        Operation::Kind::freed, Operation::Kind::spawn,
                                        Operation::Kind::spawn, Operation::Kind::wild};

@@ -25,13 +25,19 @@ struct Touch {
 };
 
 struct Operation {
-  enum class Kind : std::uint8_t { access, locked, chunks, freed, spawn, wild };
+  enum class Kind : std::uint8_t {
+    access, locked, chunks, freed, spawn, wild,
+    recycle,   // take chunks, let others use them for a while, give them back
+    visit,     // access such chunks
+    trespass,  // access such chunks although they were given back
+  };
   Kind kind = Kind::access;
   std::array<Touch, 4> touches{};
   unsigned touch_count = 0;
-  unsigned phase = 0;          // of a locked increment
+  unsigned phase = 0;          // of a locked increment, or of recycling
   std::uint64_t seen = 0;      // what it read
   std::uint64_t lock_address = 0;
+  std::uint64_t lease = 0;     // address of the chunks used, 0: none
   TimeUs started_us = 0;
 };
 
@@ -72,6 +78,11 @@ class Workload {
     bool taking = false;                 // freed blocks
     std::uint32_t freed_count = 0;
   };
+  struct Lease {  // of chunks that will be given back
+    std::uint32_t count = 0;
+    unsigned users = 0;  // operations that touch it
+    bool ending = false;
+  };
   struct Allotted {
     std::uint64_t address;
     NodeId node;
@@ -95,6 +106,13 @@ class Workload {
   void lock_call(SimThread& thread, core::LockOperation operation);
   void allot(SimThread& thread);
   void note_allotted(NodeId node, ClientId client, std::uint64_t address, std::uint32_t count);
+  void recycle(SimThread& thread);
+  void take_lease(SimThread& thread);
+  void end_lease(SimThread& thread);
+  void return_chunks(SimThread& thread, std::uint64_t address, std::uint32_t count);
+  Operation visit_of(const SimThread& thread);
+  Operation trespass_of();
+  PageNo any_page_of(std::uint64_t address, std::uint32_t count);
   void free_block(SimThread& thread);
   void take_freed(NodeId node, ClientId client);
   void spawn(SimThread& thread);
@@ -108,6 +126,8 @@ class Workload {
   std::map<std::pair<NodeId, ClientId>, Agent> agents_;
   std::map<std::uint64_t, Allotted> allotted_;  // by chunk address
   std::vector<std::uint64_t> chunk_addresses_;
+  std::map<std::uint64_t, Lease> leases_;  // by address of the first chunk
+  std::vector<std::uint64_t> returned_;    // addresses of chunks
   std::map<std::uint64_t, int> freed_;  // blocks freed and not yet taken
   std::set<std::uint64_t> locked_;
   std::vector<PageNo> pages_;

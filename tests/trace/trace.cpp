@@ -3,6 +3,7 @@
 // written anew instead of compared.
 //
 //   > N fault read|write PAGE      > N wait MICROSECONDS      > deliver FROM TO
+//   > N return CHUNK
 #include <deque>
 #include <fstream>
 #include <iostream>
@@ -54,6 +55,10 @@ class Scenario {
       words >> number;
       now_us_ += number;
       return step(node, Tick{});
+    }
+    if (what == "return") {
+      words >> number;
+      return step(node, ClientCall{{}, ReturnChunksCall{region_base + number * chunk_bytes, 1}});
     }
     std::string access;
     words >> access >> number;

@@ -101,6 +101,7 @@ TEST_CASE("numbers out of range are refused") {
   CHECK(refused(core::Invalidate{{}, NodeId{200}, 0}));
   CHECK(refused(core::PageData{{}, {}, core::Access::read, 64}));
   CHECK(refused(core::ChunkGrant{ChunkNo{0xffffffff}, 2}));
+  CHECK(refused(core::ChunkReturn{ChunkNo{0xffffffff}, 2}));
   CHECK(refused(core::ChunkHome{{}, NodeId{64}}));
   CHECK(refused(core::LockRequest{0, none, {}, {}}));
   CHECK(refused(core::LockRequest{0, good, core::LockOperation{4}, {}}));

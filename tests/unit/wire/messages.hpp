@@ -44,7 +44,11 @@ inline std::vector<core::Body> every_body() {
       ThreadCountRequest{},
       ThreadCount{~std::uint64_t{0}, 5},
       RootRequest{0},
-      RootReply{0x5500'0000'2000}};
+      RootReply{0x5500'0000'2000},
+      ChunkReturn{ChunkNo{0xfffffffe}, 2},
+      ChunkReturned{},
+      Discard{ChunkNo{0xffffffff}},
+      Discarded{ChunkNo{0xffffffff}}};
   for (const auto kind : {RequestKind::read, RequestKind::write, RequestKind::upgrade})
     bodies.push_back(PageRequest{kind, page, 17});
   for (const auto operation : {LockOperation::lock, LockOperation::try_lock,

@@ -1,0 +1,117 @@
+// Chunks that are given back and handed out again: what is in them then is zero, and everything
+// that happens to them meanwhile ends.
+#include <fmt/format.h>
+
+#include <cerrno>
+
+#include "world.hpp"
+#include "workload.hpp"
+
+namespace gallocy::sim {
+namespace {
+
+constexpr std::uint64_t used_pages = 5;  // of a chunk, that threads meet on
+
+PageNo first_page(std::uint64_t address) { return PageNo{(address - region_base) / page_bytes}; }
+
+}  // namespace
+
+void Workload::recycle(SimThread& thread) {
+  Operation& operation = thread.operation;
+  switch (operation.phase) {
+    case 0: return take_lease(thread);
+    case 1: {
+      Lease& lease = leases_.at(operation.lease);
+      lease.ending = true;
+      check_time();
+      if (lease.users > 0) return run_again(thread, 20);
+      return end_lease(thread);
+    }
+    default: return end(thread);
+  }
+}
+
+void Workload::take_lease(SimThread& thread) {
+  const auto count = static_cast<std::uint32_t>(world_.random().between(1, 2));
+  world_.call(thread.node, thread.client, {{}, core::ChunksCall{count}}, 1,
+              [this, &thread, count](const core::Reply& reply) {
+                if (reply.status == ENOMEM) return end(thread);
+                if (reply.status != 0) throw Failure(fmt::format("chunks: {}", reply.status));
+                const std::uint64_t address = reply.values[0];
+                for (std::uint32_t i = 0; i < count; ++i)
+                  if (allotted_.contains(address + i * chunk_bytes))
+                    throw Failure(fmt::format("chunk {:#x} was given twice", address));
+                const auto after = leases_.lower_bound(address + count * chunk_bytes);
+                if (after != leases_.begin())
+                  if (const auto& [first, lease] = *std::prev(after);
+                      first + lease.count * chunk_bytes > address)
+                    throw Failure(fmt::format("chunk {:#x} was given twice", address));
+                leases_[address] = {count, 0, false};
+                thread.operation.lease = address;
+                thread.operation.phase = 1;
+                run_again(thread, world_.random().between(20, 3'000));
+              });
+}
+
+// What the program says is over: whoever gets the chunks next, at whatever time, finds zeros.
+void Workload::end_lease(SimThread& thread) {
+  const std::uint64_t address = thread.operation.lease;
+  const std::uint32_t count = leases_.at(address).count;
+  leases_.erase(address);
+  for (std::uint64_t i = 0; i < count * pages_per_chunk; ++i)
+    world_.oracle().forget(PageNo{raw(first_page(address)) + i});
+  if (returned_.size() >= 4) returned_.erase(returned_.begin());
+  returned_.push_back(address);
+  if (count == 1 || world_.random().one_in(2)) return return_chunks(thread, address, count);
+  // In pieces, of which the last one ends the operation.
+  world_.call(thread.node, thread.client, {{}, core::ReturnChunksCall{address + chunk_bytes, 1}}, 1,
+              [this, &thread, address](const core::Reply& reply) {
+                if (reply.status != 0) throw Failure(fmt::format("return: {}", reply.status));
+                return_chunks(thread, address, 1);
+              });
+}
+
+void Workload::return_chunks(SimThread& thread, std::uint64_t address, std::uint32_t count) {
+  world_.call(thread.node, thread.client, {{}, core::ReturnChunksCall{address, count}}, 1,
+              [this, &thread](const core::Reply& reply) {
+                if (reply.status != 0) throw Failure(fmt::format("return: {}", reply.status));
+                thread.operation.phase = 2;
+                run_again(thread, 1);
+              });
+}
+
+PageNo Workload::any_page_of(std::uint64_t address, std::uint32_t count) {
+  const std::uint64_t chunk = address + world_.random().below(count) * chunk_bytes;
+  return PageNo{raw(first_page(chunk)) + world_.random().below(used_pages)};
+}
+
+Operation Workload::visit_of(const SimThread& thread) {
+  Random& random = world_.random();
+  std::vector<std::uint64_t> open;
+  for (const auto& [address, lease] : leases_)
+    if (!lease.ending) open.push_back(address);
+  if (open.empty()) return access_of(thread, 1, 40);
+  Operation operation;
+  operation.kind = Operation::Kind::visit;
+  operation.lease = random.pick(open);
+  Lease& lease = leases_.at(operation.lease);
+  ++lease.users;
+  const auto cell = static_cast<unsigned>(random.below(cells_per_page));
+  operation.touches[0] = {any_page_of(operation.lease, lease.count), cell,
+                          random.one_in(2) ? core::Access::write : core::Access::read};
+  operation.touch_count = 1;
+  return operation;
+}
+
+// Nothing is written, or it would be found by who gets the chunk next.
+Operation Workload::trespass_of() {
+  Operation operation;
+  operation.kind = Operation::Kind::trespass;
+  if (returned_.empty()) return operation;
+  operation.touches[0] = {any_page_of(world_.random().pick(returned_), 1), 0,
+                          world_.random().one_in(2) ? core::Access::write : core::Access::read};
+  operation.touch_count = 1;
+  return operation;
+}
+
+}  // namespace gallocy::sim

@@ -1,0 +1,130 @@
+#include "support.hpp"
+
+#include <cerrno>
+
+using namespace gallocy;
+using namespace gallocy::core;
+
+namespace {
+
+constexpr CallTag tag{ClientId{0}, 0, 0};
+
+Lines take(Core& core, std::uint32_t count) {
+  return core.step(ClientCall{tag, ChunksCall{count}});
+}
+
+Lines give_back(Core& core, std::uint64_t chunk, std::uint32_t count = 1, CallTag by = tag) {
+  return core.step(ClientCall{by, ReturnChunksCall{region_base + chunk * chunk_bytes, count}});
+}
+
+const Lines taken{"reply to client 0 slot 0: 0"};
+const Lines invalid{"reply to client 0 slot 0: " + std::to_string(EINVAL)};
+const Lines no_memory{"reply to client 0 slot 0: " + std::to_string(ENOMEM)};
+
+}  // namespace
+
+TEST_CASE("a chunk that is given back loses its pages and is handed out again") {
+  Core core(0);
+  take(core, 1);
+  for (const std::uint64_t page : {3, 5, 6}) core.fault(Access::write, page);
+  CHECK(give_back(core, 0).empty());
+  CHECK(core.node.next_deadline() != 0);
+  CHECK(core.wait(1) == Lines{"drop page 3", "drop pages 5 + 2", "reply to client 0 slot 0: 0"});
+  CHECK(core.node.next_deadline() == 0);
+  CHECK(core.node.directory().entries().empty());
+  CHECK(take(core, 1) == taken);
+  CHECK(core.fault(Access::write, 5) == Lines{"install page 5 write from zero client 0"});
+}
+
+TEST_CASE("only who has a chunk gives it back, once") {
+  Core core(0);
+  take(core, 1);
+  CHECK(give_back(core, 0, 0) == invalid);
+  CHECK(give_back(core, 0, 2) == invalid);
+  CHECK(give_back(core, 1) == invalid);
+  CHECK(give_back(core, 99) == invalid);
+  CHECK(give_back(core, 0, ~std::uint32_t{0}) == invalid);
+  const auto middle = ReturnChunksCall{region_base + page_bytes, 1};
+  CHECK(core.step(ClientCall{tag, middle}) == invalid);
+  const auto below = ReturnChunksCall{0, 1};
+  CHECK(core.step(ClientCall{tag, below}) == invalid);
+  CHECK(give_back(core, 0, 1, {ClientId{1}, 0, 0}).at(0).ends_with(std::to_string(EINVAL)));
+  CHECK(give_back(core, 0).empty());
+  CHECK(give_back(core, 0).at(0) == invalid.at(0));
+  CHECK(give_back(core, 0) == invalid);
+}
+
+TEST_CASE("chunks that come back one by one can be had as one run") {
+  Core core(0);
+  take(core, 1);
+  take(core, 1);
+  CHECK(take(core, 1) == no_memory);
+  give_back(core, 1);
+  core.wait(1);
+  give_back(core, 0);
+  core.wait(1);
+  CHECK(take(core, 2) == taken);
+}
+
+TEST_CASE("a transaction under way ends before the chunk is cleared, and a later request waits") {
+  Core core(0);
+  take(core, 1);
+  core.from(1, by(1, 1), PageRequest{RequestKind::write, PageNo{5}, 0});
+  give_back(core, 0);
+  CHECK(core.wait(1).empty());
+  CHECK(core.node.next_deadline() == 0);
+  CHECK(core.from(2, by(2, 1), PageRequest{RequestKind::read, PageNo{5}, 0}).empty());
+  CHECK(core.from(2, by(2, 2), PageRequest{RequestKind::write, PageNo{6}, 0}).empty());
+  CHECK(core.from(1, by(1, 1), Done{PageNo{5}}).empty());
+  CHECK(core.wait(1) == Lines{"to 1: discard chunk 0 {0,3}"});
+  CHECK(core.from(1, by(0, 3), Discarded{ChunkNo{0}}) ==
+        Lines{"to 2: grant page 5 v0 read acks 0 zero {2,1}",
+              "to 2: grant page 6 v1 write acks 0 zero {2,2}", "reply to client 0 slot 0: 0"});
+}
+
+TEST_CASE("a second request of a node for a page of a closed chunk drops it") {
+  Core core(0);
+  take(core, 1);
+  core.from(1, by(1, 1), PageRequest{RequestKind::write, PageNo{5}, 0});
+  give_back(core, 0);
+  core.wait(1);
+  const PageRequest request{RequestKind::write, PageNo{6}, 0};
+  CHECK(core.from(2, by(2, 1), request).empty());
+  CHECK(core.from(2, by(2, 2), request).at(0).starts_with("drop peer 2"));
+}
+
+TEST_CASE("what no honest peer says about chunks drops it") {
+  Core core(0);
+  take(core, 1);
+  const auto dropped = [](const Lines& lines) {
+    return lines.size() == 1 && lines[0].starts_with("drop peer 1");
+  };
+  // Chunks of others, or that there are not.
+  CHECK(dropped(core.from(1, by(1, 1), ChunkReturn{ChunkNo{0}, 1})));
+  CHECK(dropped(core.from(1, by(1, 1), ChunkReturn{ChunkNo{0}, 0})));
+  CHECK(dropped(core.from(1, by(1, 1), ChunkReturn{ChunkNo{9}, 1})));
+  CHECK(dropped(core.from(1, by(1, 1), ChunkReturn{ChunkNo{1}, 0xffffffff})));
+  CHECK(dropped(core.from(1, by(0, 1), ChunkReturned{})));
+  CHECK(dropped(core.from(1, by(0, 1), Discarded{ChunkNo{0}})));
+  CHECK(dropped(core.from(1, by(1, 1), Discard{ChunkNo{0}})));  // not its home
+  CHECK(dropped(core.from(1, by(1, 1), Discard{ChunkNo{9}})));
+  // Answers that are due from another.
+  core.from(2, by(2, 1), PageRequest{RequestKind::write, PageNo{5}, 0});
+  core.from(2, by(2, 1), Done{PageNo{5}});
+  give_back(core, 0);
+  CHECK(core.wait(1) == Lines{"to 2: discard chunk 0 {0,3}"});
+  CHECK(dropped(core.from(1, by(0, 3), Discarded{ChunkNo{0}})));
+  CHECK(core.from(2, by(0, 3), Discarded{ChunkNo{0}}) == taken);
+}
+
+TEST_CASE("a holder drops what it has of a chunk without a hold") {
+  Core core(1);
+  core.from(0, by(1, 9), ChunkHome{ChunkNo{0}, NodeId{0}});
+  core.fault(Access::write, 5);
+  core.from(0, by(1, 2), ChunkHome{ChunkNo{0}, NodeId{0}});
+  core.from(0, by(1, 1), Grant{PageNo{5}, Version{1}, Access::write, 0, true});
+  CHECK(core.state(5) == PageState::exclusive);
+  CHECK(core.from(0, by(0, 4), Discard{ChunkNo{0}}) ==
+        Lines{"drop page 5", "to 0: discarded chunk 0 {0,4}"});
+  CHECK(core.state(5) == PageState::invalid);
+}
