@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <utility>
 
@@ -77,6 +78,13 @@ std::byte* PageMemory::frame(PageNo page) const {
   GALLOCY_CHECK(raw(page) < page_count(), GALLOCY_VALUE(raw(page)),
                 GALLOCY_VALUE(page_count()));
   return alias_ + raw(page) * page_bytes;
+}
+
+std::uint64_t PageMemory::resident_page_count() const {
+  struct stat status{};
+  if (::fstat(fd_.get(), &status) != 0) return 0;
+  constexpr std::uint64_t block_bytes = 512;  // of st_blocks, whatever the file system's are
+  return static_cast<std::uint64_t>(status.st_blocks) * block_bytes / page_bytes;
 }
 
 Status PageMemory::drop(PageNo first, std::uint64_t count) const {

@@ -43,6 +43,9 @@ class PageMemory {
   // (O_DIRECT, io_uring send) is detached, not protected. REQUIRES: in range.
   Status drop(PageNo first, std::uint64_t page_count) const;
 
+  // How many frames there are; the rest of the size costs nothing. One fstat.
+  std::uint64_t resident_page_count() const;
+
   int fd() const { return fd_.get(); }
   std::uint64_t size_bytes() const { return size_bytes_; }
   std::uint64_t page_count() const { return size_bytes_ / page_bytes; }

@@ -11,6 +11,7 @@
 
 #include "daemon/pages.hpp"
 #include "daemon/reactor.hpp"
+#include "daemon/stats_page.hpp"
 
 namespace gallocy::daemon {
 namespace {
@@ -39,8 +40,10 @@ using Mail =
 // thread has ended, so the control thread may wake it as long as the Job exists.
 class Job::Thread {
  public:
-  Thread(const JobSettings& settings, JobEvents& events, Log& log)
-      : settings_(settings), events_(events), log_(log) {}
+  Thread(const JobSettings& settings, StatsPage page, JobEvents& events, Log& log)
+      : settings_(settings), page_(std::move(page)), events_(events), log_(log) {}
+
+  int statistics_fd() const { return page_.fd(); }
 
   Status start() {
     std::promise<Status> opened;
@@ -69,7 +72,7 @@ class Job::Thread {
     auto ring = net::Ring::create();
     if (!ring) return opened.set_value(tl::unexpected<Error>(ring.error()));
     {
-      Reactor reactor(**ring, settings_, std::move(*pages), events_, log_);
+      Reactor reactor(**ring, settings_, std::move(*pages), page_, events_, log_);
       ring_ = ring->get();
       opened.set_value(Status{});
       while (deliver(reactor)) reactor.run_once();
@@ -105,6 +108,7 @@ class Job::Thread {
   static void read(Reactor&, StopMail&) {}
 
   JobSettings settings_;
+  StatsPage page_;
   JobEvents& events_;
   Log& log_;
   std::mutex mutex_;
@@ -117,7 +121,9 @@ Job::Job(std::unique_ptr<Thread> thread) : thread_(std::move(thread)) {}
 Job::~Job() = default;
 
 Result<std::unique_ptr<Job>> Job::start(const JobSettings& settings, JobEvents& events, Log& log) {
-  auto thread = std::make_unique<Thread>(settings, events, log);
+  auto page = StatsPage::create(raw(settings.job), settings.owner);
+  if (!page) return tl::unexpected<Error>(page.error());
+  auto thread = std::make_unique<Thread>(settings, std::move(*page), events, log);
   if (auto status = thread->start(); !status) return tl::unexpected<Error>(status.error());
   return std::unique_ptr<Job>(new Job(std::move(thread)));
 }
@@ -131,6 +137,7 @@ void Job::add_client(UniqueFd socket, const ipc::ClientHello& hello) {
 void Job::start_ranks() { thread_->post(StartMail{}); }
 void Job::request_statistics() { thread_->post(StatisticsMail{}); }
 void Job::end(std::int32_t status) { thread_->post(EndMail{status}); }
+int Job::statistics_fd() const { return thread_->statistics_fd(); }
 void Job::dump() { thread_->post(DumpMail{}); }
 
 }  // namespace gallocy::daemon

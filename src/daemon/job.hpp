@@ -66,6 +66,8 @@ class Job {
   void start_ranks();
   void request_statistics();
   void end(std::int32_t status);
+  // Of the page of gallocy/stats.h; valid as long as this object.
+  int statistics_fd() const;
   // Page states and recent protocol events go to the log.
   void dump();
 

@@ -109,6 +109,7 @@ Status Jobs::on_message(Session& session, const ipc::AnyMessage& message) {
   else if (const auto* create = message.as<ipc::JobCreate>()) on_create(session, *create);
   else if (const auto* watch = message.as<ipc::JobWatch>()) on_watch(session, *watch);
   else if (message.as<ipc::NodeQuery>() != nullptr) session.send(node_info(context_.self));
+  else if (message.as<ipc::PagesRequest>() != nullptr) send_pages(session);
   else return fail(EPROTO, "a first message of kind ", static_cast<unsigned>(message.kind()));
   return {};
 }
@@ -122,6 +123,18 @@ void Jobs::on_client(Session& session, const ipc::ClientHello& hello) {
   if (const Status status = part->check_client(session.who().uid, hello); !status)
     return session.refuse(status.error());
   part->add_client(session.take_socket(), hello);
+}
+
+void Jobs::send_pages(Session& session) const {
+  for (const auto& [job, part] : parts_) {
+    const uid_t uid = session.who().uid;
+    if (part->job() == nullptr || (uid != 0 && uid != part->settings().owner)) continue;
+    ipc::StatisticsPage page;
+    page.job = raw(job);
+    const int fds[] = {part->job()->statistics_fd()};
+    session.send(page, fds);
+  }
+  session.send(ipc::PagesEnd{});
 }
 
 Status Jobs::check_create(const Session& session, const ipc::JobCreate& create) const {

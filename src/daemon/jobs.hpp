@@ -41,6 +41,7 @@ class Jobs {
   void on_client(Session& session, const ipc::ClientHello& hello);
   void on_create(Session& session, const ipc::JobCreate& create);
   void on_watch(Session& session, const ipc::JobWatch& watch);
+  void send_pages(Session& session) const;
   Status check_create(const Session& session, const ipc::JobCreate& create) const;
   void look_at(Waiting& waiting);
   void look_at_all();

@@ -24,6 +24,7 @@ class Pages {
 
   std::span<core::PageEntry> entries() const;
   int fd() const { return frames_.fd(); }
+  std::uint64_t resident_page_count() const { return frames_.resident_page_count(); }
   std::span<const std::byte> frame(PageNo page) const { return {frames_.frame(page), page_bytes}; }
   std::span<const std::byte> slot(std::uint32_t slot) const {
     return {slots_.frame(PageNo{slot}), page_bytes};

@@ -33,12 +33,13 @@ core::Fault fault_of(ClientId client, const uffd::Fault& fault) {
 
 }  // namespace
 
-Reactor::Reactor(net::Ring& ring, const JobSettings& settings, Pages pages, JobEvents& events,
-                 Log& log)
-    : ring_(ring), settings_(settings), pages_(std::move(pages)), events_(events), log_(log),
+Reactor::Reactor(net::Ring& ring, const JobSettings& settings, Pages pages, StatsPage& stats_page,
+                 JobEvents& events, Log& log)
+    : ring_(ring), settings_(settings), pages_(std::move(pages)), stats_page_(stats_page),
+      events_(events), log_(log),
       node_(config_of(settings), pages_.entries()), trace_(std::make_unique<Trace>()),
-      stall_timer_(ring.timers(), [this] { watch_stalls(); }) {
-  stall_timer_.arm(net::now_us() + stall_look_us);
+      second_timer_(ring.timers(), [this] { every_second(); }) {
+  every_second();
 }
 
 Reactor::~Reactor() = default;

@@ -16,6 +16,7 @@
 #include "daemon/job.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pages.hpp"
+#include "daemon/stats_page.hpp"
 #include "daemon/trace.hpp"
 #include "net/connection.hpp"
 #include "net/ring.hpp"
@@ -27,7 +28,8 @@ namespace gallocy::daemon {
 class Reactor {
  public:
   // `ring` is of the calling thread.
-  Reactor(net::Ring& ring, const JobSettings& settings, Pages pages, JobEvents& events, Log& log);
+  Reactor(net::Ring& ring, const JobSettings& settings, Pages pages, StatsPage& stats_page,
+          JobEvents& events, Log& log);
   ~Reactor();
 
   // One round: look at the clients' rings, sleep, dispatch.
@@ -41,7 +43,7 @@ class Reactor {
   void dump();
 
  private:
-  static constexpr std::uint64_t stall_look_us = 1'000'000;
+  static constexpr std::uint64_t look_us = 1'000'000;     // once a round
   static constexpr std::uint64_t stall_us = 5'000'000;  // no fault waits that long
 
   struct Peer {
@@ -80,13 +82,16 @@ class Reactor {
   void lose_peer(NodeId peer, std::string_view why);
   void fail_job(const Sentence& sentence);
   void tell_if_ended();
-  void watch_stalls();
+  ipc::JobStatistics statistics() const;
+  void every_second();
+  void watch_stalls(core::TimeUs now_us);
   void dump_page(PageNo page);
   void line(const Sentence& text) { log_.line(text.view()); }
 
   net::Ring& ring_;
   JobSettings settings_;
   Pages pages_;
+  StatsPage& stats_page_;
   JobEvents& events_;
   Log& log_;
   core::Node node_;
@@ -97,7 +102,7 @@ class Reactor {
   std::unordered_map<std::uint32_t, ClientId> client_of_rank_;
   std::array<Peer, max_node_count> peers_;
   wire::Buffer buffer_;
-  net::Timer stall_timer_;
+  net::Timer second_timer_;
   std::uint16_t last_client_ = 0;
   bool clients_gone_ = false;  // some session has ended and waits for bury_clients()
   bool started_ = false;

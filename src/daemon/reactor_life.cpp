@@ -105,6 +105,12 @@ void Reactor::tell_if_ended() {
 }
 
 void Reactor::request_statistics() {
+  const ipc::JobStatistics counted = statistics();
+  stats_page_.write(counted, net::now_us());
+  events_.statistics(counted);
+}
+
+ipc::JobStatistics Reactor::statistics() const {
   ipc::JobStatistics statistics;
   statistics.job = raw(settings_.job);
   statistics.node = raw(settings_.self);
@@ -126,7 +132,8 @@ void Reactor::request_statistics() {
     std::ranges::copy(found->second.faults, out.faults);
   }
   statistics.latency_us = node_.statistics().latency_us().buckets();
-  events_.statistics(statistics);
+  statistics.resident_pages = pages_.resident_page_count();
+  return statistics;
 }
 
 // ---- what a person wants to see ----------------------------------------------------------
@@ -162,18 +169,23 @@ void Reactor::dump_page(PageNo page) {
   line(text);
 }
 
-// A fault that waits that long is a bug or a dead peer: leave what is needed to tell which.
-void Reactor::watch_stalls() {
+void Reactor::every_second() {
   const core::TimeUs now_us = net::now_us();
+  stats_page_.write(statistics(), now_us);
+  watch_stalls(now_us);
+  second_timer_.arm(now_us + look_us);
+}
+
+// A fault that waits that long is a bug or a dead peer: leave what is needed to tell which.
+void Reactor::watch_stalls(core::TimeUs now_us) {
   for (const auto& [page, pending] : node_.requester().pending()) {
-    if (now_us < pending.since_us + stall_us || now_us >= pending.since_us + stall_us + stall_look_us)
+    if (now_us < pending.since_us + stall_us || now_us >= pending.since_us + stall_us + look_us)
       continue;
     line(Sentence("a thread has waited ", (now_us - pending.since_us) / 1000, " ms for page ",
                   raw(page)));
     dump_page(page);
     trace_->print(now_us, page, [this](std::string_view text) { log_.line(text); });
   }
-  stall_timer_.arm(now_us + stall_look_us);
 }
 
 }  // namespace gallocy::daemon

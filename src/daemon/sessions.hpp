@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "daemon/context.hpp"
 #include "ipc/socket.hpp"
@@ -27,9 +28,9 @@ class Session {
 
   // A launcher that does not take its messages has failed: its session ends.
   template <class T>
-  void send(const T& message) {
+  void send(const T& message, std::span<const int> fds = {}) {
     if (!fd_) return;
-    if (const Status sent = ipc::send_message(fd_.get(), message, {}, 0); !sent)
+    if (const Status sent = ipc::send_message(fd_.get(), message, fds, 0); !sent)
       drop(sent.error());
   }
   // Says why, and ends the session. Sessions::Events::on_gone comes later.

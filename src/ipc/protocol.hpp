@@ -43,6 +43,10 @@ enum class Kind : std::uint16_t {
   // launcher <-> daemon, before job_create or job_watch on the same connection
   node_query = 48,
   node_info,
+  // anybody <-> daemon: statistics pages of the jobs that the sender may see
+  pages_request = 56,
+  statistics_page,  // + 1 descriptor, once for each job
+  pages_end,
 };
 
 struct Header {
@@ -164,6 +168,7 @@ struct JobStatistics {
   std::uint32_t node = 0;
   std::uint32_t rank_count = 0;  // entries used
   std::uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
+  std::uint64_t resident_pages = 0;  // that the node holds for the job
   RankStatistics ranks[max_rank_count];
   Histogram::Buckets latency_us = {};  // of faults, from the event's reading to the thread's wake-up
 };
@@ -205,6 +210,20 @@ struct NodeInfo {
   Header header;
   std::uint32_t node = 0;
   std::uint32_t cpu_count = 0;  // that the daemon may use, at least 1
+};
+
+struct PagesRequest {
+  Header header;
+};
+
+// Beside it the memory of the job's page, which can only be read; its layout: gallocy/stats.h.
+struct StatisticsPage {
+  Header header;
+  std::uint64_t job = 0;
+};
+
+struct PagesEnd {
+  Header header;
 };
 
 // ---- the ring ----------------------------------------------------------------------------

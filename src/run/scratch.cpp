@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "ipc/places.hpp"
+
 namespace gallocy::run {
 
 namespace {
@@ -16,7 +18,7 @@ constexpr std::size_t folder_bytes_max = 90;
 
 // Empty on failure. mkdtemp gives mode 0700.
 std::string make_folder_in(const std::string& parent) {
-  std::string path = parent + "/gallocy-XXXXXX";
+  std::string path = fmt::format("{}/{}XXXXXX", parent, ipc::scratch_prefix);
   if (path.size() > folder_bytes_max) return {};
   return ::mkdtemp(path.data()) != nullptr ? path : std::string{};
 }
@@ -25,9 +27,8 @@ std::string make_folder_in(const std::string& parent) {
 
 Try<ScratchFolder> ScratchFolder::create() {
   std::string path;
-  if (const char* runtime = ::getenv("XDG_RUNTIME_DIR"); runtime != nullptr && *runtime == '/')
-    path = make_folder_in(runtime);
-  if (path.empty()) path = make_folder_in("/tmp");
+  for (const auto& parent : ipc::scratch_parents())
+    if (path.empty()) path = make_folder_in(parent);
   if (path.empty())
     return refuse(exit_job_failed, fmt::format("can't make a folder for sockets in /tmp: {}",
                                                ::strerrordesc_np(errno)));
@@ -40,7 +41,7 @@ ScratchFolder::~ScratchFolder() {
 }
 
 std::string ScratchFolder::socket_path(unsigned node) const {
-  return fmt::format("{}/{}.sock", path_, node);
+  return fmt::format("{}/{}{}", path_, node, ipc::socket_suffix);
 }
 
 }  // namespace gallocy::run

@@ -36,6 +36,7 @@ Result<std::unique_ptr<Job>> Job::start(const JobSettings& settings, JobEvents& 
   return std::unique_ptr<Job>(new Job(std::make_unique<Thread>(settings, events)));
 }
 
+int Job::statistics_fd() const { return -1; }
 Job::Job(std::unique_ptr<Thread> thread) : thread_(std::move(thread)) {}
 Job::~Job() = default;
 

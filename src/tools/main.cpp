@@ -1,0 +1,51 @@
+// gallocy: the tool for people.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "tools/doctor.hpp"
+#include "tools/stat.hpp"
+
+using namespace gallocy::tools;
+
+namespace {
+
+constexpr int exit_usage = 64;
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return "gallocy: " + text + "; try gallocy --help\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Looks at machines and jobs of gallocy.", "gallocy"};
+  app.set_version_flag("--version", "gallocy " GALLOCY_VERSION);
+  app.require_subcommand(1);
+  CLI::App* doctor_command = app.add_subcommand(
+      "doctor", "says what this machine has and lacks for gallocy, and what to do about it; exit "
+                "status 0, or 69 if it lacks something");
+  CLI::App* stat_command = app.add_subcommand(
+      "stat", "prints what the jobs of this machine's daemons do; without --socket those that "
+              "gallocy-run has started, your own (root: all)");
+  StatOptions options;
+  stat_command->add_option("--socket", options.sockets, "a daemon's socket; may be repeated")
+      ->type_name("PATH")
+      ->allow_extra_args(false);
+  stat_command->add_option("--job", options.job, "only this job, by the number that stat prints")
+      ->type_name("ID");
+  stat_command->add_flag("--json", options.json, "as JSON: an array with an object a job and node");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForVersion& version) {
+    std::puts(version.what());
+    return 0;
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    std::fputs(one_line(error.what()).c_str(), stderr);
+    return exit_usage;
+  }
+  return doctor_command->parsed() ? doctor() : stat(options);
+}

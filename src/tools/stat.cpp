@@ -1,0 +1,131 @@
+#include "tools/stat.hpp"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "gallocy/stats.h"
+#include "ipc/socket.hpp"
+#include "tools/sockets.hpp"
+
+namespace gallocy::tools {
+namespace {
+
+constexpr int exit_usage = 64;
+constexpr int exit_unavailable = 69;
+constexpr int answer_limit_ms = 5'000;
+constexpr std::size_t page_size_bytes = (sizeof(gallocy_stats) + 4095) / 4096 * 4096;
+
+constexpr const char* fault_names[GALLOCY_FAULT_KINDS] = {
+    "local", "first_touch", "remote_read", "remote_write", "upgrade", "poisoned"};
+
+std::string job_text(std::uint64_t job) { return fmt::format("{:016x}", job); }
+
+Result<gallocy_stats> read_page(const UniqueFd& memory) {
+  void* mapped = ::mmap(nullptr, page_size_bytes, PROT_READ, MAP_SHARED, memory.get(), 0);
+  if (mapped == MAP_FAILED) return fail_errno("can't map a statistics page");
+  gallocy_stats copy;
+  const int status = ::gallocy_stats_read(static_cast<const gallocy_stats*>(mapped), &copy);
+  ::munmap(mapped, page_size_bytes);
+  if (status != 0) return fail(EPROTO, "a statistics page is of another version of gallocy");
+  return copy;
+}
+
+// All pages that the daemon at `path` shows us.
+Status ask(const std::string& path, std::vector<gallocy_stats>& pages) {
+  const auto socket = ipc::connect_to(path.c_str());
+  if (!socket) return tl::unexpected<Error>(socket.error());
+  if (auto sent = ipc::send_message(socket->get(), ipc::PagesRequest{}, {}, answer_limit_ms); !sent)
+    return sent;
+  for (;;) {
+    ipc::AnyMessage message;
+    UniqueFd memory[1];
+    if (auto got = ipc::receive_any(socket->get(), message, memory, answer_limit_ms); !got)
+      return got;
+    if (message.as<ipc::PagesEnd>() != nullptr) return {};
+    if (message.as<ipc::StatisticsPage>() == nullptr || message.fd_count() != 1)
+      return fail(EPROTO, "the daemon at ", path.c_str(), " talks nonsense");
+    const auto page = read_page(memory[0]);
+    if (!page) return tl::unexpected<Error>(page.error());
+    pages.push_back(*page);
+  }
+}
+
+std::string faults_text(const gallocy_rank_stats& rank, const char* form, const char* between) {
+  std::string text;
+  for (unsigned kind = 0; kind < GALLOCY_FAULT_KINDS; ++kind)
+    text += fmt::format(fmt::runtime(form), fmt::arg("between", text.empty() ? "" : between),
+                        fmt::arg("name", fault_names[kind]),
+                        fmt::arg("count", rank.faults[kind]));
+  return text;
+}
+
+std::string text_of(const gallocy_stats& page) {
+  std::string text = fmt::format(
+      "job {} of uid {} on node {}: {} KiB resident, peer bytes {} in, {} out, faults p50 {} us, "
+      "p99 {} us\n",
+      job_text(page.job), page.owner_uid, page.node, page.resident_pages * 4,
+      page.peer_bytes_in, page.peer_bytes_out, page.fault_latency_p50_us,
+      page.fault_latency_p99_us);
+  for (std::uint32_t i = 0; i < page.rank_count; ++i)
+    text += fmt::format("  rank {}: {} threads; faults {}\n", page.ranks[i].rank,
+                        page.ranks[i].threads_run,
+                        faults_text(page.ranks[i], "{between}{count} {name}", ", "));
+  return text;
+}
+
+std::string json_of(const gallocy_stats& page) {
+  std::string ranks;
+  for (std::uint32_t i = 0; i < page.rank_count; ++i)
+    ranks += fmt::format("{}{{\"rank\": {}, \"threads_run\": {}, \"faults\": {{{}}}}}",
+                         ranks.empty() ? "" : ", ", page.ranks[i].rank, page.ranks[i].threads_run,
+                         faults_text(page.ranks[i], "{between}\"{name}\": {count}", ", "));
+  return fmt::format(
+      "{{\"job\": \"{}\", \"uid\": {}, \"node\": {}, \"written_us\": {}, \"resident_pages\": {}, "
+      "\"peer_bytes_in\": {}, \"peer_bytes_out\": {}, \"fault_latency_us\": {{\"p50\": {}, "
+      "\"p99\": {}}}, \"ranks\": [{}]}}",
+      job_text(page.job), page.owner_uid, page.node, page.written_us, page.resident_pages,
+      page.peer_bytes_in, page.peer_bytes_out, page.fault_latency_p50_us,
+      page.fault_latency_p99_us, ranks);
+}
+
+void print(const std::vector<gallocy_stats>& pages, bool json) {
+  std::string text;
+  for (const gallocy_stats& page : pages)
+    text += json ? (text.empty() ? "" : ",\n ") + json_of(page) : text_of(page);
+  if (json) text = fmt::format("[{}]\n", text);
+  else if (text.empty()) text = "no jobs\n";
+  std::fputs(text.c_str(), stdout);
+}
+
+}  // namespace
+
+int stat(const StatOptions& options) {
+  std::vector<std::string> sockets = options.sockets;
+  if (sockets.empty())
+    for (const Scratch& scratch : find_scratch_folders())
+      sockets.insert(sockets.end(), scratch.sockets.begin(), scratch.sockets.end());
+  std::vector<gallocy_stats> pages;
+  for (const std::string& socket : sockets) {
+    const Status asked = ask(socket, pages);
+    if (asked) continue;
+    // A daemon that was only found may end while it is asked.
+    if (options.sockets.empty() && asked.error().code != EPROTO) continue;
+    std::fputs(fmt::format("gallocy: {}: {}\n", socket, asked.error().sentence.view()).c_str(),
+               stderr);
+    const bool none = asked.error().code == ENOENT || asked.error().code == ENAMETOOLONG;
+    return none ? exit_usage : exit_unavailable;
+  }
+  std::erase_if(pages, [&](const gallocy_stats& page) {
+    return !options.job.empty() && job_text(page.job) != options.job;
+  });
+  std::sort(pages.begin(), pages.end(), [](const auto& a, const auto& b) {
+    return std::pair{a.job, a.node} < std::pair{b.job, b.node};
+  });
+  print(pages, options.json);
+  return 0;
+}
+
+}  // namespace gallocy::tools
