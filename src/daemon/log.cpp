@@ -36,7 +36,8 @@ bool write_all(int fd, std::string_view text, GiveUp give_up) {
 
 }  // namespace
 
-Log::Log(int fd, std::string name) : fd_(fd), name_(std::move(name)) {
+Log::Log(std::vector<int> fds, std::string name)
+    : fds_(std::move(fds)), name_(std::move(name)) {
   buffer_.reserve(capacity_bytes);
   thread_ = std::thread([this] { run(); });
 }
@@ -83,7 +84,7 @@ void Log::run() {
     if (const auto dropped = std::exchange(dropped_count_, 0); dropped != 0)
       taken += name_ + ": " + std::to_string(dropped) + " lines of this log were dropped here\n";
     lock.unlock();
-    write_all(fd_, taken, give_up);
+    for (const int fd : fds_) write_all(fd, taken, give_up);
     lock.lock();
     if (stopping_ && std::chrono::steady_clock::now() >= deadline) return;
   }

@@ -1,4 +1,4 @@
-// The daemon's log: lines put into a bounded buffer by any thread and written to a descriptor
+// The daemon's log: lines put into a bounded buffer by any thread and written to descriptors
 // of the daemon's own by a thread of its own, so that no reactor ever waits for whoever reads
 // the log. A full buffer drops lines and says how many.
 #pragma once
@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 
@@ -16,14 +17,14 @@ namespace gallocy::daemon {
 
 class Log {
  public:
-  // Writes to `fd`, which stays the caller's. `name` begins each line ("gallocyd[2]").
-  Log(int fd, std::string name);
+  // Writes to each of `fds`, which stay the caller's. `name` begins each line ("gallocyd[2]").
+  Log(std::vector<int> fds, std::string name);
   ~Log();  // writes what is left, at most 1 s
   void line(std::string_view text);  // one line, without the newline; any thread
 
  private:
   void run();
-  int fd_;
+  const std::vector<int> fds_;
   std::string name_;
   std::mutex mutex_;
   std::condition_variable changed_;

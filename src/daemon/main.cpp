@@ -8,6 +8,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <poll.h>
 
@@ -77,10 +78,26 @@ void say_ready(const Options& options, Incarnation incarnation, std::uint16_t po
   static_cast<void>(!::write(STDOUT_FILENO, line, static_cast<std::size_t>(size)));
 }
 
+// Standard error, and the file that GALLOCY_LOG names: daemons of several jobs may append to one.
+Result<std::vector<UniqueFd>> open_log() {
+  std::vector<UniqueFd> fds;
+  fds.emplace_back(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, log_fd_floor));
+  const char* path = ::getenv("GALLOCY_LOG");
+  if (path == nullptr || *path == '\0') return fds;
+  const UniqueFd file(::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!file) return fail_errno("can't open ", path, ", the file that GALLOCY_LOG names");
+  fds.emplace_back(::fcntl(file.get(), F_DUPFD_CLOEXEC, log_fd_floor));
+  return fds;
+}
+
 int serve(const Options& options, int signals) {
-  const UniqueFd log_fd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, log_fd_floor));
+  const auto log_files = open_log();
+  if (!log_files) return leave(exit_unavailable, log_files.error().sentence.view());
+  std::vector<int> log_fds;
+  for (const UniqueFd& file : *log_files) log_fds.push_back(file.get());
   const Incarnation incarnation = make_incarnation();
-  Log log(log_fd.get(), std::string(FixedText<32>("gallocyd[", raw(options.node), "]").view()));
+  Log log(std::move(log_fds),
+          std::string(FixedText<32>("gallocyd[", raw(options.node), "]").view()));
   auto control = Control::open(options, incarnation, log);
   if (!control) {
     log.line(control.error().sentence.view());

@@ -25,6 +25,8 @@ struct Texts {
 
 void describe(CLI::App& app, Options& options, Texts& texts) {
   app.set_version_flag("--version", "gallocyd " GALLOCY_VERSION);
+  app.footer("The log goes to standard error, and is appended to the file that the environment's\n"
+             "GALLOCY_LOG names, if it does. SIGUSR1 writes the state of all jobs to it.");
   app.add_option("--socket", options.socket_path, "UNIX socket for programs of this machine")
       ->required()
       ->type_name("PATH");

@@ -18,7 +18,8 @@ constexpr const char* footer =
     "Exit status: that of rank 0; 128+N if a rank was killed by signal N; 64 usage;\n"
     "69 this machine can't run gallocy; 70 a daemon or another rank failed; 124 --timeout;\n"
     "126 PROGRAM can't be executed; 127 PROGRAM was not found.\n"
-    "Environment: GALLOCYD names the daemon's executable.";
+    "Environment: GALLOCYD names the daemon's executable; GALLOCY_LOG a file to which private\n"
+    "daemons append their log.";
 
 constexpr std::string_view json_prefix = "json:";
 

@@ -3,6 +3,7 @@
 The environment names the programs: SPMD, PLACEMENT."""
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import expect, expect_status, main, require_daemon, require_nodes, run  # noqa: E402
@@ -42,4 +43,18 @@ def tagged_output():
     expect(result.out == "[0] OK\n", result)
 
 
-main(every_rank_runs_main, placement_of_threads, tagged_output, side_by_side=1)
+def logs_in_a_file():
+    require_daemon()
+    with tempfile.TemporaryDirectory(prefix="gt-", dir="/tmp") as folder:
+        path = os.path.join(folder, "log")
+        expect_status(run("-n", 2, os.environ["PLACEMENT"], 2, env={"GALLOCY_LOG": path}), 0)
+        with open(path) as file:
+            lines = file.read().splitlines()
+        for node in (0, 1):
+            expect(any(line.startswith(f"gallocyd[{node}]: job ") for line in lines), lines)
+        result = run("-n", 1, os.environ["PLACEMENT"], 2, env={"GALLOCY_LOG": folder})
+        expect_status(result, 69)
+        expect("GALLOCY_LOG" in result.last_line() and folder in result.last_line(), result)
+
+
+main(every_rank_runs_main, placement_of_threads, tagged_output, logs_in_a_file, side_by_side=1)

@@ -43,7 +43,7 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 TEST_CASE("lines come out whole, in order, with the name in front") {
   Pipe pipe;
   {
-    Log log(pipe.in.get(), "gallocyd[2]");
+    Log log({pipe.in.get()}, "gallocyd[2]");
     log.line("one");
     log.line("two");
   }
@@ -55,13 +55,13 @@ TEST_CASE("nobody waits for a reader that does not read, and the lost lines are 
   const std::string line(1000, 'x');
   const auto begin = std::chrono::steady_clock::now();
   {
-    Log log(pipe.in.get(), "d");
+    Log log({pipe.in.get()}, "d");
     for (int i = 0; i < 2000; ++i) log.line(line);
     CHECK(seconds_since(begin) < 5);
     CHECK(pipe.read_all().find("lines of this log were dropped here") != std::string::npos);
   }
   {
-    Log log(pipe.in.get(), "d");
+    Log log({pipe.in.get()}, "d");
     for (int i = 0; i < 2000; ++i) log.line(line);
   }
   CHECK(seconds_since(begin) < 10);
@@ -71,6 +71,6 @@ TEST_CASE("a reader that has gone costs the log only") {
   Pipe pipe;
   pipe.out.reset();
   ::signal(SIGPIPE, SIG_IGN);
-  Log log(pipe.in.get(), "d");
+  Log log({pipe.in.get()}, "d");
   for (int i = 0; i < 100; ++i) log.line("x");
 }

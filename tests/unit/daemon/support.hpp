@@ -48,7 +48,7 @@ class Daemon {
   explicit Daemon(const Options& options)
       : options_(options),
         log_fd_(::memfd_create("log", MFD_CLOEXEC)),
-        log_(log_fd_.get(), "node " + std::to_string(raw(options.node))) {
+        log_({log_fd_.get()}, "node " + std::to_string(raw(options.node))) {
     std::promise<std::uint16_t> port;
     auto bound = port.get_future();
     thread_ = std::thread([this, &port] { run(port); });
