@@ -60,11 +60,13 @@ extern "C" {
 #define GALLOCY_ANY_NODE (-1)
 
 /*
- * Joins the job that gallocy-run started this process for. Blocks until every rank has called it,
+ * Joins the job that gallocy-run started this process for. A process that was not started by it
+ * gets a job of its own with one node: gallocy-run, found by $GALLOCY_RUN, beside the library or in
+ * PATH, is started in the background, is no child of the process and ends with it. Blocks until every rank has called it,
  * at most 30 seconds. Returns 0 in rank 0, or, under `gallocy-run --spmd`, in every rank; does not
  * return in other ranks. The calling thread becomes a thread of the job. Makes one thread for its own use, with all signals blocked.
  * Not thread-safe: call it from main(), once.
- * Errors: ENOTCONN  not started by gallocy-run
+ * Errors: ENOTCONN  there is no gallocy-run, or it can't start a daemon
  *         EALREADY  called before, with success
  *         ETIMEDOUT another rank or the daemon did not answer
  *         others    as the daemon or the system said (see gallocy_last_error())

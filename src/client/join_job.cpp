@@ -9,6 +9,7 @@
 
 #include "client/agent.hpp"
 #include "client/executable.hpp"
+#include "client/host.hpp"
 #include "client/memory.hpp"
 #include "client/process.hpp"
 #include "client/running.hpp"
@@ -23,7 +24,7 @@ namespace {
 constexpr int answer_timeout_ms = 30'000;
 
 struct Invitation {
-  const char* socket_path = nullptr;
+  FixedText<128> socket_path;
   std::uint64_t job = 0;
   std::uint32_t rank = 0;
 };
@@ -40,12 +41,17 @@ Status read_number(const char* name, int base, Number& number) {
   return {};
 }
 
+Result<Invitation> be_invited() {
+  const auto guest = start_host();
+  if (!guest) return tl::unexpected<Error>(guest.error());
+  return Invitation{FixedText<128>(guest->socket_path), guest->job, 0};
+}
+
 Result<Invitation> read_environment() {
+  const char* socket_path = ::getenv("GALLOCY_SOCKET");
+  if (socket_path == nullptr) return be_invited();
   Invitation invitation;
-  invitation.socket_path = ::getenv("GALLOCY_SOCKET");
-  if (invitation.socket_path == nullptr)
-    return fail(ENOTCONN, "this program was not started by gallocy-run: start it as "
-                          "`gallocy-run -n 2 ./program`");
+  invitation.socket_path.append(socket_path);
   if (auto status = read_number("GALLOCY_JOB", 16, invitation.job); !status)
     return tl::unexpected<Error>(status.error());
   if (auto status = read_number("GALLOCY_RANK", 10, invitation.rank); !status)
@@ -122,7 +128,7 @@ Status join_job() {
   const auto invitation = read_environment();
   if (!invitation) return tl::unexpected<Error>(invitation.error());
   if (auto status = make_fork_mark(); !status) return status;
-  auto socket = ipc::connect_to(invitation->socket_path);
+  auto socket = ipc::connect_to(invitation->socket_path.c_str());
   if (!socket) return tl::unexpected<Error>(socket.error());
   auto welcome = shake_hands(socket->get(), *invitation);
   if (!welcome) return tl::unexpected<Error>(welcome.error());

@@ -43,6 +43,8 @@ enum class Kind : std::uint16_t {
   // launcher <-> daemon, before job_create or job_watch on the same connection
   node_query = 48,
   node_info,
+  // launcher -> a program that started it, to have a job of one node
+  guest_invitation = 52,
   // anybody <-> daemon: statistics pages of the jobs that the sender may see
   pages_request = 56,
   statistics_page,  // + 1 descriptor, once for each job
@@ -210,6 +212,13 @@ struct NodeInfo {
   Header header;
   std::uint32_t node = 0;
   std::uint32_t cpu_count = 0;  // that the daemon may use, at least 1
+};
+
+// In place of the environment that gallocy-run gives the ranks that it starts.
+struct GuestInvitation {
+  Header header;
+  std::uint64_t job = 0;
+  char socket_path[108] = {};  // of the daemon; what an address of a UNIX socket can hold
 };
 
 struct PagesRequest {

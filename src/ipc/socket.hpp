@@ -74,6 +74,7 @@ template <> struct KindOf<RankGone> : KindIs<Kind::rank_gone> {};
 template <> struct KindOf<JobFailed> : KindIs<Kind::job_failed> {};
 template <> struct KindOf<NodeQuery> : KindIs<Kind::node_query> {};
 template <> struct KindOf<NodeInfo> : KindIs<Kind::node_info> {};
+template <> struct KindOf<GuestInvitation> : KindIs<Kind::guest_invitation> {};
 template <> struct KindOf<PagesRequest> : KindIs<Kind::pages_request> {};
 template <> struct KindOf<StatisticsPage> : KindIs<Kind::statistics_page> {};
 template <> struct KindOf<PagesEnd> : KindIs<Kind::pages_end> {};

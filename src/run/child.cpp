@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -104,16 +105,29 @@ Try<Child> Child::start(const ChildPlan& plan) {
                 fmt::format("can't watch a process: {}", ::strerrordesc_np(pidfd_error)));
 }
 
+Try<Child> Child::guest(pid_t pid) {
+  UniqueFd pidfd{open_pidfd(pid)};
+  if (!pidfd)
+    return refuse(exit_job_failed,
+                  fmt::format("can't watch process {}: {}", pid, ::strerrordesc_np(errno)));
+  return Child{pid, std::move(pidfd), true};
+}
+
+bool Child::guest_has_gone() const {
+  pollfd entry{pidfd_.get(), POLLIN, 0};
+  return ::poll(&entry, 1, 0) > 0;
+}
+
 bool Child::try_reap() {
   if (wait_status_) return true;
   int status = 0;
-  if (::waitpid(pid_, &status, WNOHANG) != pid_) return false;
+  if (is_guest_ ? !guest_has_gone() : ::waitpid(pid_, &status, WNOHANG) != pid_) return false;
   wait_status_ = status;
   return true;
 }
 
 void Child::send(int signal) const {
-  if (!wait_status_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
+  if (!wait_status_ && !is_guest_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
 }
 
 int shell_status(int wait_status) {

@@ -1,5 +1,6 @@
 // A process that gallocy-run starts: a daemon or a rank. It is named by a pidfd, so that no
-// signal can hit a stranger with a recycled number, and it dies with gallocy-run.
+// signal can hit a stranger with a recycled number, and it dies with gallocy-run. Or one that was
+// there before: a guest.
 #pragma once
 
 #include <signal.h>
@@ -31,6 +32,10 @@ class Child {
   // 126 if the program can't be executed. A text without "#!" is run by /bin/sh as execvp does.
   static Try<Child> start(const ChildPlan& plan);
 
+  // A process that somebody else has started and waits for: how it ends is not seen and counts as
+  // an exit with 0, and it is sent no signals.
+  static Try<Child> guest(pid_t pid);
+
   pid_t pid() const { return pid_; }
   int pidfd() const { return pidfd_.get(); }
   bool ended() const { return wait_status_.has_value(); }
@@ -42,9 +47,12 @@ class Child {
   void send(int signal) const;
 
  private:
-  Child(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+  Child(pid_t pid, UniqueFd pidfd, bool is_guest = false)
+      : pid_(pid), is_guest_(is_guest), pidfd_(std::move(pidfd)) {}
+  bool guest_has_gone() const;
 
   pid_t pid_;
+  bool is_guest_;
   UniqueFd pidfd_;
   std::optional<int> wait_status_;
 };

@@ -149,7 +149,28 @@ bool Launch::create_job() {
   return false;
 }
 
+bool Launch::invite_guest() {
+  const auto who = ipc::peer_credentials(options_.guest_fd);
+  if (!who) return refuse_job({exit_job_failed, std::string(who.error().sentence.view())});
+  auto guest = Child::guest(who->pid);
+  if (!guest) return refuse_job(guest.error());
+  ipc::GuestInvitation invitation;
+  invitation.job = job_;
+  sessions_.front().socket_path().copy(invitation.socket_path, sizeof invitation.socket_path - 1);
+  // If it has gone, its end is seen.
+  static_cast<void>(ipc::send_message(options_.guest_fd, invitation, {}, check_in_limit_ms));
+  keep_rank(0, *sessions_.front().node, std::move(*guest));
+  return true;
+}
+
+void Launch::keep_rank(unsigned number, unsigned node, Child child) {
+  ranks_.push_back(Rank{number, node, std::move(child), {}});
+  Rank& rank = ranks_.back();
+  watch_.add(rank.child.pidfd(), WatchOrder::rank, [this, &rank] { on_rank_end(rank); });
+}
+
 bool Launch::start_ranks() {
+  if (options_.guest_fd >= 0) return invite_guest();
   const bool alone = sessions_.empty();
   for (unsigned number = 0; number < (alone ? 1 : options_.rank_count); ++number) {
     std::optional<Invitation> invitation;
@@ -158,10 +179,7 @@ bool Launch::start_ranks() {
     if (options_.tagged && !start_relays(plan)) return false;
     auto child = start_rank(program_, options_, plan);
     if (!child) return refuse_job(child.error());
-    const unsigned node = alone ? 0 : *session_of(number).node;
-    ranks_.push_back(Rank{number, node, std::move(*child), {}});
-    Rank& rank = ranks_.back();
-    watch_.add(rank.child.pidfd(), WatchOrder::rank, [this, &rank] { on_rank_end(rank); });
+    keep_rank(number, alone ? 0 : *session_of(number).node, std::move(*child));
   }
   return true;
 }

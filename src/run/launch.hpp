@@ -39,6 +39,8 @@ class Launch {
   bool learn_nodes();
   bool create_job();
   bool start_ranks();
+  bool invite_guest();
+  void keep_rank(unsigned number, unsigned node, Child child);
   bool start_relays(RankPlan& plan);
   bool await_check_in();
   void await_end();

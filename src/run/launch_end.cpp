@@ -139,7 +139,11 @@ void Launch::report(int status) {
       if (!log.empty())
         messages_.relay(fmt::format("---- log of node {} ----\n{}", daemon.node(), log));
     }
-  messages_.say(verdict_.sentence());
+  // A guest that waits for its invitation says it itself.
+  const bool guest_hears = options_.guest_fd >= 0 && ranks_.empty() &&
+                           ipc::send_refused(options_.guest_fd,
+                                             Error{ENOTCONN, Sentence(verdict_.sentence())}, 0);
+  if (!guest_hears) messages_.say(verdict_.sentence());
 }
 
 }  // namespace gallocy::run

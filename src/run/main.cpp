@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <optional>
 #include <string_view>
 
 #include "run/launch.hpp"
@@ -46,10 +48,31 @@ int launch(const Options& options) {
   return status;
 }
 
+// `gallocy-run --guest-fd=N` is how libgallocy starts us for a program that was not started by us.
+std::optional<int> guest_fd(int argc, char** argv) {
+  constexpr std::string_view option = "--guest-fd=";
+  if (argc != 2 || !std::string_view(argv[1]).starts_with(option)) return std::nullopt;
+  const int fd = std::atoi(argv[1] + option.size());
+  // Ours alone: the daemon must not keep it open.
+  if (fd <= STDERR_FILENO || ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return std::nullopt;
+  return fd;
+}
+
+int host_guest(int fd) {
+  Options options;
+  options.guest_fd = fd;
+  Signals signals;
+  Messages messages;
+  const int status = Launch{options, Program{{}, true}, signals, messages}.run();
+  messages.finish(farewell_limit_ms);
+  return status;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   fill_standard_descriptors();
+  if (const auto fd = guest_fd(argc, argv)) ::_exit(host_guest(*fd));
   if (const auto rank = relayed_rank(argc, argv)) return relay_lines(*rank);
   const auto request = parse_command_line(argc, argv);
   if (!request) return give_up(request.error());

@@ -21,6 +21,7 @@ struct Options {
   ipc::Placement placement = ipc::Placement::spread;
   bool tagged = false;                     // each line of output begins with its rank
   std::vector<std::string> exported;       // NAME=value, for the ranks
+  int guest_fd = -1;  // the program runs already, as rank 0, and waits there for its invitation
   std::vector<std::string> command;  // program and its arguments; not empty
 
   bool wants_statistics() const { return statistics_line || !statistics_file.empty(); }

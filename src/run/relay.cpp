@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <string_view>
@@ -29,12 +30,12 @@ std::string tagged_lines(std::string& text, std::string_view tag) {
   std::string lines;
   std::size_t begin = 0;
   for (;;) {
-    const std::size_t end = text.find('\n', begin);
-    if (end == std::string::npos && text.size() - begin < line_bytes_max) break;
-    const std::size_t size =
-        end == std::string::npos ? line_bytes_max : end - begin;
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const bool whole = end < text.size() && end - begin <= line_bytes_max;
+    if (!whole && text.size() - begin <= line_bytes_max) break;
+    const std::size_t size = whole ? end - begin : line_bytes_max;
     lines.append(tag).append(text, begin, size).push_back('\n');
-    begin += size + (end == std::string::npos ? 0 : 1);
+    begin += size + (whole ? 1 : 0);
   }
   text.erase(0, begin);
   return lines;

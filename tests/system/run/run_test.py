@@ -112,7 +112,8 @@ def lines_are_tagged():
     result = run("--tag", "sh", "-c", script)
     expect_status(result, 0)
     lines = result.out.splitlines()
-    expect([len(line) for line in lines] == [65536 + 4, 70000 - 65536 + 4, 7], lines)
+    lengths = [len(line) for line in lines]
+    expect(lengths == [65536 + 4, 70000 - 65536 + 4, 7], lengths)
     expect(lines[2] == "[0] end" and "[0] to stderr\n" in result.err, result)
     # A grandchild that keeps the pipe does not keep gallocy-run.
     result = run("--tag", "sh", "-c", "sleep 8 & echo done", left_wait_s=20)
