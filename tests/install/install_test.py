@@ -2,6 +2,7 @@
 runs it from there; and `meson devenv` for those who don't install."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,32 +32,89 @@ def without_build_tree():
             if name not in ("LD_LIBRARY_PATH", "GALLOCYD", "GALLOCY_RUN", "DESTDIR")}
 
 
-def compile_consumer(prefix, libdir):
-    program = os.path.join(prefix, "bin", "consumer")
-    command(os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Werror",
-            os.path.join(HERE, "consumer.c"), "-I", os.path.join(prefix, "include"),
-            "-L", os.path.join(prefix, libdir), "-lgallocy", "-pthread",
-            "-Wl,-rpath,$ORIGIN/../" + libdir, "-o", program)
-    return program
+def warnings():
+    return ["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"]
 
 
-def installed_program_runs():
-    require_daemon()
-    options = build_options()
-    folder = tempfile.mkdtemp(prefix="gallocy-install-")
-    try:
-        command("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", folder,
+class Installed:
+    """The build tree installed into an empty folder. Use it as a context."""
+
+    def __enter__(self):
+        require_daemon()
+        options = build_options()
+        self.folder = tempfile.mkdtemp(prefix="gallocy-install-")
+        command("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", self.folder,
                 env=without_build_tree())
-        prefix = os.path.join(folder, options["prefix"].lstrip("/"))
-        program = compile_consumer(prefix, options["libdir"])
-        os.environ.pop("GALLOCYD")  # the installed one is found beside gallocy-run
-        result = run("-n", "2", program, stat=True,
-                     launcher=os.path.join(prefix, "bin", "gallocy-run"))
+        self.prefix = os.path.join(self.folder, options["prefix"].lstrip("/"))
+        self.library_folder = os.path.join(self.prefix, options["libdir"])
+        return self
+
+    def __exit__(self, *unused):
+        shutil.rmtree(self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def compile_c(self, source):
+        """As its users do, by pkg-config; what it prints has to suffice."""
+        flags = command("pkg-config", "--cflags", "--libs", "gallocy", env={
+            **without_build_tree(), "PKG_CONFIG_SYSROOT_DIR": self.folder,
+            "PKG_CONFIG_LIBDIR": os.path.join(self.library_folder, "pkgconfig")}).split()
+        program = self.path("program")
+        command(os.environ.get("CC", "cc"), "-std=gnu11", *warnings(), source, *flags, "-o",
+                program)
+        return program
+
+    def run(self, *words):
+        """By the installed launcher, which finds the installed daemon beside it."""
+        os.environ.pop("GALLOCYD", None)
+        return run(*words, stat=True, env={"LD_LIBRARY_PATH": self.library_folder},
+                   launcher=os.path.join(self.prefix, "bin", "gallocy-run"))
+
+
+def c_consumer_by_pkg_config():
+    with Installed() as installed:
+        program = installed.compile_c(os.path.join(HERE, "consumer.c"))
+        result = installed.run("-n", "2", program)
         expect_status(result, 0)
         expect(result.out == "200\n", result)
         require_nodes(result, 2)
-    finally:
-        shutil.rmtree(folder)
+
+
+def cpp_consumer_by_cmake():
+    with Installed() as installed:
+        build = installed.path("cmake")
+        command("cmake", "-S", HERE, "-B", build, "-DCMAKE_PREFIX_PATH=" + installed.prefix,
+                "-DCMAKE_CXX_FLAGS=" + " ".join(warnings()), env=without_build_tree())
+        command("cmake", "--build", build, env=without_build_tree())
+        result = installed.run("-n", "2", os.path.join(build, "consumer"))
+        expect_status(result, 0)
+        expect(result.out == "200\n", result)
+        require_nodes(result, 2)
+
+
+def program_of_the_readme():
+    """The C program in README.md compiles without a warning and does what it says."""
+    with open(os.path.join(HERE, "..", "..", "README.md")) as file:
+        program = re.search(r"```c\n(.*?)```", file.read(), re.DOTALL).group(1)
+    with Installed() as installed:
+        source = installed.path("hello.c")
+        with open(source, "w") as file:
+            file.write(program)
+        result = installed.run("-n", "2", installed.compile_c(source))
+        expect_status(result, 0)
+        expect(result.out == "written on node 1, read on node 0\n", result)
+
+
+def installed_tools_run():
+    with Installed() as installed:
+        for name in ("gallocy", "gallocy-run", "gallocyd"):
+            tool = os.path.join(installed.prefix, "bin", name)
+            version = command(tool, "--version", env=without_build_tree()).split()
+            expect(version[0] == name and version[1][0].isdigit(), version)
+            expect("--help" in command(tool, "--help", env=without_build_tree()), name)
+        command(os.path.join(installed.prefix, "bin", "gallocy"), "doctor",
+                env=without_build_tree())
 
 
 def devenv_finds_the_launcher():
@@ -72,5 +130,6 @@ def devenv_runs_a_job():
     expect("200\n" in out, out)
 
 
-# One after the other: the first takes GALLOCYD out of the environment at its end.
-main(devenv_finds_the_launcher, devenv_runs_a_job, installed_program_runs, side_by_side=1)
+# One after the other: some take GALLOCYD out of the environment.
+main(devenv_finds_the_launcher, devenv_runs_a_job, c_consumer_by_pkg_config,
+     cpp_consumer_by_cmake, program_of_the_readme, installed_tools_run, side_by_side=1)
