@@ -1,16 +1,29 @@
 /* Shows that libgallocy allocates nothing after gallocy_init. Runs under `gallocy-run -n 1`: it
-   needs a daemon. malloc, calloc and realloc are interposed by this executable and counted per
-   thread; the positive controls show that the counter is wired. */
+   needs a daemon. malloc, calloc and realloc are interposed by this executable.
+     counting           counts their calls per thread, and looks at the break and the mapped size
+     counting abort     such a call ends the process
+     counting seccomp   the kernel traps mmap, mremap and brk in all threads
+   In each mode positive controls show that what watches is wired. */
 #include <errno.h>
 #include <fcntl.h>
 #include <gallocy/gallocy.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static _Thread_local long calls;
+static volatile int forbidden;
+static volatile sig_atomic_t trapped;
 static void* volatile sink;
 
 /* A sanitizer brings an allocator of its own, which can't be interposed. */
@@ -21,9 +34,13 @@ extern void* __libc_malloc(size_t);
 extern void* __libc_calloc(size_t, size_t);
 extern void* __libc_realloc(void*, size_t);
 
-void* malloc(size_t size) { return ++calls, __libc_malloc(size); }
-void* calloc(size_t count, size_t size) { return ++calls, __libc_calloc(count, size); }
-void* realloc(void* block, size_t size) { return ++calls, __libc_realloc(block, size); }
+static void count(void) {
+  ++calls;
+  if (forbidden) abort();
+}
+void* malloc(size_t size) { return count(), __libc_malloc(size); }
+void* calloc(size_t number, size_t size) { return count(), __libc_calloc(number, size); }
+void* realloc(void* block, size_t size) { return count(), __libc_realloc(block, size); }
 #endif
 
 static int wired(void) {
@@ -75,14 +92,12 @@ static int errors(pthread_mutex_t* mutex) {
   return wrong;
 }
 
-int main(void) {
-#if defined(SANITIZED)
-  return printf("skipped: a sanitizer build\n"), 77;
-#endif
-  if (!wired()) return printf("counter not wired\n"), 1;
-  if (gallocy_init() != 0) return printf("%s\n", gallocy_last_error()), 1;
-  pthread_mutex_t* mutex = gallocy_malloc(sizeof *mutex);
-  if (mutex == NULL || gallocy_pthread_mutex_init(mutex, NULL) != 0) return 1;
+/* Without stdio: that may allocate. */
+static void say(const char* text) {
+  if (write(1, text, strlen(text)) < 0) _exit(1);
+}
+
+static int count_all(pthread_mutex_t* mutex) {
   mapped_pages();
   const long calls_before = calls, pages_before = mapped_pages();
   const void* break_before = sbrk(0);
@@ -91,5 +106,72 @@ int main(void) {
   const long grown = (const char*)sbrk(0) - (const char*)break_before;
   printf("allocations %ld, break grew %ld bytes, mapped pages grew %ld, wrong answers %d\n", delta,
          grown, pages, wrong);
-  return delta == 0 && grown == 0 && pages == 0 && wrong == 0 && wired() ? 0 : 1;
+  return delta == 0 && grown == 0 && pages == 0 && wrong == 0 && wired();
+}
+
+static int abort_works(void) {
+  const pid_t child = fork();
+  if (child == 0) {
+    sink = malloc(10);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static int abort_all(pthread_mutex_t* mutex) {
+  forbidden = 1;
+  const int right = abort_works() && requests(mutex) + errors(mutex) == 0;
+  forbidden = 0;
+  if (right) say("allocations 0, each would have aborted\n");
+  return right;
+}
+
+static void on_trap(int number) {
+  (void)number;
+  ++trapped;
+}
+
+/* From here on, in every thread. */
+static int set_traps(void) {
+  struct sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_brk, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+  };
+  const struct sock_fprog filter = {sizeof program / sizeof *program, program};
+  struct sigaction action = {0};
+  action.sa_handler = on_trap;
+  return sigaction(SIGSYS, &action, NULL) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) == 0;
+}
+
+static int trap_all(pthread_mutex_t* mutex) {
+  if (!set_traps()) return say("seccomp refused\n"), 0;
+  syscall(SYS_mmap, NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  syscall(SYS_brk, 0);
+  if (trapped != 2) return say("traps not wired\n"), 0;
+  const int right = requests(mutex) + errors(mutex) == 0 && trapped == 2;
+  if (right) say("allocations 0, each would have been trapped\n");
+  return right;
+}
+
+int main(int argc, char** argv) {
+#if defined(SANITIZED)
+  return printf("skipped: a sanitizer build\n"), 77;
+#endif
+  const char* mode = argc > 1 ? argv[1] : "count";
+  if (!wired()) return printf("counter not wired\n"), 1;
+  if (gallocy_init() != 0) return printf("%s\n", gallocy_last_error()), 1;
+  pthread_mutex_t* mutex = gallocy_malloc(sizeof *mutex);
+  if (mutex == NULL || gallocy_pthread_mutex_init(mutex, NULL) != 0) return 1;
+  fflush(stdout);
+  if (strcmp(mode, "abort") == 0) return abort_all(mutex) ? 0 : 1;
+  /* Not exit(): it may allocate. */
+  if (strcmp(mode, "seccomp") == 0) _exit(trap_all(mutex) ? 0 : 1);
+  return count_all(mutex) ? 0 : 1;
 }

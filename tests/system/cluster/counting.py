@@ -8,10 +8,11 @@ from harness import Skipped, expect, main, require_daemon, run  # noqa: E402
 
 def allocates_nothing():
     require_daemon()
-    result = run("-n", 1, sys.argv[1])
-    if result.status == 77:
-        raise Skipped(result.out)
-    expect(result.status == 0 and "allocations 0," in result.out, result)
+    for mode in ("count", "abort", "seccomp"):
+        result = run("-n", 1, sys.argv[1], mode)
+        if result.status == 77:
+            raise Skipped(result.out)
+        expect(result.status == 0 and "allocations 0," in result.out, mode, result)
 
 
 main(allocates_nothing, chosen=[])
