@@ -29,8 +29,12 @@ constinit Running* g_ending = nullptr;                 // the agent's
 
 // Runs in the ending thread, for whatever way it ends: return, pthread_exit or cancel. Other
 // keys' destructors may still follow, which is why the agent joins the thread before it tells.
+// A thread that has returned can be cancelled until it is gone. Were it here, in write() or in a
+// destructor of the application, the C library would go on behind this, and nobody would learn of
+// the end.
 void note_end(void* context) {
   if (is_fork_child()) return;
+  const ipc::NoCancellation guard;
   destroy_values();
   auto* running = static_cast<Running*>(context);
   running->next = g_finished.load(std::memory_order_relaxed);

@@ -9,11 +9,6 @@ struct Progress {
 };
 static struct Progress* g;  // of rank 0; threads get theirs as argument
 
-static void wait_for(const int* word) {
-  for (int i = 0; i < 20000 && __atomic_load_n(word, __ATOMIC_ACQUIRE) == 0; ++i) usleep(500);
-  REQUIRE(__atomic_load_n(word, __ATOMIC_ACQUIRE) != 0);
-}
-static void set(int* word) { __atomic_store_n(word, 1, __ATOMIC_RELEASE); }
 static void clean(void* progress) { set(&((struct Progress*)progress)->cleaned); }
 
 static struct Progress* fresh(void) {
@@ -21,12 +16,6 @@ static struct Progress* fresh(void) {
   g = gallocy_calloc(1, sizeof *g);
   REQUIRE(g != NULL);
   return g;
-}
-
-static pthread_t start(int node, void* (*function)(void*), void* argument) {
-  pthread_t thread;
-  REQUIRE(gallocy_pthread_create_on(&thread, NULL, function, argument, node) == 0);
-  return thread;
 }
 
 static void* end_when_told(void* argument) {
@@ -38,7 +27,7 @@ static void* end_when_told(void* argument) {
 }
 
 static void test_detach(int node) {
-  pthread_t thread = start(node, end_when_told, fresh());
+  pthread_t thread = start_on(node, end_when_told, fresh());
   REQUIRE(gallocy_pthread_detach(thread) == 0);
   REQUIRE(gallocy_pthread_detach(thread) == EINVAL);
   REQUIRE(gallocy_pthread_join(thread, NULL) == EINVAL);
@@ -58,7 +47,7 @@ static void test_detach(int node) {
   set(&g->may_end);
   wait_for(&g->ended);
 
-  thread = start(node, end_when_told, fresh());
+  thread = start_on(node, end_when_told, fresh());
   set(&g->may_end);
   wait_for(&g->ended);
   REQUIRE(gallocy_pthread_detach(thread) == 0);
@@ -88,7 +77,7 @@ static void* compute_on(void* argument) {
 // Joins a thread that does not end before it is told to.
 static void* join_it(void* argument) {
   struct Progress* progress = argument;
-  pthread_t thread = start(gallocy_node(), end_when_told, progress);
+  pthread_t thread = start_on(gallocy_node(), end_when_told, progress);
   __atomic_store_n((pthread_t*)(progress + 1), thread, __ATOMIC_RELEASE);
   pthread_cleanup_push(clean, progress);
   gallocy_pthread_join(thread, NULL);
@@ -100,7 +89,7 @@ static void* refuse_to_end(void* argument) {
   struct Progress* progress = argument;
   int old;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
-  pthread_t thread = start(gallocy_node(), end_when_told, progress);
+  pthread_t thread = start_on(gallocy_node(), end_when_told, progress);
   REQUIRE(gallocy_pthread_join(thread, NULL) == 0);
   set(&progress->cleaned);
   pthread_setcancelstate(old, NULL);
@@ -116,20 +105,34 @@ static void expect_cancelled(pthread_t thread) {
   REQUIRE(gallocy_pthread_cancel(thread) == ESRCH);
 }
 
+static void* end_at_once(void* result) { return result; }
+
+// A thread that ends by itself and is cancelled meanwhile ends all the same.
+static void test_cancel_at_the_end(int node) {
+  for (int round = 0; round < 100; ++round) {
+    void* result = NULL;
+    pthread_t thread = start_on(node, end_at_once, (void*)7);
+    if (round % 2 == 0) usleep(round);
+    REQUIRE(gallocy_pthread_cancel(thread) == 0);
+    REQUIRE(gallocy_pthread_join(thread, &result) == 0);
+    REQUIRE(result == (void*)7 || result == PTHREAD_CANCELED);
+  }
+}
+
 static void test_cancel(int node) {
   void* (*functions[])(void*) = {sleep_on, compute_on};
   for (int i = 0; i < 2; ++i) {
-    pthread_t thread = start(node, functions[i], fresh());
+    pthread_t thread = start_on(node, functions[i], fresh());
     wait_for(&g->begun);
     expect_cancelled(thread);
     REQUIRE(g->cleaned == 1);
   }
   // At once, perhaps before it has begun.
-  expect_cancelled(start(node, sleep_on, fresh()));
+  expect_cancelled(start_on(node, sleep_on, fresh()));
   // In gallocy_pthread_join: who it waited for stays joinable.
   gallocy_free(g);
   g = gallocy_calloc(1, sizeof *g + sizeof(pthread_t));
-  pthread_t joiner = start(node, join_it, g);
+  pthread_t joiner = start_on(node, join_it, g);
   wait_for(&g->begun);
   for (int i = 0; i < 20000 && __atomic_load_n((pthread_t*)(g + 1), __ATOMIC_ACQUIRE) == 0; ++i)
     usleep(500);
@@ -139,7 +142,7 @@ static void test_cancel(int node) {
   void* result;
   REQUIRE(gallocy_pthread_join(*(pthread_t*)(g + 1), &result) == 0 && result == g);
   // Cancellation is disabled: the join goes on.
-  pthread_t stubborn = start(node, refuse_to_end, fresh());
+  pthread_t stubborn = start_on(node, refuse_to_end, fresh());
   wait_for(&g->begun);
   REQUIRE(gallocy_pthread_cancel(stubborn) == 0);
   usleep(2000);
@@ -148,7 +151,7 @@ static void test_cancel(int node) {
   REQUIRE(gallocy_pthread_join(stubborn, &result) == 0 && result == PTHREAD_CANCELED);
   REQUIRE(g->cleaned == 1);
   // It has ended already.
-  pthread_t thread = start(node, end_when_told, fresh());
+  pthread_t thread = start_on(node, end_when_told, fresh());
   set(&g->may_end);
   wait_for(&g->ended);
   REQUIRE(gallocy_pthread_cancel(thread) == 0);
@@ -169,6 +172,7 @@ int main(void) {
   for (int node = 0; node < gallocy_node_count(); ++node) {
     test_detach(node);
     test_cancel(node);
+    test_cancel_at_the_end(node);
     REQUIRE(run_on(node, leave, fresh()) == (void*)4321 && g->cleaned == 1);
   }
   REQUIRE(gallocy_pthread_equal(gallocy_pthread_self(), gallocy_pthread_self()) != 0);
