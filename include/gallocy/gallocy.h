@@ -48,7 +48,9 @@
 #define GALLOCY_GALLOCY_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stddef.h>
+#include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -190,32 +192,170 @@ GALLOCY_API int gallocy_pthread_setspecific(pthread_key_t key, const void* value
 GALLOCY_API void* gallocy_pthread_getspecific(pthread_key_t key);
 
 /*
- * Mutexes: as POSIX, between all threads of the job. The pthread_mutex_t must lie in gallocy
- * memory; one filled with PTHREAD_MUTEX_INITIALIZER is initialised. Its address names the mutex
- * and its bytes say only of which kind it is: never use the C library's pthread_mutex_* on it.
- * Kinds: normal, default and adaptive (deadlock on relock), recursive, errorcheck.
- * Errors of all: EINVAL the object is not in gallocy memory, or not an initialised mutex.
+ * Synchronisation objects: as POSIX, between all threads of the job. They lie in gallocy memory;
+ * what is filled with PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER,
+ * PTHREAD_RWLOCK_INITIALIZER or PTHREAD_ONCE_INIT is initialised. The address names the object and
+ * its bytes say only of which kind it is: never use the C library's calls on it, and never copy it.
+ *
+ *  - init makes a new object whatever was there; a thread that still waits for what was there gets
+ *    EINVAL. attr may be NULL and anywhere. Free an object's memory only after destroy, or when
+ *    nobody has it or waits at it.
+ *  - Waits are first come, first served. They last as long as it takes, or, with `until`, to that
+ *    time of the clock: CLOCK_REALTIME unless the call or the condition names another, which is
+ *    CLOCK_REALTIME or CLOCK_MONOTONIC of the caller's machine. What can be had at once is had, also
+ *    if the time is over. Should somebody set the clock during a wait, the wait keeps its length.
+ *  - When a process ends, its waits end and what its threads had locked goes to the next, with a
+ *    sentence in the log of the daemon; for robust mutexes the next gets EOWNERDEAD.
+ *
+ * Errors of all: EINVAL   the object is not in gallocy memory, not aligned, or was not initialised;
+ *                         until is NULL or its tv_nsec no nanoseconds; no such clock
+ *                ENOTSUP  of init: process-shared (every object is shared by all ranks already, and
+ *                         by nobody else)
+ * ETIMEDOUT, and EBUSY of the calls with `try`, are no errors for gallocy_last_error().
  */
 
 /*
- * As pthread_mutex_init, except for where the object lies and:
- * Errors: ENOTSUP robust, priority-inheriting, priority-protected or process-shared (every gallocy
- *         mutex is shared by all ranks already)
+ * Mutexes. Kinds: normal, default and adaptive (deadlock on relock), recursive, errorcheck; each of
+ * them also robust.
+ * As pthread_mutex_init, except: ENOTSUP also for priority inheritance and protection.
  */
 GALLOCY_API int gallocy_pthread_mutex_init(pthread_mutex_t* mutex,
                                            const pthread_mutexattr_t* attr);
 
-/* As pthread_mutex_lock. Blocks as long as it takes. EDEADLK (errorcheck), EAGAIN (recursive). */
+/*
+ * As pthread_mutex_lock, _timedlock and _clocklock. Errors: EDEADLK (errorcheck), EAGAIN (recursive,
+ * locked 4294967295 times), ETIMEDOUT, and of robust mutexes:
+ *   EOWNERDEAD      the caller has it; who had it before has ended, the thread or its process. Mend
+ *                   what it protects, and call gallocy_pthread_mutex_consistent()
+ *   ENOTRECOVERABLE such an owner has unlocked it without that call: it can only be destroyed
+ */
 GALLOCY_API int gallocy_pthread_mutex_lock(pthread_mutex_t* mutex);
+GALLOCY_API int gallocy_pthread_mutex_timedlock(pthread_mutex_t* mutex,
+                                                const struct timespec* until);
+GALLOCY_API int gallocy_pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock,
+                                                const struct timespec* until);
 
-/* As pthread_mutex_trylock. EBUSY: somebody has it. That is no error for gallocy_last_error(). */
+/* As pthread_mutex_trylock. EBUSY: somebody has it. Also EOWNERDEAD and ENOTRECOVERABLE. */
 GALLOCY_API int gallocy_pthread_mutex_trylock(pthread_mutex_t* mutex);
 
 /* As pthread_mutex_unlock, except that it is checked for every kind. EPERM: not the owner. */
 GALLOCY_API int gallocy_pthread_mutex_unlock(pthread_mutex_t* mutex);
 
+/* As pthread_mutex_consistent. EINVAL: the caller did not get it with EOWNERDEAD. */
+GALLOCY_API int gallocy_pthread_mutex_consistent(pthread_mutex_t* mutex);
+
 /* As pthread_mutex_destroy. EBUSY: somebody has it. */
 GALLOCY_API int gallocy_pthread_mutex_destroy(pthread_mutex_t* mutex);
+
+/*
+ * Conditions. As pthread_cond_init; the attribute's clock is the one by which
+ * gallocy_pthread_cond_timedwait ends.
+ */
+GALLOCY_API int gallocy_pthread_cond_init(pthread_cond_t* condition,
+                                          const pthread_condattr_t* attr);
+
+/* As pthread_cond_destroy. EBUSY: somebody waits. */
+GALLOCY_API int gallocy_pthread_cond_destroy(pthread_cond_t* condition);
+
+/*
+ * As pthread_cond_wait, _timedwait and _clockwait: the caller is sure to be seen by every signal
+ * that is sent after somebody else has got the mutex, and has the mutex again when the call is
+ * over, with ETIMEDOUT too. There are no wake-ups for nothing. A cancellation point: a cancelled
+ * thread gets the mutex and then unwinds; a signal that was sent to it before it was cancelled ends
+ * the call as usual.
+ * Errors: EPERM the caller does not have the mutex; nothing was waited for, as with EINVAL
+ *         EOWNERDEAD, ENOTRECOVERABLE as gallocy_pthread_mutex_lock, when getting it again
+ */
+GALLOCY_API int gallocy_pthread_cond_wait(pthread_cond_t* condition, pthread_mutex_t* mutex);
+GALLOCY_API int gallocy_pthread_cond_timedwait(pthread_cond_t* condition, pthread_mutex_t* mutex,
+                                               const struct timespec* until);
+GALLOCY_API int gallocy_pthread_cond_clockwait(pthread_cond_t* condition, pthread_mutex_t* mutex,
+                                               clockid_t clock, const struct timespec* until);
+
+/* As pthread_cond_signal and pthread_cond_broadcast; the mutex need not be locked. */
+GALLOCY_API int gallocy_pthread_cond_signal(pthread_cond_t* condition);
+GALLOCY_API int gallocy_pthread_cond_broadcast(pthread_cond_t* condition);
+
+/* Barriers. As pthread_barrier_init. EINVAL also: count is 0. */
+GALLOCY_API int gallocy_pthread_barrier_init(pthread_barrier_t* barrier,
+                                             const pthread_barrierattr_t* attr, unsigned count);
+
+/* As pthread_barrier_destroy. EBUSY: somebody waits. */
+GALLOCY_API int gallocy_pthread_barrier_destroy(pthread_barrier_t* barrier);
+
+/*
+ * As pthread_barrier_wait: PTHREAD_BARRIER_SERIAL_THREAD in one of the threads and 0 in the others.
+ * The barrier can be used again at once, and destroyed by the one.
+ */
+GALLOCY_API int gallocy_pthread_barrier_wait(pthread_barrier_t* barrier);
+
+/*
+ * Read-write locks. As pthread_rwlock_init; a preference of readers or writers in attr is ignored.
+ * A reader comes in if no writer has the lock or waits longer than it, or if the thread reads
+ * already.
+ */
+GALLOCY_API int gallocy_pthread_rwlock_init(pthread_rwlock_t* lock,
+                                            const pthread_rwlockattr_t* attr);
+
+/* As pthread_rwlock_destroy. EBUSY: somebody has it. */
+GALLOCY_API int gallocy_pthread_rwlock_destroy(pthread_rwlock_t* lock);
+
+/*
+ * As their namesakes. No cancellation points.
+ * Errors: EBUSY (try), ETIMEDOUT (timed, clock)
+ *         EDEADLK the caller has it for writing, or has it for reading and wants to write
+ *         EAGAIN  the caller has it for reading 4294967295 times
+ */
+GALLOCY_API int gallocy_pthread_rwlock_rdlock(pthread_rwlock_t* lock);
+GALLOCY_API int gallocy_pthread_rwlock_tryrdlock(pthread_rwlock_t* lock);
+GALLOCY_API int gallocy_pthread_rwlock_timedrdlock(pthread_rwlock_t* lock,
+                                                   const struct timespec* until);
+GALLOCY_API int gallocy_pthread_rwlock_clockrdlock(pthread_rwlock_t* lock, clockid_t clock,
+                                                   const struct timespec* until);
+GALLOCY_API int gallocy_pthread_rwlock_wrlock(pthread_rwlock_t* lock);
+GALLOCY_API int gallocy_pthread_rwlock_trywrlock(pthread_rwlock_t* lock);
+GALLOCY_API int gallocy_pthread_rwlock_timedwrlock(pthread_rwlock_t* lock,
+                                                   const struct timespec* until);
+GALLOCY_API int gallocy_pthread_rwlock_clockwrlock(pthread_rwlock_t* lock, clockid_t clock,
+                                                   const struct timespec* until);
+
+/* As pthread_rwlock_unlock. EPERM: the caller does not have it. */
+GALLOCY_API int gallocy_pthread_rwlock_unlock(pthread_rwlock_t* lock);
+
+/*
+ * As pthread_once: the function is called once in the job, by one of the callers, in its rank; the
+ * others wait, as long as it takes, until it has returned. If it ends by an exception, a
+ * cancellation or pthread_exit, or its process ends, the next caller calls it.
+ * Errors: EDEADLK called from that function; EINVAL also: function is NULL.
+ */
+GALLOCY_API int gallocy_pthread_once(pthread_once_t* control, void (*function)(void));
+
+/*
+ * Semaphores: as sem_init and so on, for unnamed semaphores. These return 0, or -1 with errno.
+ * Errors of init: EINVAL the value is above SEM_VALUE_MAX; ENOTSUP shared is not 0.
+ */
+GALLOCY_API int gallocy_sem_init(sem_t* semaphore, int shared, unsigned value);
+
+/* As sem_destroy. EBUSY: somebody waits. */
+GALLOCY_API int gallocy_sem_destroy(sem_t* semaphore);
+
+/*
+ * As sem_wait, _timedwait and _clockwait; ETIMEDOUT. Cancellation points; a cancelled waiter takes
+ * nothing from the semaphore. Signal handlers do not end them (no EINTR).
+ */
+GALLOCY_API int gallocy_sem_wait(sem_t* semaphore);
+GALLOCY_API int gallocy_sem_timedwait(sem_t* semaphore, const struct timespec* until);
+GALLOCY_API int gallocy_sem_clockwait(sem_t* semaphore, clockid_t clock,
+                                      const struct timespec* until);
+
+/* As sem_trywait. EAGAIN: the value is 0. */
+GALLOCY_API int gallocy_sem_trywait(sem_t* semaphore);
+
+/* As sem_post, except that it may not be used in a signal handler. EOVERFLOW. */
+GALLOCY_API int gallocy_sem_post(sem_t* semaphore);
+
+/* As sem_getvalue; 0 while threads wait. EINVAL also: value is NULL. */
+GALLOCY_API int gallocy_sem_getvalue(sem_t* semaphore, int* value);
 
 /*
  * Names: how threads find each other's data without having been told where it is.

@@ -1,88 +1,68 @@
-// gallocy_pthread_mutex_*: a mutex is its address; the lock table is at the address's home. The
-// object's bytes are read and written here, in user mode, and never by the daemon.
-#include "client/process.hpp"
+// gallocy_pthread_mutex_*
+#include "client/sync.hpp"
 
 using namespace gallocy;
 using namespace gallocy::client;
 
+using ipc::SyncKind;
+using ipc::SyncOperation;
+
 namespace {
 
-// As core/message.hpp numbers them.
-enum class LockOperation : std::uint64_t { lock, try_lock, unlock, destroy };
-enum class LockKind : std::uint64_t { normal, recursive, error_check };
+Object object_of(const pthread_mutex_t* mutex) { return {"mutex", mutex}; }
 
-Status check_place(const pthread_mutex_t* mutex) {
-  if (auto status = require_thread(); !status) return status;
-  if (!in_region(mutex, sizeof *mutex))
-    return fail(EINVAL, "the mutex at ", Hex{heap::address_of(mutex)},
-                " is not in gallocy memory: allocate it with gallocy_malloc()");
-  if (heap::address_of(mutex) % alignof(pthread_mutex_t) != 0)
-    return fail(EINVAL, "the mutex at ", Hex{heap::address_of(mutex)}, " is not aligned");
-  return {};
-}
-
-// glibc keeps type and attributes of a mutex in one word. Anything but a plain type (a robust or
-// priority mutex initialised by others, or a destroyed one, -1) is not ours to serve.
-Result<LockKind> kind_of(const pthread_mutex_t* mutex) {
-  constexpr int elision_flags = 0x300;  // set by glibc on its own, without meaning here
-  const int word = __atomic_load_n(&mutex->__data.__kind, __ATOMIC_RELAXED);
-  switch (word < 0 ? word : word & ~elision_flags) {
-    case PTHREAD_MUTEX_NORMAL:
-    case PTHREAD_MUTEX_ADAPTIVE_NP: return LockKind::normal;
-    case PTHREAD_MUTEX_RECURSIVE: return LockKind::recursive;
-    case PTHREAD_MUTEX_ERRORCHECK: return LockKind::error_check;
-    default:
-      return fail(EINVAL, "the object at ", Hex{heap::address_of(mutex)},
-                  " is not a mutex that gallocy_pthread_mutex_init() has made");
-  }
-}
-
-const char* reason_of(int code, LockOperation operation) {
-  switch (code) {
-    case EBUSY: return operation == LockOperation::destroy ? "a thread has it locked" : "busy";
-    case EDEADLK: return "this thread has it locked already";
-    case EPERM: return "this thread does not have it locked";
-    case EAGAIN: return "it has been locked too many times";
-    case EINVAL: return "it is no mutex, or lies in memory that was not allocated";
-    default: return "the daemon refused";
-  }
-}
-
-int operate(pthread_mutex_t* mutex, LockOperation operation) {
+int operate(pthread_mutex_t* mutex, SyncOperation operation,
+            std::uint64_t timeout_us = ipc::no_timeout) {
   const ErrnoKeeper keeper;
-  if (auto status = check_place(mutex); !status) return report(status);
-  const auto kind = kind_of(mutex);
+  const auto kind = mutex_kind_of(mutex);
   if (!kind) return report(kind.error());
-  const ipc::Reply reply = process.ring.call(ipc::Operation::lock, heap::address_of(mutex),
-                                             self.thread, operation, *kind);
-  if (reply.status == 0 || (reply.status == EBUSY && operation == LockOperation::try_lock))
-    return reply.status;
-  return report(Error{reply.status, Sentence("mutex ", Hex{heap::address_of(mutex)}, ": ",
-                                             reason_of(reply.status, operation), " (error ",
-                                             reply.status, ")")});
+  return ask(object_of(mutex), operation, *kind, 0, timeout_us);
+}
+
+int lock_until(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) {
+  const auto left_us = time_left_us(clock, until);
+  return left_us ? operate(mutex, SyncOperation::take, *left_us) : report(left_us.error());
 }
 
 Status check_attributes(const pthread_mutexattr_t* attr) {
-  int robust = 0, protocol = 0, shared = 0;
-  ::pthread_mutexattr_getrobust(attr, &robust);
+  int protocol = 0, shared = 0;
   ::pthread_mutexattr_getprotocol(attr, &protocol);
   ::pthread_mutexattr_getpshared(attr, &shared);
-  if (robust != PTHREAD_MUTEX_STALLED) return fail(ENOTSUP, "gallocy has no robust mutexes");
   if (protocol != PTHREAD_PRIO_NONE)
     return fail(ENOTSUP, "gallocy has no mutexes with priority inheritance or protection");
-  if (shared != PTHREAD_PROCESS_PRIVATE)
-    return fail(ENOTSUP, "gallocy mutexes are shared by all ranks and by nobody else: leave out "
-                         "PTHREAD_PROCESS_SHARED");
-  return {};
+  return check_shared(shared, "mutexes");
 }
 
 }  // namespace
 
+// glibc keeps type and attributes of a mutex in one word. Anything but a type and robustness (a
+// priority mutex initialised by others, or a destroyed one, -1) is not ours to serve.
+Result<SyncKind> client::mutex_kind_of(const pthread_mutex_t* mutex) {
+  if (auto status = check_place("mutex", mutex); !status)
+    return tl::unexpected<Error>(status.error());
+  constexpr int elision_flags = 0x300;  // set by glibc on its own, without meaning here
+  constexpr int robust_flags = 0x90;    // the second says what a futex call would need
+  const int word = __atomic_load_n(&mutex->__data.__kind, __ATOMIC_RELAXED);
+  const bool robust = word >= 0 && (word & robust_flags) == robust_flags;
+  const int type = word < 0 ? word : word & ~elision_flags & ~(robust ? robust_flags : 0);
+  switch (type) {
+    case PTHREAD_MUTEX_NORMAL:
+    case PTHREAD_MUTEX_ADAPTIVE_NP: return robust ? SyncKind::robust_normal : SyncKind::normal;
+    case PTHREAD_MUTEX_RECURSIVE:
+      return robust ? SyncKind::robust_recursive : SyncKind::recursive;
+    case PTHREAD_MUTEX_ERRORCHECK:
+      return robust ? SyncKind::robust_error_check : SyncKind::error_check;
+    default: return tl::unexpected<Error>(not_initialised(object_of(mutex)));
+  }
+}
+
 int gallocy_pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attr) {
   const ErrnoKeeper keeper;
-  if (auto status = check_place(mutex); !status) return report(status);
+  if (auto status = check_place("mutex", mutex); !status) return report(status);
   if (attr != nullptr)
     if (auto status = check_attributes(attr); !status) return report(status);
+  if (const int error = ask(object_of(mutex), SyncOperation::init, SyncKind::normal); error != 0)
+    return error;
   // The C library writes the type into the object, where every rank will read it.
   if (const int error = ::pthread_mutex_init(mutex, attr); error != 0)
     return report(Error{error, Sentence("the C library can't make such a mutex")});
@@ -90,19 +70,32 @@ int gallocy_pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t
 }
 
 int gallocy_pthread_mutex_lock(pthread_mutex_t* mutex) {
-  return operate(mutex, LockOperation::lock);
+  return operate(mutex, SyncOperation::take);
+}
+
+int gallocy_pthread_mutex_timedlock(pthread_mutex_t* mutex, const struct timespec* until) {
+  return lock_until(mutex, CLOCK_REALTIME, until);
+}
+
+int gallocy_pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock,
+                                    const struct timespec* until) {
+  return lock_until(mutex, clock, until);
 }
 
 int gallocy_pthread_mutex_trylock(pthread_mutex_t* mutex) {
-  return operate(mutex, LockOperation::try_lock);
+  return operate(mutex, SyncOperation::try_take);
 }
 
 int gallocy_pthread_mutex_unlock(pthread_mutex_t* mutex) {
-  return operate(mutex, LockOperation::unlock);
+  return operate(mutex, SyncOperation::give);
+}
+
+int gallocy_pthread_mutex_consistent(pthread_mutex_t* mutex) {
+  return operate(mutex, SyncOperation::consistent);
 }
 
 int gallocy_pthread_mutex_destroy(pthread_mutex_t* mutex) {
-  const int code = operate(mutex, LockOperation::destroy);
+  const int code = operate(mutex, SyncOperation::destroy);
   // Marks the object as no mutex: a later lock is EINVAL in every rank.
   if (code == 0) ::pthread_mutex_destroy(mutex);
   return code;

@@ -51,6 +51,7 @@ struct Value {  // of one key, in one thread
 // The calling thread's own; static TLS, so that touching it never allocates.
 struct Self {
   std::uint64_t thread = 0;  // ThreadId, 0 if gallocy did not make the thread
+  struct OnceCall* once_call = nullptr;  // what it runs for gallocy_pthread_once, innermost
   Value* values = nullptr;   // GALLOCY_KEYS_MAX, made by the first gallocy_pthread_setspecific
   char error[ipc::sentence_bytes] = "no error";
 };

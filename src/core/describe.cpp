@@ -9,7 +9,13 @@ constexpr const char* request_names[] = {"read_request", "write_request", "upgra
 constexpr const char* cause_names[] = {"missing", "minor", "write_protect"};
 constexpr const char* source_names[] = {"message", "zero", "present"};
 constexpr const char* thread_operation_names[] = {"detach", "cancel", "withdraw"};
-constexpr const char* lock_names[] = {"lock", "try_lock", "unlock", "destroy"};
+constexpr const char* sync_operation_names[] = {"take", "try_take", "give", "give_all", "init",
+                                                "destroy", "consistent", "value", "withdraw",
+                                                "abandon"};
+constexpr const char* sync_kind_names[] = {"mutex", "recursive mutex", "error-check mutex",
+                                           "robust mutex", "robust recursive mutex",
+                                           "robust error-check mutex", "read lock", "write lock",
+                                           "condition", "barrier", "semaphore"};
 
 template <class Enum, std::size_t count>
 const char* pick(const char* const (&names)[count], Enum value) {
@@ -60,11 +66,15 @@ std::string text(const ChunkReturn& m) {
 std::string text(const ChunkReturned&) { return "chunk_returned"; }
 std::string text(const Discard& m) { return fmt::format("discard chunk {}", raw(m.chunk)); }
 std::string text(const Discarded& m) { return fmt::format("discarded chunk {}", raw(m.chunk)); }
-std::string text(const LockRequest& m) {
-  return fmt::format("{} {:#x} thread {:#x}", pick(lock_names, m.operation), m.address,
-                     raw(m.thread));
+std::string text(const SyncRequest& m) {
+  return fmt::format("{} {} {:#x} thread {:#x}{}", pick(sync_operation_names, m.operation),
+                     pick(sync_kind_names, m.kind), m.address, raw(m.thread),
+                     m.argument == 0 ? "" : fmt::format(" argument {}", m.argument));
 }
-std::string text(const LockReply& m) { return fmt::format("lock_reply {}", m.status); }
+std::string text(const SyncReply& m) {
+  return fmt::format("sync_reply {}{}", m.status,
+                     m.value == 0 ? "" : fmt::format(" value {}", m.value));
+}
 std::string text(const ThreadStart& m) { return fmt::format("thread_start {:#x}", raw(m.thread)); }
 std::string text(const ThreadStarted& m) {
   return fmt::format("thread_started {:#x} status {}", raw(m.thread), m.status);
@@ -98,6 +108,13 @@ std::string text(const BlockFreed& m) { return fmt::format("block_freed {:#x}", 
 std::string text(const ChunksCall& c) { return fmt::format("chunks {}", c.count); }
 std::string text(const ReturnChunksCall& c) {
   return fmt::format("return_chunks {:#x} + {}", c.address, c.count);
+}
+std::string text(const SyncCall& c) {
+  const bool limited = c.timeout_us != no_timeout;
+  return text(c.request) + (limited ? fmt::format(" within {} us", c.timeout_us) : "");
+}
+std::string text(const ConditionWaitCall& c) {
+  return fmt::format("wait: {}, mutex {:#x}", text(c.wait), c.mutex);
 }
 std::string text(const ThreadCreateCall& c) {
   return fmt::format("thread_create {:#x}({:#x})", c.function, c.argument);
@@ -166,6 +183,9 @@ std::string text(const FreedPending& a) {
 }
 std::string text(const Attached& a) {
   return fmt::format("client {} is thread {:#x}", raw(a.client), raw(a.thread));
+}
+std::string text(const OwnerLost& a) {
+  return fmt::format("owner {:#x} of {:#x} is lost", raw(a.owner), a.address);
 }
 std::string text(const DropPeer& a) { return fmt::format("drop peer {}: {}", raw(a.peer), a.reason); }
 

@@ -65,6 +65,19 @@ struct ThreadCreateCall {
   NodeId node = no_node;  // no_node: the next in turn
   bool detached = false;
 };
+// A request to a synchronisation object that may wait, but not for ever.
+inline constexpr TimeUs no_timeout = ~TimeUs{0};
+struct SyncCall {
+  SyncRequest request;
+  TimeUs timeout_us = no_timeout;
+  bool interruptible = false;  // ECANCELED when the thread is cancelled
+};
+// Waits at a condition (`wait`), without the mutex meanwhile.
+struct ConditionWaitCall {
+  SyncCall wait;
+  std::uint64_t mutex = 0;
+  SyncKind mutex_kind = SyncKind::normal;
+};
 struct ThreadJoinCall {
   ThreadJoin join;
   bool interruptible = false;  // ECANCELED when the joiner is cancelled
@@ -75,13 +88,14 @@ struct ThreadCancelledCall {
 };
 struct NextOrderCall {};
 struct TakeFreedCall {};
-// LockRequest, ThreadStarted, ThreadExited, ThreadControl, RootRequest and BlockFreed are used as
+// ThreadStarted, ThreadExited, ThreadControl, RootRequest and BlockFreed are used as
 // they are.
 struct ClientCall {
   CallTag tag;
-  std::variant<ChunksCall, LockRequest, ThreadCreateCall, ThreadJoinCall, NextOrderCall,
-               ThreadStarted, ThreadExited, BlockFreed, TakeFreedCall, ThreadControl,
-               ThreadCancelledCall, RootRequest, ReturnChunksCall>
+  std::variant<ChunksCall, SyncCall, ConditionWaitCall, ThreadCreateCall, ThreadJoinCall,
+               NextOrderCall, ThreadStarted, ThreadExited, BlockFreed, TakeFreedCall,
+               ThreadControl, ThreadCancelledCall, RootRequest,
+               ReturnChunksCall>
       call;
   std::uint32_t thread = 0;  // kernel thread id of who calls; as in Fault
 };
@@ -157,7 +171,7 @@ struct Drop {
   std::uint32_t count = 1;
 };
 
-inline constexpr unsigned reply_value_count = 4;
+inline constexpr unsigned reply_value_count = 6;
 struct Reply {
   CallTag tag;
   std::int32_t status = 0;
@@ -176,6 +190,12 @@ struct Attached {
   ClientId client{};
   ThreadId thread{};
 };
+// A lock that is not robust passes on although its owner, whose process has ended, has not given
+// it back: what it protects may be half done.
+struct OwnerLost {
+  std::uint64_t address = 0;
+  ThreadId owner{};
+};
 // A peer said what it cannot say: end the connection with this reason.
 struct DropPeer {
   NodeId peer = no_node;
@@ -183,7 +203,7 @@ struct DropPeer {
 };
 
 using Action = std::variant<Send, Install, Store, Unprotect, Wake, Poison, Protect, Capture, Drop,
-                            Reply, NotifyAgent, FreedPending, Attached, DropPeer>;
+                            Reply, NotifyAgent, FreedPending, Attached, OwnerLost, DropPeer>;
 using Actions = std::vector<Action>;
 
 }  // namespace gallocy::core

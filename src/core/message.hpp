@@ -124,18 +124,45 @@ struct Discarded {  // back
   ChunkNo chunk{};
 };
 
-enum class LockOperation : std::uint8_t { lock, try_lock, unlock, destroy };
-enum class LockKind : std::uint8_t { normal, recursive, error_check };
-// node -> home of the object's page. Answered by LockReply when the operation is over: for
-// `lock` that is when the lock is held.
-struct LockRequest {
+// Objects that threads wait at. Their state lies at the home of the object's page.
+enum class SyncOperation : std::uint8_t {
+  take,        // lock, wait
+  try_take,
+  give,        // unlock, post, signal
+  give_all,    // broadcast
+  init,
+  destroy,
+  consistent,  // of a robust mutex whose owner has ended
+  value,       // of a semaphore
+  // Of nodes, not of clients:
+  withdraw,    // the take of the same transaction waits no longer; argument: how it ends
+  abandon,     // the owner has ended; argument: 1 if its process has
+};
+enum class SyncKind : std::uint8_t {  // as ipc::SyncKind
+  normal,
+  recursive,
+  error_check,
+  robust_normal,
+  robust_recursive,
+  robust_error_check,
+  reader,
+  writer,
+  condition,
+  barrier,
+  semaphore,
+};
+// node -> home of the object's page. Answered by SyncReply when the operation is over: for
+// `take` that is when it has been granted or withdrawn.
+struct SyncRequest {
   std::uint64_t address = 0;
   ThreadId thread{};
-  LockOperation operation = LockOperation::lock;
-  LockKind kind = LockKind::normal;
+  SyncOperation operation = SyncOperation::take;
+  SyncKind kind = SyncKind::normal;
+  std::uint64_t argument = 0;  // of a barrier: how many threads; of a semaphore's init: its value
 };
-struct LockReply {
-  std::int32_t status = 0;  // 0 or a positive errno
+struct SyncReply {
+  std::int32_t status = 0;  // 0 or a positive errno; EINPROGRESS: waits at the condition
+  std::uint64_t value = 0;  // of a semaphore; 1: the thread that completed the barrier
 };
 
 // A thread's record lives at the node that created it, which is in its id; it runs elsewhere.
@@ -198,8 +225,8 @@ struct BlockFreed {
 };
 
 using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten, PageData, Grant,
-                          Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, LockRequest,
-                          LockReply, ThreadStart, ThreadStarted, ThreadExited, ThreadJoin,
+                          Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, SyncRequest,
+                          SyncReply, ThreadStart, ThreadStarted, ThreadExited, ThreadJoin,
                           ThreadJoined, BlockFreed, ThreadControl, ThreadControlled, ThreadCancel,
                           ThreadCountRequest, ThreadCount, RootRequest, RootReply, ChunkReturn,
                           ChunkReturned, Discard, Discarded>;

@@ -9,11 +9,13 @@ namespace gallocy::core {
 
 Node::Node(const Config& config, std::span<PageEntry> entries)
     : config_(config), table_(entries), outbox_(config_),
-      chunks_(config_, entries.size(), outbox_), holds_(config_), directory_(config_, outbox_),
+      chunks_(config_, entries.size(), outbox_), homes_(config_, table_, chunks_, outbox_),
+      holds_(config_), directory_(config_, outbox_),
       returns_(config_, chunks_, directory_, outbox_),
       requester_(config_, table_, chunks_, holds_, statistics_, outbox_),
-      holder_(config_, table_, requester_, outbox_), locks_(outbox_),
-      threads_(config_, statistics_, outbox_), root_(config_, outbox_) {
+      holder_(config_, table_, requester_, outbox_), threads_(config_, statistics_, outbox_),
+      sync_objects_(outbox_), sync_calls_(config_, homes_, threads_, outbox_),
+      root_(config_, outbox_) {
   GALLOCY_CHECK(config_.nodes.contains(config_.self), GALLOCY_VALUE(raw(config_.self)));
   GALLOCY_CHECK(entries.size() % pages_per_chunk == 0, GALLOCY_VALUE(entries.size()));
 }
@@ -27,6 +29,7 @@ void Node::step(TimeUs now_us, const Event& event, Actions& actions) {
   drain_local(now_us);
   holder_.on_time(now_us);
   threads_.on_time(now_us);
+  sync_calls_.on_time(now_us);
   drain_local(now_us);
   outbox_.end();
 }
@@ -42,8 +45,11 @@ void Node::carried_out(TimeUs now_us) {
 
 TimeUs Node::next_deadline() const {
   if (returns_.can_proceed()) return 1;  // at once
-  const TimeUs holder = holder_.next_deadline(), threads = threads_.next_deadline();
-  return holder == 0 || threads == 0 ? holder + threads : std::min(holder, threads);
+  TimeUs next = 0;
+  for (const TimeUs deadline : {holder_.next_deadline(), threads_.next_deadline(),
+                                sync_calls_.next_deadline()})
+    if (deadline != 0 && (next == 0 || deadline < next)) next = deadline;
+  return next;
 }
 
 void Node::drain_local(TimeUs now_us) {
@@ -81,6 +87,7 @@ void Node::on(TimeUs, const ClientAttached& attached) {
 }
 
 void Node::on(TimeUs, const ClientGone& gone) {
+  sync_calls_.forget_client(gone.client);
   threads_.forget_client(gone.client);
   requester_.forget_client(gone.client);
   holds_.forget_client(gone.client);
@@ -98,29 +105,17 @@ void Node::on(TimeUs, const Tick&) {}
 
 // ---- addresses and homes -----------------------------------------------------------------
 
-bool Node::valid_address(std::uint64_t address) const {
-  return address >= config_.region_address &&
-         (address - config_.region_address) / page_bytes < table_.page_count();
-}
-
-PageNo Node::page_at(std::uint64_t address) const {
-  return PageNo{(address - config_.region_address) / page_bytes};
-}
-
 bool Node::homed_here(PageNo page) const {
   return table_.contains(page) && chunks_.home_of(chunk_of(page)) == config_.self;
+}
+
+bool Node::homed_here(std::uint64_t address) const {
+  return homes_.valid_address(address) && homes_.home_of(address) == config_.self;
 }
 
 // Whoever holds a page has asked its home for it, so the home is known.
 bool Node::from_home(NodeId from, PageNo page) const {
   return table_.contains(page) && chunks_.home_of(chunk_of(page)) == from;
-}
-
-void Node::send_home(std::uint64_t address, Transaction transaction, Body body) {
-  const ChunkNo chunk = chunk_of(page_at(address));
-  const NodeId home = chunks_.home_of(chunk);
-  if (home == no_node) chunks_.ask_home(chunk, ForHome{transaction, std::move(body)});
-  else outbox_.send(home, transaction, std::move(body));
 }
 
 // ---- messages ----------------------------------------------------------------------------
@@ -189,26 +184,19 @@ bool Node::handle(const Received& from, const ChunkHome& body) {
     ForHome& request = std::get<ForHome>(one);
     if (body.home != no_node)
       outbox_.send(body.home, request.transaction, std::move(request.body));
-    else if (std::holds_alternative<LockRequest>(request.body))
-      handle(Received{config_.self, request.transaction, from.now_us}, LockReply{EINVAL});
+    else if (std::holds_alternative<SyncRequest>(request.body))
+      sync_calls_.on_reply(config_.self, request.transaction, {EINVAL}, from.now_us);
   }
   return true;
 }
 
-bool Node::handle(const Received& from, const LockRequest& body) {
-  if (!valid_address(body.address) || !homed_here(page_at(body.address))) return false;
-  locks_.on_request(from.from, from.transaction, body);
-  return true;
+bool Node::handle(const Received& from, const SyncRequest& body) {
+  return homed_here(body.address) &&
+         sync_objects_.on_request(from.from, from.transaction, body);
 }
-
-bool Node::handle(const Received& from, const LockReply& body) {
-  const auto found = lock_calls_.find(from.transaction.counter);
-  if (found == lock_calls_.end()) return false;
-  outbox_.act(Reply{found->second, body.status, {}});
-  lock_calls_.erase(found);
-  return true;
+bool Node::handle(const Received& from, const SyncReply& body) {
+  return sync_calls_.on_reply(from.from, from.transaction, body, from.now_us);
 }
-
 bool Node::handle(const Received& from, const ThreadStart& body) {
   return threads_.on_start(from.from, from.transaction, body);
 }
@@ -250,7 +238,9 @@ bool Node::handle(const Received& from, const RootReply& body) {
 }
 
 bool Node::handle(const Received& from, const ChunkReturn& body) {
-  return returns_.on_return(from.from, from.transaction, body);
+  if (!returns_.on_return(from.from, from.transaction, body)) return false;
+  sync_objects_.forget_memory(homes_.address_of(body.first), body.count * chunk_bytes);
+  return true;
 }
 bool Node::handle(const Received& from, const ChunkReturned&) {
   return returns_.on_returned(from.from, from.transaction);
@@ -264,8 +254,8 @@ bool Node::handle(const Received& from, const Discarded& body) {
 }
 
 bool Node::handle(const Received&, const BlockFreed& body) {
-  if (!valid_address(body.address) || !homed_here(page_at(body.address))) return false;
-  const auto owner = chunks_.client_of(chunk_of(page_at(body.address)));
+  if (!homed_here(body.address)) return false;
+  const auto owner = chunks_.client_of(chunk_of(homes_.page_at(body.address)));
   if (!owner) return true;  // a chunk of this node's pool: nobody's block
   auto& blocks = freed_[*owner];
   blocks.push_back(body.address);
@@ -277,14 +267,11 @@ bool Node::handle(const Received&, const BlockFreed& body) {
 
 void Node::call(CallTag tag, const ChunksCall& call, TimeUs) { chunks_.on_call(tag, call); }
 
-void Node::call(CallTag tag, const LockRequest& call, TimeUs) {
-  if (!valid_address(call.address) || raw(call.thread) == 0) {
-    outbox_.act(Reply{tag, EINVAL, {}});
-    return;
-  }
-  const Transaction transaction = outbox_.new_transaction();
-  lock_calls_[transaction.counter] = tag;
-  send_home(call.address, transaction, call);
+void Node::call(CallTag tag, const SyncCall& call, TimeUs now_us) {
+  sync_calls_.on_call(tag, call, now_us);
+}
+void Node::call(CallTag tag, const ConditionWaitCall& call, TimeUs now_us) {
+  sync_calls_.on_call(tag, call, now_us);
 }
 
 void Node::call(CallTag tag, const ThreadCreateCall& call, TimeUs) {
@@ -294,21 +281,22 @@ void Node::call(CallTag tag, const ThreadJoinCall& call, TimeUs) { threads_.on_j
 void Node::call(CallTag tag, const ThreadControl& call, TimeUs) { threads_.on_control(tag, call); }
 void Node::call(CallTag tag, const ThreadCancelledCall& call, TimeUs) {
   threads_.on_cancelled(tag, call);
+  if (threads_.cancelled(call.thread)) sync_calls_.on_cancelled(call.thread);
 }
 void Node::call(CallTag tag, const RootRequest& call, TimeUs) { root_.on_call(tag, call); }
 void Node::call(CallTag tag, const ReturnChunksCall& call, TimeUs) { returns_.on_call(tag, call); }
 void Node::call(CallTag tag, const NextOrderCall&, TimeUs) { threads_.on_next_order(tag); }
 void Node::call(CallTag tag, const ThreadStarted& call, TimeUs) { threads_.on_started(tag, call); }
 void Node::call(CallTag tag, const ThreadExited& call, TimeUs now_us) {
-  threads_.on_exited(tag, call, now_us);
+  sync_calls_.on_exited(tag, call, now_us);
 }
 
 void Node::call(CallTag tag, const BlockFreed& call, TimeUs) {
-  if (!valid_address(call.address)) {
+  if (!homes_.valid_address(call.address)) {
     outbox_.act(Reply{tag, EINVAL, {}});
     return;
   }
-  send_home(call.address, outbox_.new_transaction(), call);
+  homes_.send(call.address, outbox_.new_transaction(), call);
   outbox_.act(Reply{tag, 0, {}});
 }
 

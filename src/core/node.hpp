@@ -16,12 +16,14 @@
 #include "core/event.hpp"
 #include "core/holder.hpp"
 #include "core/holds.hpp"
-#include "core/locks.hpp"
+#include "core/homes.hpp"
 #include "core/outbox.hpp"
 #include "core/page_table.hpp"
 #include "core/requester.hpp"
 #include "core/root.hpp"
 #include "core/statistics.hpp"
+#include "core/sync_calls.hpp"
+#include "core/sync_objects.hpp"
 #include "core/threads.hpp"
 
 namespace gallocy::core {
@@ -49,7 +51,8 @@ class Node {
   const Holder& holder() const { return holder_; }
   const ChunkMap& chunks() const { return chunks_; }
   const ChunkReturns& returns() const { return returns_; }
-  const Locks& locks() const { return locks_; }
+  const SyncObjects& sync_objects() const { return sync_objects_; }
+  const SyncCalls& sync_calls() const { return sync_calls_; }
   const Statistics& statistics() const { return statistics_; }
 
  private:
@@ -82,8 +85,8 @@ class Node {
   bool handle(const Received& from, const ChunkGrant& body);
   bool handle(const Received& from, const ChunkQuery& body);
   bool handle(const Received& from, const ChunkHome& body);
-  bool handle(const Received& from, const LockRequest& body);
-  bool handle(const Received& from, const LockReply& body);
+  bool handle(const Received& from, const SyncRequest& body);
+  bool handle(const Received& from, const SyncReply& body);
   bool handle(const Received& from, const ThreadStart& body);
   bool handle(const Received& from, const ThreadStarted& body);
   bool handle(const Received& from, const ThreadExited& body);
@@ -103,7 +106,8 @@ class Node {
   bool handle(const Received& from, const Discarded& body);
 
   void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
-  void call(CallTag tag, const LockRequest& call, TimeUs now_us);
+  void call(CallTag tag, const SyncCall& call, TimeUs now_us);
+  void call(CallTag tag, const ConditionWaitCall& call, TimeUs now_us);
   void call(CallTag tag, const ThreadCreateCall& call, TimeUs now_us);
   void call(CallTag tag, const ThreadJoinCall& call, TimeUs now_us);
   void call(CallTag tag, const NextOrderCall& call, TimeUs now_us);
@@ -116,11 +120,8 @@ class Node {
   void call(CallTag tag, const RootRequest& call, TimeUs now_us);
   void call(CallTag tag, const ReturnChunksCall& call, TimeUs now_us);
 
-  // Sends to the home of the page at `address`, once that is known.
-  void send_home(std::uint64_t address, Transaction transaction, Body body);
-  bool valid_address(std::uint64_t address) const;
-  PageNo page_at(std::uint64_t address) const;
   bool homed_here(PageNo page) const;
+  bool homed_here(std::uint64_t address) const;
   bool from_home(NodeId from, PageNo page) const;
 
   Config config_;
@@ -128,16 +129,17 @@ class Node {
   Outbox outbox_;
   Statistics statistics_;
   ChunkMap chunks_;
+  Homes homes_;
   Holds holds_;
   Directory directory_;
   ChunkReturns returns_;
   Requester requester_;
   Holder holder_;
-  Locks locks_;
   Threads threads_;
+  SyncObjects sync_objects_;
+  SyncCalls sync_calls_;
   Root root_;
-  std::unordered_map<std::uint64_t, CallTag> lock_calls_;             // by transaction counter
-  std::unordered_map<ClientId, std::deque<std::uint64_t>> freed_;     // blocks freed elsewhere
+  std::unordered_map<ClientId, std::deque<std::uint64_t>> freed_;  // blocks freed elsewhere
   std::vector<PageNo> installed_;
   bool carrying_out_ = false;
 };

@@ -22,7 +22,10 @@ ThreadId Threads::attach(ClientId client, bool runs_main) {
 }
 
 // Its threads have ended with it, whatever they were at: who joins them must not wait for ever.
+// Those that they would have joined may be joined by others.
 void Threads::forget_client(ClientId client) {
+  for (const auto& [counter, call] : calls_)
+    if (call.tag.client == client && raw(call.join.thread) != 0) withdraw(counter, call);
   orders_.erase(client);
   last_thread_.forget_client(client);
   std::erase_if(calls_, [client](const auto& entry) { return entry.second.tag.client == client; });
@@ -49,7 +52,7 @@ bool Threads::in_job(NodeId node) const {
 
 Transaction Threads::begin_call(CallTag tag, NodeId answerer) {
   const Transaction transaction = outbox_.new_transaction();
-  calls_.emplace(transaction.counter, Call{tag, answerer, {}});
+  calls_.emplace(transaction.counter, Call{tag, answerer, {}, false});
   return transaction;
 }
 
@@ -89,7 +92,8 @@ void Threads::on_join(CallTag tag, const ThreadJoinCall& call) {
   }
   const NodeId creator = creator_of(call.join.thread);
   const Transaction transaction = begin_call(tag, creator);
-  if (call.interruptible) calls_.at(transaction.counter).join = call.join;
+  calls_.at(transaction.counter).join = call.join;
+  calls_.at(transaction.counter).interruptible = call.interruptible;
   outbox_.send(creator, transaction, call.join);
 }
 
@@ -215,7 +219,8 @@ void Threads::on_cancelled(CallTag tag, const ThreadCancelledCall& call) {
     return;
   }
   found->second.cancelled = true;
-  withdraw_joins(call.thread);
+  for (const auto& [counter, waiting] : calls_)
+    if (waiting.interruptible && waiting.join.joiner == call.thread) withdraw(counter, waiting);
   outbox_.act(Reply{tag, 0, {}});
 }
 
@@ -224,11 +229,9 @@ bool Threads::cancelled(ThreadId thread) const {
   return found != running_.end() && found->second.cancelled;
 }
 
-void Threads::withdraw_joins(ThreadId joiner) {
-  for (const auto& [counter, call] : calls_)
-    if (call.join.joiner == joiner)
-      outbox_.send(call.answerer, Transaction{config_.self, counter},
-                   ThreadControl{call.join.thread, ThreadOperation::withdraw});
+void Threads::withdraw(std::uint64_t counter, const Call& call) {
+  outbox_.send(call.answerer, Transaction{config_.self, counter},
+               ThreadControl{call.join.thread, ThreadOperation::withdraw});
 }
 
 }  // namespace gallocy::core

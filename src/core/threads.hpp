@@ -58,6 +58,8 @@ class Threads {
   }
   void on_count(NodeId from, Transaction transaction, const ThreadCount& count, TimeUs now_us);
 
+  // The id could be a thread's.
+  bool possible(ThreadId thread) const { return raw(thread) != 0 && in_job(creator_of(thread)); }
   // A wait of a cancelled thread that may be interrupted must not begin.
   bool cancelled(ThreadId thread) const;
 
@@ -79,7 +81,8 @@ class Threads {
   struct Call {  // of a local client, waits for another node's answer
     CallTag tag;
     NodeId answerer = no_node;
-    ThreadJoin join;  // of an interruptible join
+    ThreadJoin join;            // if it is one
+    bool interruptible = false;
   };
   struct Starting {  // at the running node: who was told to, and who wants to know
     ClientId client;
@@ -93,11 +96,10 @@ class Threads {
   };
 
   bool in_job(NodeId node) const;
-  bool possible(ThreadId thread) const { return raw(thread) != 0 && in_job(creator_of(thread)); }
   void order(ClientId client, const Order& order);
   Transaction begin_call(CallTag tag, NodeId answerer);
   bool end_call(NodeId from, Transaction transaction, int status, std::uint64_t value = 0);
-  void withdraw_joins(ThreadId joiner);
+  void withdraw(std::uint64_t counter, const Call& call);
 
   const Config& config_;
   Statistics& statistics_;

@@ -205,6 +205,11 @@ void Reactor::carry_out(const core::Attached& what) {
   if (ClientSession* client = session(what.client)) client->first_thread = what.thread;
 }
 
+void Reactor::carry_out(const core::OwnerLost& what) {
+  line(Sentence("the lock at ", Hex{what.address}, " goes to the next: thread ",
+                Hex{raw(what.owner)}, ", which had it, has ended with its process"));
+}
+
 void Reactor::carry_out(const core::DropPeer& what) { lose_peer(what.peer, what.reason); }
 
 }  // namespace gallocy::daemon

@@ -72,6 +72,7 @@ class Reactor {
   void carry_out(const core::NotifyAgent& what);
   void carry_out(const core::FreedPending& what);
   void carry_out(const core::Attached& what);
+  void carry_out(const core::OwnerLost& what);
   void carry_out(const core::DropPeer& what);
   void note(Pages::Outcome outcome);
   const uffd::UserFault* userfault_of(ClientId client);

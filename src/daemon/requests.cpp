@@ -5,12 +5,36 @@
 namespace gallocy::daemon {
 namespace {
 
-bool lock_call(const std::uint64_t* argument, core::LockRequest& lock) {
-  if (argument[2] > static_cast<std::uint64_t>(core::LockOperation::destroy)) return false;
-  if (argument[3] > static_cast<std::uint64_t>(core::LockKind::error_check)) return false;
-  lock = {argument[0], ThreadId{argument[1]}, static_cast<core::LockOperation>(argument[2]),
-          static_cast<core::LockKind>(argument[3])};
+template <class Ours, class Theirs>
+constexpr bool same_number(Ours ours, Theirs theirs) {
+  return static_cast<std::uint64_t>(ours) == static_cast<std::uint64_t>(theirs);
+}
+static_assert(same_number(core::SyncOperation::value, ipc::SyncOperation::value));
+static_assert(same_number(core::SyncKind::semaphore, ipc::SyncKind::semaphore));
+static_assert(core::no_timeout == ipc::no_timeout);
+
+bool sync_kind(std::uint64_t number, core::SyncKind& kind) {
+  if (number > static_cast<std::uint64_t>(core::SyncKind::semaphore)) return false;
+  kind = static_cast<core::SyncKind>(number);
   return true;
+}
+
+bool sync_call(const std::uint64_t* argument, core::SyncCall& call) {
+  if (argument[2] > static_cast<std::uint64_t>(core::SyncOperation::value)) return false;
+  call.request = {argument[0], ThreadId{argument[1]},
+                  static_cast<core::SyncOperation>(argument[2]), {}, argument[4]};
+  call.timeout_us = argument[5];
+  call.interruptible = argument[6] != 0;
+  return sync_kind(argument[3], call.request.kind);
+}
+
+bool condition_wait(const std::uint64_t* argument, core::ConditionWaitCall& call) {
+  call.wait.request = {argument[0], ThreadId{argument[1]}, core::SyncOperation::take,
+                       core::SyncKind::condition};
+  call.wait.timeout_us = argument[4];
+  call.wait.interruptible = argument[5] != 0;
+  call.mutex = argument[2];
+  return sync_kind(argument[3], call.mutex_kind);
 }
 
 NodeId node_of(std::uint64_t argument) {
@@ -31,10 +55,16 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
       if (argument[1] > std::numeric_limits<std::uint32_t>::max()) return false;
       call = core::ReturnChunksCall{argument[0], static_cast<std::uint32_t>(argument[1])};
       return true;
-    case ipc::Operation::lock: {
-      core::LockRequest lock;
-      if (!lock_call(argument, lock)) return false;
-      call = lock;
+    case ipc::Operation::sync: {
+      core::SyncCall sync;
+      if (!sync_call(argument, sync)) return false;
+      call = sync;
+      return true;
+    }
+    case ipc::Operation::condition_wait: {
+      core::ConditionWaitCall wait;
+      if (!condition_wait(argument, wait)) return false;
+      call = wait;
       return true;
     }
     case ipc::Operation::thread_create:

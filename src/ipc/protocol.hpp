@@ -238,25 +238,56 @@ struct PagesEnd {
 // ---- the ring ----------------------------------------------------------------------------
 
 // Arguments and values by index. Every request gets exactly one reply: status 0 or a positive
-// errno, and values. A request that waits (lock, join) is answered when the wait is over.
+// errno, and values. A request that waits (sync, join) is answered when the wait is over.
 enum class Operation : std::uint32_t {
   ping = 1,        // ()                                      -> ()
   chunks,          // (count)                                 -> (address of the first chunk)
-  lock,            // (address, thread, LockOperation, LockKind) -> ()
+  sync,            // (address, thread, SyncOperation, SyncKind, argument, timeout_us, 1 if the
+                   //  thread can be cancelled) -> (value)
   thread_create,   // (function, argument, node or any_node, 1 if detached) -> (thread id)
   thread_join,     // (thread id, joiner, 1 if the joiner can be cancelled) -> (result)
   next_order,      // ()                                      -> (OrderKind, a, b, c), never waits
   thread_started,  // (thread id, errno of pthread_create)    -> ()
   thread_exited,   // (thread id, result)                     -> ()
   free_remote,     // (address)                               -> ()
-  take_freed,      // ()      -> (count, up to 3 addresses of own blocks that others freed)
+  take_freed,      // ()      -> (count, up to 5 addresses of own blocks that others freed)
   finalize,        // ()      -> (): the process will not touch the region again
   thread_control,    // (thread id, ThreadOperation)          -> ()
   thread_cancelled,  // (thread id): pthread_cancel has been called for it -> ()
+  condition_wait,    // (condition, thread, mutex, its SyncKind, timeout_us, 1 if the thread can be
+                     //  cancelled) -> (), with the mutex locked again
   root,              // (address or 0)  -> (the job's root): the first address that is proposed
   return_chunks,     // (address of the first chunk, count) -> (): all of them are zero again
 };
 inline constexpr std::uint64_t any_node = ~std::uint64_t{0};
+
+// At most that long from when the daemon sees the request; clocks are the client's matter.
+inline constexpr std::uint64_t no_timeout = ~std::uint64_t{0};
+
+// What a thread asks of a synchronisation object: as core::SyncOperation and core::SyncKind.
+enum class SyncOperation : std::uint64_t {
+  take,      // lock, wait; with a barrier's count as argument
+  try_take,
+  give,      // unlock, post, signal
+  give_all,  // broadcast
+  init,      // with a semaphore's value as argument
+  destroy,
+  consistent,
+  value,     // of a semaphore
+};
+enum class SyncKind : std::uint64_t {
+  normal,  // mutexes
+  recursive,
+  error_check,
+  robust_normal,
+  robust_recursive,
+  robust_error_check,
+  reader,
+  writer,
+  condition,
+  barrier,
+  semaphore,
+};
 
 // What an agent is told; see Ring and orders pipe.
 enum class OrderKind : std::uint64_t {
@@ -268,12 +299,12 @@ enum class OrderKind : std::uint64_t {
 };
 
 inline constexpr unsigned slot_count = 1024;
-inline constexpr unsigned argument_count = 5;
-inline constexpr unsigned value_count = 4;
+inline constexpr unsigned argument_count = 7;
+inline constexpr unsigned value_count = 6;
 
 // Protocol of a slot, owned by one client thread while its request is under way:
-//   client: operation, arguments, its kernel thread id; then ++sequence (release); sets its bit in Ring::ready;
-//           full fence; if daemon_sleeps, writes 1 to the doorbell; waits (futex) until
+//   client: operation, arguments, its kernel thread id; then ++sequence (release); sets its
+//           bit in Ring::ready; full fence; if daemon_sleeps, writes 1 to the doorbell; waits (futex) until
 //           replied == sequence.
 //   daemon: takes the bits, copies the slot, acts; later status, values; then
 //           replied = sequence it saw (release); FUTEX_WAKE on `replied`.

@@ -93,16 +93,19 @@ void put(Root::Builder to, const core::ChunkHome& from) {
   home.setHome(raw(from.home));
 }
 
-void put(Root::Builder to, const core::LockRequest& from) {
-  auto request = to.initLockRequest();
+void put(Root::Builder to, const core::SyncRequest& from) {
+  auto request = to.initSyncRequest();
   request.setAddress(from.address);
   request.setThread(raw(from.thread));
-  request.setOperation(static_cast<peer::LockRequest::Operation>(from.operation));
-  request.setKind(static_cast<peer::LockRequest::Kind>(from.kind));
+  request.setOperation(static_cast<peer::SyncRequest::Operation>(from.operation));
+  request.setKind(static_cast<peer::SyncRequest::Kind>(from.kind));
+  request.setArgument(from.argument);
 }
 
-void put(Root::Builder to, const core::LockReply& from) {
-  to.initLockReply().setStatus(from.status);
+void put(Root::Builder to, const core::SyncReply& from) {
+  auto reply = to.initSyncReply();
+  reply.setStatus(from.status);
+  reply.setValue(from.value);
 }
 
 void put(Root::Builder to, const core::ThreadStart& from) {
@@ -242,10 +245,13 @@ Run chunk_run(auto from, Ranges& ranges) {
   return {ChunkNo{from.getFirst()}, from.getCount()};
 }
 
-core::LockRequest take(peer::LockRequest::Reader from, Ranges& ranges) {
+core::SyncRequest take(peer::SyncRequest::Reader from, Ranges& ranges) {
   return {from.getAddress(), ranges.thread(from.getThread()),
-          known(from.getOperation(), core::LockOperation::destroy, ranges, "lock operation"),
-          known(from.getKind(), core::LockKind::error_check, ranges, "kind of lock")};
+          known(from.getOperation(), core::SyncOperation::abandon, ranges,
+                "synchronisation operation"),
+          known(from.getKind(), core::SyncKind::semaphore, ranges,
+                "kind of synchronisation object"),
+          from.getArgument()};
 }
 
 core::Body body_of(Root::Reader from, Ranges& ranges) {
@@ -265,9 +271,10 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::CHUNK_HOME:
       return core::ChunkHome{ChunkNo{from.getChunkHome().getChunk()},
                              ranges.node_or_none(from.getChunkHome().getHome())};
-    case Root::LOCK_REQUEST: return take(from.getLockRequest(), ranges);
-    case Root::LOCK_REPLY:
-      return core::LockReply{ranges.status(from.getLockReply().getStatus())};
+    case Root::SYNC_REQUEST: return take(from.getSyncRequest(), ranges);
+    case Root::SYNC_REPLY:
+      return core::SyncReply{ranges.status(from.getSyncReply().getStatus()),
+                             from.getSyncReply().getValue()};
     case Root::THREAD_START:
       return core::ThreadStart{ranges.thread(from.getThreadStart().getThread()),
                                from.getThreadStart().getFunction(),

@@ -87,9 +87,9 @@ struct PeerMessage {
     chunkQuery @15 :ChunkQuery;
     chunkHome @16 :ChunkHome;
 
-    # Locks.
-    lockRequest @17 :LockRequest;
-    lockReply @18 :LockReply;
+    # Synchronisation.
+    syncRequest @17 :SyncRequest;
+    syncReply @18 :SyncReply;
 
     # Threads.
     threadStart @19 :ThreadStart;
@@ -243,30 +243,55 @@ struct ChunkOnly {
   chunk @0 :UInt32;
 }
 
-struct LockRequest {
-  # node -> home of the object's page. The lock table is state of the home; the object in memory
-  # is never looked at. Answered by lockReply when the operation is over, for `lock` that is when
-  # the lock is held; the transaction joins the two.
+struct SyncRequest {
+  # node -> home of the object's page. What threads wait at (mutexes, read-write locks, conditions,
+  # barriers, semaphores) is state of the home; the object in memory is never looked at. Every
+  # request but `withdraw` is answered by syncReply under its transaction when the operation is
+  # over: for `take` that is when it has been granted, refused or withdrawn. A take that waits does
+  # so in the object's queue, first come, first served. An object of another kind at the same
+  # address is forgotten: its memory has been used anew.
   enum Operation {
-    lock @0;
-    tryLock @1;
-    unlock @2;
-    destroy @3;
+    take @0;        # lock, wait. At a condition it is answered EINPROGRESS when the thread is in
+                    # the queue, and once more when it leaves the queue
+    tryTake @1;     # EBUSY instead of waiting
+    give @2;        # unlock, post, signal
+    giveAll @3;     # broadcast
+    init @4;        # a new object: who waits for what was at the address is answered EINVAL
+    destroy @5;     # EBUSY while somebody has it or waits
+    consistent @6;  # the owner of a robust mutex has mended what a dead owner left
+    value @7;       # of a semaphore
+    withdraw @8;
+    # The take of the same transaction shall not wait any longer. If it still waits it is answered
+    # with the errno in `argument`; if not, its answer is on its way. It has no answer of its own.
+    abandon @9;
+    # The thread has ended, or its process has (argument 1). A robust mutex goes to the next with
+    # EOWNERDEAD; other locks go to the next only if the process has ended.
   }
   enum Kind {
-    normal @0;
+    normal @0;  # mutexes
     recursive @1;
     errorCheck @2;
+    robustNormal @3;
+    robustRecursive @4;
+    robustErrorCheck @5;
+    reader @6;  # read-write locks
+    writer @7;
+    condition @8;
+    barrier @9;
+    semaphore @10;
   }
   address @0 :UInt64;
   thread @1 :UInt64;
   operation @2 :Operation;
   kind @3 :Kind;
+  argument @4 :UInt64;
+  # take of a barrier: how many threads meet there; init of a semaphore: its value.
 }
 
-struct LockReply {
-  # home -> node. Stale transaction: dropped.
+struct SyncReply {
+  # home -> node. Only to requests that are under way.
   status @0 :Int32;  # 0 or an errno
+  value @1 :UInt64;  # of a semaphore; 1: the thread that completed the barrier
 }
 
 struct ThreadStart {

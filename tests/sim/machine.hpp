@@ -75,6 +75,7 @@ class Machine {
   void carry_out(const core::NotifyAgent& notify);
   void carry_out(const core::FreedPending& pending);
   void carry_out(const core::Attached& attached);
+  void carry_out(const core::OwnerLost&) {}  // a line in a log
   void carry_out(const core::DropPeer& drop);
   void require(bool holds, const char* what, PageNo page) const;
   Mapping& mapping_of(ClientId client, PageNo page) { return mappings_[raw(client)][raw(page)]; }

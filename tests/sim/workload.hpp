@@ -103,7 +103,7 @@ class Workload {
   void access(SimThread& thread);
   void perform(const SimThread& thread, const Touch& touch);
   void locked_increment(SimThread& thread);
-  void lock_call(SimThread& thread, core::LockOperation operation);
+  void lock_call(SimThread& thread, core::SyncOperation operation);
   void allot(SimThread& thread);
   void note_allotted(NodeId node, ClientId client, std::uint64_t address, std::uint32_t count);
   void recycle(SimThread& thread);

@@ -21,7 +21,7 @@ void Workload::locked_increment(SimThread& thread) {
   Touch& touch = operation.touches[0];
   switch (operation.phase) {
     case 0:
-      return lock_call(thread, core::LockOperation::lock);
+      return lock_call(thread, core::SyncOperation::take);
     case 1:
       if (!mapped(thread)) return;
       if (!locked_.insert(operation.lock_address).second) throw Failure("two hold one lock");
@@ -36,20 +36,20 @@ void Workload::locked_increment(SimThread& thread) {
         throw Failure("somebody wrote under another thread's lock");
       perform(thread, touch);
       locked_.erase(operation.lock_address);
-      return lock_call(thread, core::LockOperation::unlock);
+      return lock_call(thread, core::SyncOperation::give);
     default:
       return end(thread);
   }
 }
 
-void Workload::lock_call(SimThread& thread, core::LockOperation operation) {
-  const core::LockRequest request{thread.operation.lock_address, thread.id, operation,
-                                  core::LockKind::normal};
-  world_.call(thread.node, thread.client, {{}, request}, world_.random().below(3),
+void Workload::lock_call(SimThread& thread, core::SyncOperation operation) {
+  const core::SyncRequest request{thread.operation.lock_address, thread.id, operation,
+                                  core::SyncKind::normal};
+  world_.call(thread.node, thread.client, {{}, core::SyncCall{request}}, world_.random().below(3),
               [this, &thread, operation](const core::Reply& reply) {
                 if (reply.status != 0)
                   throw Failure(fmt::format("lock operation: {}", reply.status));
-                thread.operation.phase = operation == core::LockOperation::lock ? 1 : 3;
+                thread.operation.phase = operation == core::SyncOperation::take ? 1 : 3;
                 run_again(thread, world_.random().between(1, 10));
               });
 }

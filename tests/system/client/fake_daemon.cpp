@@ -156,18 +156,23 @@ void FakeDaemon::unlock(FakeClient& client, const ipc::Request& request, Lock& l
 }
 
 void FakeDaemon::lock(FakeClient& client, const ipc::Request& request) {
-  const auto [address, thread, operation, kind, unused] = request.arguments;
-  Lock& lock = locks_[address];
+  const std::uint64_t address = request.arguments[0], thread = request.arguments[1];
+  const auto operation = static_cast<ipc::SyncOperation>(request.arguments[2]);
+  const auto kind = static_cast<ipc::SyncKind>(request.arguments[3]);
   auto answer = [&](int status) { client.ring->answer(request.ticket, status); };
-  if (operation == 2) return unlock(client, request, lock);
-  if (operation == 3) return answer(lock.owner == 0 ? 0 : EBUSY);
-  if (lock.owner == 0 || (lock.owner == thread && kind == 1)) {
+  if (kind > ipc::SyncKind::robust_error_check) return answer(ENOSYS);  // nothing but mutexes
+  if (operation == ipc::SyncOperation::init) locks_.erase(address);
+  Lock& lock = locks_[address];
+  if (operation == ipc::SyncOperation::init) return answer(0);
+  if (operation == ipc::SyncOperation::give) return unlock(client, request, lock);
+  if (operation == ipc::SyncOperation::destroy) return answer(lock.owner == 0 ? 0 : EBUSY);
+  if (lock.owner == 0 || (lock.owner == thread && kind == ipc::SyncKind::recursive)) {
     lock.owner = thread;
     ++lock.depth;
     return answer(0);
   }
-  if (operation == 1) return answer(EBUSY);
-  if (lock.owner == thread && kind == 2) return answer(EDEADLK);
+  if (operation == ipc::SyncOperation::try_take) return answer(EBUSY);
+  if (lock.owner == thread && kind == ipc::SyncKind::error_check) return answer(EDEADLK);
   lock.waiting.push_back({thread, {&client, request.ticket}});
 }
 
@@ -185,7 +190,7 @@ void FakeDaemon::act(FakeClient& client, const ipc::Request& request) {
       next_chunk_ += a[0] * chunk_bytes;
       return;
     }
-    case ipc::Operation::lock: return lock(client, request);
+    case ipc::Operation::sync: return lock(client, request);
     case ipc::Operation::thread_create: {
       if (a[2] != ipc::any_node && a[2] >= 1) return answer(EINVAL);
       const std::uint64_t id = next_thread_++;
@@ -236,7 +241,7 @@ void FakeDaemon::act(FakeClient& client, const ipc::Request& request) {
     }
     case ipc::Operation::take_freed: {
       std::vector<std::uint64_t> values{0};
-      for (; !client.freed.empty() && values[0] < 3; ++values[0]) {
+      for (; !client.freed.empty() && values[0] < ipc::value_count - 1; ++values[0]) {
         values.push_back(client.freed.front());
         client.freed.pop_front();
       }

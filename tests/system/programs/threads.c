@@ -1,5 +1,5 @@
-// Threads and locks by the book: results, double joins, lock kinds, errors, blocks freed on
-// another node than they were allocated on.
+// Threads by the book: results, double joins, errors, blocks freed on another node than they were
+// allocated on.
 #include <errno.h>
 
 #include "support.h"
@@ -28,8 +28,6 @@ static void* free_all(void* argument) {
   }
   return NULL;
 }
-static void* try_it(void* mutex) { return (void*)(long)gallocy_pthread_mutex_trylock(mutex); }
-
 static void test_threads(void) {
   int nodes = gallocy_node_count();
   for (int node = 0; node < nodes; ++node)
@@ -53,38 +51,9 @@ static void test_threads(void) {
   REQUIRE(gallocy_pthread_join(gallocy_pthread_self(), NULL) == EDEADLK);
 }
 
-static void test_locks(void) {
-  int last = gallocy_node_count() - 1;
-  pthread_mutexattr_t attr;
-  pthread_mutexattr_init(&attr);
-  pthread_mutex_t* mutex = gallocy_malloc(sizeof *mutex);
-  REQUIRE(gallocy_pthread_mutex_init(mutex, NULL) == 0);
-  REQUIRE(gallocy_pthread_mutex_lock(mutex) == 0);
-  REQUIRE((long)run_on(last, try_it, mutex) == EBUSY);
-  REQUIRE(gallocy_pthread_mutex_destroy(mutex) == EBUSY);
-  REQUIRE(gallocy_pthread_mutex_unlock(mutex) == 0);
-  REQUIRE(gallocy_pthread_mutex_unlock(mutex) == EPERM);
-  pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
-  REQUIRE(gallocy_pthread_mutex_init(mutex, &attr) == 0);
-  REQUIRE(gallocy_pthread_mutex_lock(mutex) == 0 && gallocy_pthread_mutex_lock(mutex) == 0);
-  REQUIRE(gallocy_pthread_mutex_unlock(mutex) == 0);
-  REQUIRE((long)run_on(last, try_it, mutex) == EBUSY);
-  REQUIRE(gallocy_pthread_mutex_unlock(mutex) == 0);
-  pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
-  REQUIRE(gallocy_pthread_mutex_init(mutex, &attr) == 0);
-  REQUIRE(gallocy_pthread_mutex_lock(mutex) == 0);
-  REQUIRE(gallocy_pthread_mutex_lock(mutex) == EDEADLK);
-  REQUIRE(gallocy_pthread_mutex_unlock(mutex) == 0);
-  REQUIRE(gallocy_pthread_mutex_destroy(mutex) == 0);
-  pthread_mutex_t local;
-  REQUIRE(gallocy_pthread_mutex_init(&local, NULL) == EINVAL && gallocy_last_error()[0] != 0);
-  gallocy_free(mutex);
-}
-
 int main(void) {
   REQUIRE(gallocy_init() == 0);
   test_threads();
-  test_locks();
   char** blocks = gallocy_malloc(100 * sizeof *blocks);
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 100; ++i) {

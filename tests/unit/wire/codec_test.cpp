@@ -103,11 +103,11 @@ TEST_CASE("numbers out of range are refused") {
   CHECK(refused(core::ChunkGrant{ChunkNo{0xffffffff}, 2}));
   CHECK(refused(core::ChunkReturn{ChunkNo{0xffffffff}, 2}));
   CHECK(refused(core::ChunkHome{{}, NodeId{64}}));
-  CHECK(refused(core::LockRequest{0, none, {}, {}}));
-  CHECK(refused(core::LockRequest{0, good, core::LockOperation{4}, {}}));
-  CHECK(refused(core::LockRequest{0, good, {}, core::LockKind{3}}));
-  CHECK(refused(core::LockReply{-1}));
-  CHECK(refused(core::LockReply{4096}));
+  CHECK(refused(core::SyncRequest{0, none, {}, {}}));
+  CHECK(refused(core::SyncRequest{0, good, core::SyncOperation{10}, {}}));
+  CHECK(refused(core::SyncRequest{0, good, {}, core::SyncKind{11}}));
+  CHECK(refused(core::SyncReply{-1}));
+  CHECK(refused(core::SyncReply{4096}));
   CHECK(refused(core::ThreadStart{foreign, 0, 0}));
   CHECK(refused(core::ThreadJoin{good, none}));
   CHECK(refused(core::Transaction{NodeId{64}, 1}));

@@ -28,8 +28,8 @@ inline std::vector<core::Body> every_body() {
       ChunkQuery{ChunkNo{12}},
       ChunkHome{ChunkNo{12}, NodeId{63}},
       ChunkHome{ChunkNo{12}, no_node},
-      LockReply{0},
-      LockReply{4095},
+      SyncReply{0},
+      SyncReply{4095, ~std::uint64_t{0}},
       ThreadStart{thread, 0x1234, ~std::uint64_t{0}},
       ThreadStarted{thread, 11},
       ThreadExited{thread, 42},
@@ -51,10 +51,10 @@ inline std::vector<core::Body> every_body() {
       Discarded{ChunkNo{0xffffffff}}};
   for (const auto kind : {RequestKind::read, RequestKind::write, RequestKind::upgrade})
     bodies.push_back(PageRequest{kind, page, 17});
-  for (const auto operation : {LockOperation::lock, LockOperation::try_lock,
-                               LockOperation::unlock, LockOperation::destroy})
-    for (const auto kind : {LockKind::normal, LockKind::recursive, LockKind::error_check})
-      bodies.push_back(LockRequest{0x5500'0000'0040, thread, operation, kind});
+  for (unsigned operation = 0; operation <= unsigned(SyncOperation::abandon); ++operation)
+    for (unsigned kind = 0; kind <= unsigned(SyncKind::semaphore); ++kind)
+      bodies.push_back(SyncRequest{0x5500'0000'0040, thread, SyncOperation(operation),
+                                   SyncKind(kind), std::uint64_t{1} << 63 | kind});
   return bodies;
 }
 

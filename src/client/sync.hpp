@@ -1,0 +1,55 @@
+// What the calls on synchronisation objects have in common. An object is its address: its state is
+// at the address's home. Its bytes say only of which kind it is; they are read and written here,
+// in user mode, and never by the daemon.
+#pragma once
+
+#include <pthread.h>
+#include <time.h>
+
+#include "client/process.hpp"
+
+namespace gallocy::client {
+
+struct Object {
+  const char* noun;
+  const void* place;
+  std::uint64_t address() const { return heap::address_of(place); }
+};
+
+Status check_place(Object object, std::size_t size_bytes, std::size_t alignment);
+template <class Type>
+Status check_place(const char* noun, const Type* place) {
+  return check_place({noun, place}, sizeof *place, alignof(Type));
+}
+
+// EINVAL: the bytes are of nothing that was initialised.
+Error not_initialised(Object object);
+
+// Keeps a sentence for a status that is an error: neither 0, nor what a wait with a limit or a try
+// is for (EBUSY of a try, ETIMEDOUT). Returns the status.
+int report(Object object, int status, bool only_tries = false);
+
+int ask(Object object, ipc::SyncOperation operation, ipc::SyncKind kind,
+        std::uint64_t argument = 0, std::uint64_t timeout_us = ipc::no_timeout);
+
+// What is left until an absolute time of that clock, 0 if it is over. EINVAL: no such clock or no
+// such time.
+Result<std::uint64_t> time_left_us(clockid_t clock, const timespec* until);
+
+// The first word of an object whose form is gallocy's own. Zeros are what static initialisers
+// write.
+inline constexpr std::uint32_t destroyed_word = 0xffff'ffff;
+inline std::uint32_t first_word(const void* place) {
+  return __atomic_load_n(static_cast<const std::uint32_t*>(place), __ATOMIC_RELAXED);
+}
+inline void set_first_word(void* place, std::uint32_t word) {
+  __atomic_store_n(static_cast<std::uint32_t*>(place), word, __ATOMIC_RELAXED);
+}
+
+// A mutex's kind as its bytes have it; checks its place, too.
+Result<ipc::SyncKind> mutex_kind_of(const pthread_mutex_t* mutex);
+
+// Objects are shared by all ranks and nobody else.
+Status check_shared(int shared, const char* nouns);
+
+}  // namespace gallocy::client

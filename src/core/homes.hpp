@@ -1,0 +1,49 @@
+// The road to the home of an address: where a request about it goes, once that is known.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "base/ids.hpp"
+#include "core/chunk_map.hpp"
+#include "core/config.hpp"
+#include "core/outbox.hpp"
+#include "core/page_table.hpp"
+
+namespace gallocy::core {
+
+class Homes {
+ public:
+  Homes(const Config& config, const PageTable& table, ChunkMap& chunks, Outbox& outbox)
+      : config_(config), table_(table), chunks_(chunks), outbox_(outbox) {}
+
+  bool valid_address(std::uint64_t address) const {
+    return address >= config_.region_address &&
+           (address - config_.region_address) / page_bytes < table_.page_count();
+  }
+  PageNo page_at(std::uint64_t address) const {
+    return PageNo{(address - config_.region_address) / page_bytes};
+  }
+  std::uint64_t address_of(ChunkNo chunk) const {
+    return config_.region_address + raw(chunk) * chunk_bytes;
+  }
+  NodeId home_of(std::uint64_t address) const {  // no_node: not known here
+    return chunks_.home_of(chunk_of(page_at(address)));
+  }
+
+  // What is sent to one address arrives in the order in which it was sent. If the coordinator
+  // knows of no home, the request comes back from ChunkMap::on_home.
+  void send(std::uint64_t address, Transaction transaction, Body body) {
+    const NodeId home = home_of(address);
+    if (home != no_node) return outbox_.send(home, transaction, std::move(body));
+    chunks_.ask_home(chunk_of(page_at(address)), ForHome{transaction, std::move(body)});
+  }
+
+ private:
+  const Config& config_;
+  const PageTable& table_;
+  ChunkMap& chunks_;
+  Outbox& outbox_;
+};
+
+}  // namespace gallocy::core

@@ -1,0 +1,246 @@
+#include "core/sync_calls.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace gallocy::core {
+namespace {
+
+constexpr TimeUs longest_timeout_us = TimeUs{1} << 56;  // two thousand years
+
+bool takes(const SyncRequest& request) {
+  return request.operation == SyncOperation::take ||
+         request.operation == SyncOperation::try_take;
+}
+
+bool granted(const SyncRequest& request, std::int32_t status) {
+  return takes(request) && (status == 0 || status == EOWNERDEAD);
+}
+
+}  // namespace
+
+// ---- calls -------------------------------------------------------------------------------
+
+int SyncCalls::check(const SyncRequest& request) const {
+  if (!homes_.valid_address(request.address) || !is_possible(request)) return EINVAL;
+  if (request.operation >= SyncOperation::withdraw) return EINVAL;
+  return threads_.possible(request.thread) ? 0 : EPERM;
+}
+
+int SyncCalls::check(const SyncCall& call) const {
+  if (const int status = check(call.request); status != 0) return status;
+  return call.interruptible && threads_.cancelled(call.request.thread) ? ECANCELED : 0;
+}
+
+void SyncCalls::on_call(CallTag tag, const SyncCall& call, TimeUs now_us) {
+  int status = check(call);
+  // Its answer would come twice, as only a wait expects.
+  if (call.request.operation == SyncOperation::take && call.request.kind == SyncKind::condition)
+    status = EINVAL;
+  if (status != 0) outbox_.act(Reply{tag, status, {}});
+  else begin(tag, call, now_us);
+}
+
+SyncCalls::Counter SyncCalls::begin(CallTag tag, const SyncCall& call, TimeUs now_us) {
+  Call made{tag, call.request};
+  made.interruptible = call.interruptible;
+  if (call.timeout_us != no_timeout && call.request.operation == SyncOperation::take)
+    made.deadline_us = now_us + std::min(call.timeout_us, longest_timeout_us);
+  return begin(made);
+}
+
+SyncCalls::Counter SyncCalls::begin(Call call) {
+  const Transaction transaction = outbox_.new_transaction();
+  if (call.deadline_us != 0) deadlines_.insert({call.deadline_us, transaction.counter});
+  calls_.emplace(transaction.counter, call);
+  homes_.send(call.request.address, transaction, call.request);
+  return transaction.counter;
+}
+
+void SyncCalls::withdraw(Counter counter, Call& call, int status) {
+  if (call.withdrawn || call.request.operation != SyncOperation::take) return;
+  call.withdrawn = true;
+  deadlines_.erase({call.deadline_us, counter});
+  SyncRequest request = call.request;
+  request.operation = SyncOperation::withdraw;
+  request.argument = static_cast<std::uint64_t>(status);
+  homes_.send(request.address, {config_.self, counter}, request);
+}
+
+void SyncCalls::on_time(TimeUs now_us) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now_us) {
+    const Counter counter = deadlines_.begin()->second;
+    withdraw(counter, calls_.at(counter), ETIMEDOUT);
+  }
+}
+
+void SyncCalls::on_cancelled(ThreadId thread) {
+  for (auto& [counter, call] : calls_)
+    if (call.interruptible && call.request.thread == thread) withdraw(counter, call, ECANCELED);
+}
+
+// ---- answers -----------------------------------------------------------------------------
+
+bool SyncCalls::on_reply(NodeId from, Transaction transaction, const SyncReply& reply,
+                         TimeUs now_us) {
+  const Counter counter = transaction.counter;
+  const auto found = calls_.find(counter);
+  if (transaction.requester != config_.self || found == calls_.end()) return false;
+  if (from != config_.self && from != homes_.home_of(found->second.request.address)) return false;
+  if (reply.status == EINPROGRESS) {  // another answer follows
+    const SyncRequest& request = found->second.request;
+    if (request.kind != SyncKind::condition || request.operation != SyncOperation::take)
+      return false;
+    entered(counter);
+    return true;
+  }
+  const Call call = found->second;
+  deadlines_.erase({call.deadline_us, counter});
+  calls_.erase(found);
+  answered(call, counter, reply, now_us);
+  return true;
+}
+
+void SyncCalls::answered(const Call& call, Counter counter, const SyncReply& reply,
+                         TimeUs now_us) {
+  if (call.request.operation == SyncOperation::abandon)
+    return abandoned(call.request.thread, now_us);
+  if (call.orphaned) {
+    if (granted(call.request, reply.status)) give_back(call.request);
+    return;
+  }
+  note_holding(call, reply.status);
+  if (waits_.contains(counter)) left(counter, reply.status);
+  else if (call.wait == 0) outbox_.act(Reply{call.tag, reply.status, {reply.value}});
+  else if (takes(call.request)) relocked(call.wait, reply.status);
+  else unlocked(call.wait, reply.status);
+}
+
+void SyncCalls::note_holding(const Call& call, std::int32_t status) {
+  if (!has_owner(call.request.kind)) return;
+  if (granted(call.request, status)) holdings_.took(call.tag.client, call.request);
+  if (call.request.operation == SyncOperation::give && status == 0)
+    holdings_.gave(call.tag.client, call.request);
+}
+
+// It was granted to a thread that does not exist any more, or that has nothing from it: a signal
+// or a count of a semaphore belongs to the next in the queue.
+void SyncCalls::give_back(const SyncRequest& granted) {
+  if (granted.kind == SyncKind::barrier) return;
+  SyncRequest request = granted;
+  request.operation = has_owner(granted.kind) ? SyncOperation::abandon : SyncOperation::give;
+  request.argument = has_owner(granted.kind) ? 1 : 0;
+  begin_orphan(request);
+}
+
+// ---- ends --------------------------------------------------------------------------------
+
+void SyncCalls::on_exited(CallTag tag, const ThreadExited& exited, TimeUs now_us) {
+  const auto robust = holdings_.of_thread(tag.client, exited.thread);
+  if (robust.empty() || !endings_.emplace(exited.thread, Ending{tag, exited, robust.size()}).second)
+    return threads_.on_exited(tag, exited, now_us);
+  for (const SyncRequest& request : robust) begin_orphan(request);
+}
+
+void SyncCalls::abandoned(ThreadId thread, TimeUs now_us) {
+  const auto found = endings_.find(thread);
+  if (found == endings_.end() || --found->second.unanswered > 0) return;
+  const Ending ending = found->second;
+  endings_.erase(found);
+  threads_.on_exited(ending.tag, ending.exited, now_us);
+}
+
+void SyncCalls::forget_client(ClientId client) {
+  std::erase_if(waits_, [client](const auto& wait) { return wait.second.tag.client == client; });
+  std::erase_if(endings_, [client](const auto& end) { return end.second.tag.client == client; });
+  for (auto& [counter, call] : calls_) {
+    if (call.orphaned || call.tag.client != client) continue;
+    call.orphaned = true;
+    withdraw(counter, call, ECANCELED);
+  }
+  for (const SyncRequest& request : holdings_.of_client(client)) begin_orphan(request);
+}
+
+// ---- waits at conditions -----------------------------------------------------------------
+
+void SyncCalls::on_call(CallTag tag, const ConditionWaitCall& call, TimeUs now_us) {
+  const SyncRequest mutex{call.mutex, call.wait.request.thread, SyncOperation::take,
+                          call.mutex_kind};
+  int status = check(call.wait);
+  if (status == 0) status = check(mutex);
+  if (call.wait.request.kind != SyncKind::condition || !is_mutex(mutex.kind) ||
+      call.wait.request.operation != SyncOperation::take)
+    status = EINVAL;
+  if (status != 0) return outbox_.act(Reply{tag, status, {}});
+  waits_.emplace(begin(tag, call.wait, now_us), ConditionWait{tag, call.wait.request, mutex});
+}
+
+void SyncCalls::entered(Counter counter) {
+  const auto found = waits_.find(counter);
+  if (found == waits_.end()) return;  // of a client that has gone
+  ConditionWait& wait = found->second;
+  if (wait.step != ConditionWait::Step::entering) return;
+  wait.step = ConditionWait::Step::unlocking;
+  Call unlock{wait.tag, wait.mutex};
+  unlock.request.operation = SyncOperation::give;
+  unlock.wait = counter;
+  begin(unlock);
+}
+
+void SyncCalls::left(Counter counter, std::int32_t status) {
+  ConditionWait& wait = waits_.at(counter);
+  wait.outcome = status;
+  switch (wait.step) {
+    case ConditionWait::Step::entering:  // it has not begun: there is no such memory
+      return finish(counter, status);
+    case ConditionWait::Step::waiting:
+      return relock(counter);
+    case ConditionWait::Step::leaving:
+      return unlocked(counter, wait.failure);
+    case ConditionWait::Step::unlocking:
+    case ConditionWait::Step::relocking:
+      return;
+  }
+}
+
+// A thread that did not have the mutex must not wait. A signal that has come to it meanwhile is
+// somebody else's.
+void SyncCalls::unlocked(Counter counter, std::int32_t status) {
+  ConditionWait& wait = waits_.at(counter);
+  const bool out = wait.outcome != EINPROGRESS;
+  if (status == 0) {
+    wait.step = ConditionWait::Step::waiting;
+    if (out) relock(counter);
+  } else if (out) {
+    if (wait.outcome == 0) give_back(wait.condition);
+    finish(counter, status);
+  } else {
+    wait.step = ConditionWait::Step::leaving;
+    wait.failure = status;
+    withdraw(counter, calls_.at(counter), ECANCELED);
+  }
+}
+
+void SyncCalls::relock(Counter counter) {
+  ConditionWait& wait = waits_.at(counter);
+  wait.step = ConditionWait::Step::relocking;
+  Call lock{wait.tag, wait.mutex};
+  lock.wait = counter;
+  begin(lock);
+}
+
+// A cancelled thread unwinds with the mutex, whatever state that is in.
+void SyncCalls::relocked(Counter counter, std::int32_t status) {
+  const std::int32_t outcome = waits_.at(counter).outcome;
+  const bool has_mutex = status == 0 || status == EOWNERDEAD;
+  const bool outcome_counts = status == 0 || (has_mutex && outcome == ECANCELED);
+  finish(counter, outcome_counts ? outcome : status);
+}
+
+void SyncCalls::finish(Counter counter, std::int32_t status) {
+  const auto found = waits_.find(counter);
+  outbox_.act(Reply{found->second.tag, status, {}});
+  waits_.erase(found);
+}
+
+}  // namespace gallocy::core

@@ -1,0 +1,146 @@
+#include "core/sync_objects.hpp"
+
+#include <algorithm>
+
+namespace gallocy::core {
+namespace {
+
+SyncObject fresh(const SyncRequest& request) {
+  switch (request.kind) {
+    case SyncKind::reader:
+    case SyncKind::writer: return ReadWriteLock{};
+    case SyncKind::condition: return Condition{};
+    case SyncKind::barrier: return Barrier{};
+    case SyncKind::semaphore: return Semaphore{request.argument};
+    default: return Mutex{};
+  }
+}
+
+Answer admit(SyncObject& object, const SyncRequest& request, std::size_t ahead) {
+  return std::visit([&](auto& what) { return what.admit(request, ahead); }, object);
+}
+
+}  // namespace
+
+bool SyncObjects::on_request(NodeId from, Transaction transaction, const SyncRequest& request) {
+  if (!is_possible(request)) return false;
+  const SyncWaiter asking{from, transaction, request};
+  if (request.operation == SyncOperation::init) initialise(asking);
+  else if (request.operation == SyncOperation::withdraw) withdraw(asking);
+  else operate(asking);
+  return true;
+}
+
+// The memory of an object that nobody destroyed may have become another one's, with a static
+// initialiser. Then the old one is forgotten here. Only a semaphore cannot begin so: its value is
+// known to nobody but its init.
+SyncObjects::Entries::iterator SyncObjects::find_or_make(const SyncRequest& request) {
+  const auto found = entries_.find(request.address);
+  const SyncObject made = fresh(request);
+  if (found != entries_.end() && found->second.object.index() == made.index()) return found;
+  if (found != entries_.end()) forget(found);
+  if (request.kind == SyncKind::semaphore) return entries_.end();
+  return entries_.emplace(request.address, Entry{made, {}}).first;
+}
+
+void SyncObjects::operate(const SyncWaiter& asking) {
+  const auto found = find_or_make(asking.request);
+  if (found == entries_.end()) return answer(asking, {EINVAL});
+  switch (asking.request.operation) {
+    case SyncOperation::take:
+    case SyncOperation::try_take:
+      take(found->second, asking);
+      return settle(found);
+    case SyncOperation::destroy:
+      return destroy(found, asking);
+    default:
+      const Answer said = change(found->second, asking.request);
+      settle(found);  // who has waited longest is told first
+      return answer(asking, said);
+  }
+}
+
+Answer SyncObjects::change(Entry& entry, const SyncRequest& request) {
+  const auto visit = [&entry](auto what) { return std::visit(what, entry.object); };
+  switch (request.operation) {
+    case SyncOperation::give:
+    case SyncOperation::give_all:
+      return visit([&](auto& object) { return object.give(request, entry.queue.size()); });
+    case SyncOperation::consistent:
+      return visit([&](auto& object) { return object.consistent(request.thread); });
+    case SyncOperation::value:
+      return visit([](auto& object) { return object.value(); });
+    default:  // abandon
+      if (visit([&](auto& object) { return object.abandon(request); }))
+        outbox_.act(OwnerLost{request.address, request.thread});
+      return {};
+  }
+}
+
+void SyncObjects::take(Entry& entry, const SyncWaiter& asking) {
+  Answer said = admit(entry.object, asking.request, entry.queue.size());
+  const bool only_tries = asking.request.operation == SyncOperation::try_take;
+  if (only_tries && (said == stay || said.status == EDEADLK)) said = {EBUSY};
+  if (said != stay) return answer(asking, said);
+  entry.queue.push_back(asking);
+  // Its thread gives the mutex back when it is sure to be woken.
+  if (asking.request.kind == SyncKind::condition) answer(asking, {EINPROGRESS});
+}
+
+void SyncObjects::destroy(Entries::iterator found, const SyncWaiter& asking) {
+  const bool held = std::visit([](auto& object) { return object.held(); }, found->second.object);
+  if (held || !found->second.queue.empty()) return answer(asking, {EBUSY});
+  entries_.erase(found);
+  answer(asking, {});
+}
+
+// Whatever was at that address is over: the program says that this is a new object.
+void SyncObjects::initialise(const SyncWaiter& asking) {
+  if (const auto found = entries_.find(asking.request.address); found != entries_.end())
+    forget(found);
+  if (asking.request.kind == SyncKind::semaphore)
+    entries_.emplace(asking.request.address, Entry{fresh(asking.request), {}});
+  answer(asking, {});
+}
+
+// Answered only if the take waits still; otherwise its answer is on its way already. Who stood
+// behind it may be admitted now: readers behind a writer.
+void SyncObjects::withdraw(const SyncWaiter& asking) {
+  const auto found = entries_.find(asking.request.address);
+  if (found == entries_.end()) return;
+  auto& queue = found->second.queue;
+  const auto waiting = std::ranges::find_if(queue, [&](const SyncWaiter& one) {
+    return one.from == asking.from && one.transaction == asking.transaction;
+  });
+  if (waiting == queue.end()) return;
+  answer(*waiting, {static_cast<std::int32_t>(asking.request.argument)});
+  queue.erase(waiting);
+  settle(found);
+}
+
+void SyncObjects::serve(Entry& entry) {
+  while (!entry.queue.empty()) {
+    const Answer said = admit(entry.object, entry.queue.front().request, 0);
+    if (said == stay) return;
+    answer(entry.queue.front(), said);
+    entry.queue.erase(entry.queue.begin());
+  }
+}
+
+void SyncObjects::settle(Entries::iterator found) {
+  serve(found->second);
+  const bool idle = std::visit([](auto& object) { return object.idle(); }, found->second.object);
+  if (idle && found->second.queue.empty()) entries_.erase(found);
+}
+
+SyncObjects::Entries::iterator SyncObjects::forget(Entries::iterator found) {
+  for (const SyncWaiter& waiting : found->second.queue) answer(waiting, {EINVAL});
+  return entries_.erase(found);
+}
+
+void SyncObjects::forget_memory(std::uint64_t address, std::uint64_t size_bytes) {
+  for (auto item = entries_.begin(); item != entries_.end();)
+    item = item->first - address < size_bytes ? forget(item) : std::next(item);
+}
+
+}  // namespace gallocy::core

@@ -1,0 +1,59 @@
+// The synchronisation objects that are homed at this node, and who waits at them. The key is the
+// address; the object's bytes are never looked at. What is as good as new has no entry.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "core/message.hpp"
+#include "core/outbox.hpp"
+#include "core/sync_object.hpp"
+
+namespace gallocy::core {
+
+struct SyncWaiter {
+  NodeId from = no_node;
+  Transaction transaction;
+  SyncRequest request;
+};
+
+class SyncObjects {
+ public:
+  struct Entry {
+    SyncObject object;
+    std::vector<SyncWaiter> queue;  // first come, first served
+  };
+  using Entries = std::unordered_map<std::uint64_t, Entry>;
+
+  explicit SyncObjects(Outbox& outbox) : outbox_(outbox) {}
+
+  // False: no correct node asks that.
+  bool on_request(NodeId from, Transaction transaction, const SyncRequest& request);
+
+  // The memory is nobody's any more.
+  void forget_memory(std::uint64_t address, std::uint64_t size_bytes);
+
+  const Entries& entries() const { return entries_; }
+
+ private:
+  void operate(const SyncWaiter& asking);
+  void take(Entry& entry, const SyncWaiter& asking);
+  Answer change(Entry& entry, const SyncRequest& request);
+  void destroy(Entries::iterator found, const SyncWaiter& asking);
+  void initialise(const SyncWaiter& asking);
+  void withdraw(const SyncWaiter& asking);
+  Entries::iterator find_or_make(const SyncRequest& request);
+  void serve(Entry& entry);
+  void settle(Entries::iterator found);
+  Entries::iterator forget(Entries::iterator found);
+  void answer(const SyncWaiter& to, Answer answer) {
+    outbox_.send(to.from, to.transaction, SyncReply{answer.status, answer.value});
+  }
+
+  Outbox& outbox_;
+  Entries entries_;
+};
+
+}  // namespace gallocy::core

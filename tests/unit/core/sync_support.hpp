@@ -1,0 +1,70 @@
+// Threads 1, 2, ... of node 0's clients and objects that are homed there, for tests of one rule
+// each.
+#pragma once
+
+#include <cerrno>
+
+#include "support.hpp"
+
+namespace gallocy::core {
+
+constexpr std::uint64_t object_address = region_base + 64;
+
+struct SyncCore : Core {
+  SyncCore() : Core(0) { give_chunk(*this); }
+
+  // What the call of a thread leads to: "3: 0" is the reply with status 0 to thread 3.
+  // Thread t is of client t / 10; the slot that its reply names is its number.
+  Lines ask(unsigned thread, SyncOperation operation, SyncKind kind, std::uint64_t argument = 0,
+            TimeUs timeout_us = no_timeout, std::uint64_t address = object_address) {
+    const SyncRequest request{address, ThreadId{thread}, operation, kind, argument};
+    return shortened(step(ClientCall{tag(thread), SyncCall{request, timeout_us, interruptible}}));
+  }
+  Lines take(unsigned thread, SyncKind kind, std::uint64_t argument = 0) {
+    return ask(thread, SyncOperation::take, kind, argument);
+  }
+  Lines try_take(unsigned thread, SyncKind kind) {
+    return ask(thread, SyncOperation::try_take, kind);
+  }
+  Lines give(unsigned thread, SyncKind kind) { return ask(thread, SyncOperation::give, kind); }
+
+  // Waits at the condition, with the mutex of `object_address`.
+  Lines wait_at(unsigned thread, TimeUs timeout_us = no_timeout,
+                SyncKind mutex_kind = SyncKind::normal) {
+    ConditionWaitCall call;
+    call.wait.request = {condition, ThreadId{thread}, SyncOperation::take, SyncKind::condition};
+    call.wait.timeout_us = timeout_us;
+    call.wait.interruptible = interruptible;
+    call.mutex = object_address;
+    call.mutex_kind = mutex_kind;
+    return shortened(step(ClientCall{tag(thread), call}));
+  }
+  Lines signal(unsigned thread, SyncOperation operation = SyncOperation::give) {
+    return ask(thread, operation, SyncKind::condition, 0, no_timeout, condition);
+  }
+
+  Lines pass(TimeUs us) { return shortened(wait(us)); }
+  Lines dies(unsigned client) { return shortened(step(ClientGone{client_of(client)})); }
+  std::size_t objects() const { return node.sync_objects().entries().size(); }
+  std::size_t calls() const { return node.sync_calls().call_count(); }
+
+  static ClientId client_of(unsigned number) {
+    return ClientId{static_cast<std::uint16_t>(number)};
+  }
+  static CallTag tag(unsigned thread) { return {client_of(thread / 10), thread, 1}; }
+  static Lines shortened(Lines lines) {
+    for (std::string& line : lines)
+      if (line.starts_with("reply to client")) line.erase(0, line.find("slot ") + 5);
+    return lines;
+  }
+
+  static constexpr std::uint64_t condition = object_address + 64;
+  bool interruptible = false;
+};
+
+inline std::string got(unsigned thread, int status) {
+  return std::to_string(thread) + ": " + std::to_string(status);
+}
+inline const Lines waits{};
+
+}  // namespace gallocy::core
