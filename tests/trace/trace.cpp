@@ -4,6 +4,11 @@
 //
 //   > N fault read|write PAGE      > N wait MICROSECONDS      > deliver FROM TO
 //   > N return CHUNK
+//
+// Synchronisation: thread T of node N is alone in its process; A is an offset into chunk 0.
+//
+//   > N sync T take|give|... mutex|robust|... A [ARGUMENT [WITHIN_US]]
+//   > N wait_at T CONDITION MUTEX [WITHIN_US]                > N dies T
 #include <deque>
 #include <fstream>
 #include <iostream>
@@ -19,6 +24,14 @@
 
 namespace gallocy::core {
 namespace {
+
+const std::map<std::string, SyncOperation> operations{
+    {"take", SyncOperation::take},       {"try_take", SyncOperation::try_take},
+    {"give", SyncOperation::give},       {"give_all", SyncOperation::give_all},
+    {"consistent", SyncOperation::consistent}};
+const std::map<std::string, SyncKind> kinds{
+    {"mutex", SyncKind::normal},        {"robust", SyncKind::robust_normal},
+    {"condition", SyncKind::condition}, {"barrier", SyncKind::barrier}};
 
 constexpr unsigned node_count = 3;
 
@@ -60,6 +73,10 @@ class Scenario {
       words >> number;
       return step(node, ClientCall{{}, ReturnChunksCall{region_base + number * chunk_bytes, 1}});
     }
+    if (what == "sync" || what == "wait_at" || what == "dies") {
+      words >> number;
+      return synchronise(node, number, what, words);
+    }
     std::string access;
     words >> access >> number;
     const PageNo page{number};
@@ -69,6 +86,31 @@ class Scenario {
   }
 
  private:
+  std::string synchronise(unsigned node, std::uint64_t number, const std::string& what,
+                          std::istringstream& words) {
+    const ClientId client{static_cast<std::uint16_t>(number)};
+    const ThreadId thread{std::uint64_t{node} << 48 | number};
+    if (what == "dies") return step(node, ClientGone{client});
+    SyncCall call;
+    call.request.thread = thread;
+    std::uint64_t mutex = 0;
+    if (what == "wait_at") {
+      call.request.kind = SyncKind::condition;
+      words >> call.request.address >> mutex;
+    } else {
+      std::string operation, kind;
+      words >> operation >> kind >> call.request.address;
+      call.request.operation = operations.at(operation);
+      call.request.kind = kinds.at(kind);
+      if (!(words >> call.request.argument)) call.request.argument = 0;
+    }
+    if (!(words >> call.timeout_us)) call.timeout_us = no_timeout;
+    call.request.address += region_base;
+    if (what == "sync") return step(node, ClientCall{{client, 0, 0}, call});
+    return step(node, ClientCall{{client, 0, 0},
+                                 ConditionWaitCall{call, region_base + mutex, SyncKind::normal}});
+  }
+
   std::string step(unsigned number, const Event& event) {
     Actions actions;
     nodes_.at(number)->step(now_us_, event, actions);
