@@ -205,6 +205,8 @@ std::string describe(const Action& action) {
   return std::visit([](const auto& what) { return text(what); }, action);
 }
 
+std::string describe(const SyncRequest& request) { return text(request); }
+
 const char* name_of(PageState state) {
   constexpr const char* names[] = {"invalid", "shared", "exclusive", "leaving", "installing"};
   return pick(names, state);

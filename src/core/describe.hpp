@@ -13,6 +13,7 @@ std::string describe(const Message& message);
 std::string describe(const Event& event);
 std::string describe(const Action& action);
 
+std::string describe(const SyncRequest& request);
 const char* name_of(PageState state);
 const char* name_of(Access access);
 

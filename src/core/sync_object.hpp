@@ -40,6 +40,7 @@ struct Unowned {
   Answer value() const { return {EINVAL}; }
   bool abandon(const SyncRequest&) { return false; }  // whether the thread had it
   bool held() const { return false; }
+  ThreadId owner() const { return ThreadId{}; }  // 0: nobody alone
   bool idle() const { return true; }  // as good as new: may be forgotten when nobody waits
 };
 
@@ -50,6 +51,7 @@ class Mutex : public Unowned {
   Answer consistent(ThreadId thread);
   bool abandon(const SyncRequest& request);
   bool held() const { return depth_ > 0; }
+  ThreadId owner() const { return held() ? owner_ : ThreadId{}; }
   bool idle() const { return depth_ == 0 && state_ == State::sound; }
 
  private:
@@ -70,6 +72,7 @@ class ReadWriteLock : public Unowned {
   Answer give(const SyncRequest& request, std::size_t waiting);
   bool abandon(const SyncRequest& request);
   bool held() const { return raw(writer_) != 0 || !readers_.empty(); }
+  ThreadId owner() const { return writer_; }
   bool idle() const { return !held(); }
 
  private:

@@ -87,6 +87,7 @@ class Reactor {
   void every_second();
   void watch_stalls(core::TimeUs now_us);
   void dump_page(PageNo page);
+  void dump_object(const core::SyncObjects::Entry& entry);
   void line(const Sentence& text) { log_.line(text.view()); }
 
   net::Ring& ring_;

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/describe.hpp"
 #include "daemon/reactor.hpp"
 
 namespace gallocy::daemon {
@@ -147,7 +148,17 @@ void Reactor::dump() {
   for (const auto& [page, demand] : node_.holder().demands()) dump_page(page);
   for (const auto& [page, entry] : node_.directory().entries())
     if (entry.busy) dump_page(page);
+  for (const auto& [address, entry] : node_.sync_objects().entries())
+    if (!entry.queue.empty()) dump_object(entry);
   trace_->print(net::now_us(), std::nullopt, [this](std::string_view text) { log_.line(text); });
+}
+
+void Reactor::dump_object(const core::SyncObjects::Entry& entry) {
+  const ThreadId owner = std::visit([](const auto& object) { return object.owner(); },
+                                    entry.object);
+  for (const core::SyncWaiter& waiting : entry.queue)
+    line(Sentence("waits: ", std::string_view(core::describe(waiting.request)), " of node ",
+                  raw(waiting.from), ", owner ", Hex{raw(owner)}));
 }
 
 void Reactor::dump_page(PageNo page) {
