@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "core/config.hpp"
 #include "core/directory.hpp"
 #include "core/event.hpp"
+#include "core/freed_blocks.hpp"
 #include "core/holder.hpp"
 #include "core/holds.hpp"
 #include "core/locks.hpp"
@@ -58,6 +58,7 @@ class Node {
   void on(TimeUs now_us, const ClientAttached& attached);
   void on(TimeUs now_us, const ClientGone& gone);
   void on(TimeUs now_us, const ClientCall& call);
+  void on(TimeUs now_us, const BlockFreed& freed);
   void on(TimeUs now_us, const JobEnding& ending);
   void on(TimeUs now_us, const Tick& tick);
 
@@ -89,7 +90,7 @@ class Node {
   bool handle(const Received& from, const ThreadExited& body);
   bool handle(const Received& from, const ThreadJoin& body);
   bool handle(const Received& from, const ThreadJoined& body);
-  bool handle(const Received& from, const BlockFreed& body);
+  bool handle(const Received& from, const BlocksFreed& body);
   bool handle(const Received& from, const ThreadControl& body);
   bool handle(const Received& from, const ThreadControlled& body);
   bool handle(const Received& from, const ThreadCancel& body);
@@ -101,6 +102,8 @@ class Node {
   bool handle(const Received& from, const ChunkReturned& body);
   bool handle(const Received& from, const Discard& body);
   bool handle(const Received& from, const Discarded& body);
+  bool handle(const Received& from, const LoanRequest& body);
+  bool handle(const Received& from, const Loan& body);
 
   void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const LockRequest& call, TimeUs now_us);
@@ -109,12 +112,12 @@ class Node {
   void call(CallTag tag, const NextOrderCall& call, TimeUs now_us);
   void call(CallTag tag, const ThreadStarted& call, TimeUs now_us);
   void call(CallTag tag, const ThreadExited& call, TimeUs now_us);
-  void call(CallTag tag, const BlockFreed& call, TimeUs now_us);
   void call(CallTag tag, const TakeFreedCall& call, TimeUs now_us);
   void call(CallTag tag, const ThreadControl& call, TimeUs now_us);
   void call(CallTag tag, const ThreadCancelledCall& call, TimeUs now_us);
   void call(CallTag tag, const RootRequest& call, TimeUs now_us);
   void call(CallTag tag, const ReturnChunksCall& call, TimeUs now_us);
+  void call(CallTag tag, const HomeCall& call, TimeUs now_us);
 
   // Sends to the home of the page at `address`, once that is known.
   void send_home(std::uint64_t address, Transaction transaction, Body body);
@@ -136,8 +139,8 @@ class Node {
   Locks locks_;
   Threads threads_;
   Root root_;
+  FreedBlocks freed_;
   std::unordered_map<std::uint64_t, CallTag> lock_calls_;             // by transaction counter
-  std::unordered_map<ClientId, std::deque<std::uint64_t>> freed_;     // blocks freed elsewhere
   std::vector<PageNo> installed_;
   bool carrying_out_ = false;
 };
