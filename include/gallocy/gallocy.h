@@ -17,7 +17,7 @@
  *     }
  *
  * What is shared, and what is not:
- *  - Only memory from gallocy_malloc() and gallocy_calloc() is shared. It has the same address in
+ *  - Only memory from gallocy_malloc() and its relatives is shared. It has the same address in
  *    every rank, and ordinary loads, stores, atomics and system calls work on it.
  *  - Stacks, thread-local variables, globals, and memory from malloc() or mmap() are local to
  *    the rank they are in. A global set in rank 0 keeps its old value in the others.
@@ -94,7 +94,8 @@ GALLOCY_API int gallocy_node_count(void);
 
 /*
  * As malloc: size_bytes of shared memory, uninitialised, aligned to 16 bytes; 0 bytes are a block
- * of their own. The memory's home is the node of the calling thread: cheapest to use there.
+ * of their own. The memory's home is the node of the calling thread: cheapest to use there. When
+ * that node has no room left, it is another. Blocks of two ranks never share a page.
  * Errors: NULL with errno ENOMEM.
  */
 GALLOCY_API void* gallocy_malloc(size_t size_bytes);
@@ -103,9 +104,60 @@ GALLOCY_API void* gallocy_malloc(size_t size_bytes);
 GALLOCY_API void* gallocy_calloc(size_t count, size_t size_bytes);
 
 /*
+ * As gallocy_malloc, but the memory's home is that node: cheapest to use there.
+ * Errors: NULL with errno ENOMEM that node has no room left; EINVAL no such node.
+ */
+GALLOCY_API void* gallocy_malloc_on(int node, size_t size_bytes);
+
+/*
+ * As realloc: the block, which may come from any rank, with as many bytes of its contents as both
+ * sizes have; NULL is as gallocy_malloc. It stays where it is when it fits, and in the rank that
+ * allocated it also when there is room behind it; a large block then copies nothing. A block that
+ * moves is a new block of the calling rank. 0 bytes are a block of their own. Ends the process as
+ * gallocy_free does.
+ * Errors: NULL with errno ENOMEM; the block is as it was.
+ */
+GALLOCY_API void* gallocy_realloc(void* block, size_t size_bytes);
+
+/* As reallocarray: gallocy_realloc to count * size_bytes. Also ENOMEM on overflow. */
+GALLOCY_API void* gallocy_reallocarray(void* block, size_t count, size_t size_bytes);
+
+/* The largest alignment there is, in bytes: 2 MiB. */
+#define GALLOCY_ALIGNMENT_MAX ((size_t)2 << 20)
+
+/*
+ * As memalign, aligned_alloc and posix_memalign: gallocy_malloc at an address that is a multiple of
+ * alignment_bytes, a power of two up to GALLOCY_ALIGNMENT_MAX. size_bytes may be any number. The
+ * block is freed and resized as any other; gallocy_realloc keeps the alignment only if the block
+ * stays where it is.
+ * gallocy_posix_memalign returns 0 or the error, leaves errno as it was and *block as it was on
+ * errors; *block may be anywhere.
+ * Errors: ENOMEM; EINVAL the alignment (for posix_memalign also if it is not a multiple of
+ * sizeof(void*)), or block is NULL.
+ */
+GALLOCY_API void* gallocy_memalign(size_t alignment_bytes, size_t size_bytes);
+GALLOCY_API void* gallocy_aligned_alloc(size_t alignment_bytes, size_t size_bytes);
+GALLOCY_API int gallocy_posix_memalign(void** block, size_t alignment_bytes, size_t size_bytes);
+
+/*
+ * As malloc_usable_size: how many bytes of the block may be used, at least those that were asked
+ * for. 0 for NULL. Any rank may ask. Ends the process as gallocy_free does.
+ */
+GALLOCY_API size_t gallocy_malloc_usable_size(void* block);
+
+/*
+ * The node that is home of the gallocy memory at `pointer`, which need not begin a block.
+ * Errors: -1 with errno EINVAL it is no gallocy memory, or was never handed out.
+ */
+GALLOCY_API int gallocy_home_of(const void* pointer);
+
+/*
  * As free: the block may come from any rank. NULL is ignored. A pointer that no gallocy call
- * returned, or a block freed before, ends the process (abort) with a sentence that names it; for
- * blocks of another rank the check is left to that rank.
+ * returned, or a block freed before, ends the process (abort) with a sentence that names it. That
+ * a block of another rank was freed before is noticed by that rank, which ends so, later.
+ * Blocks of other ranks go back to them in batches, without waiting: a rank takes them when it
+ * allocates or frees next. Memory that a rank does not use any more goes back to the job, to be
+ * had by all ranks; a rank keeps up to 34 MiB of it near each node where it allocates.
  */
 GALLOCY_API void gallocy_free(void* block);
 

@@ -25,6 +25,7 @@ constexpr auto raw(Id id) {
 
 inline constexpr unsigned max_node_count = 64;
 inline constexpr NodeId no_node{0xff};
+inline constexpr ChunkNo no_chunk{0xffff'ffff};
 inline constexpr std::uint64_t page_bytes = 4096;
 inline constexpr std::uint64_t pages_per_chunk = 512;
 inline constexpr std::uint64_t chunk_bytes = page_bytes * pages_per_chunk;

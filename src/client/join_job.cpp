@@ -5,12 +5,10 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <new>
 
 #include "client/agent.hpp"
 #include "client/executable.hpp"
 #include "client/host.hpp"
-#include "client/memory.hpp"
 #include "client/process.hpp"
 #include "client/running.hpp"
 #include "ipc/socket.hpp"
@@ -147,7 +145,6 @@ Status join_job() {
   process.ring.attach(ring->ring(), welcome->doorbell.get());
   process.socket_fd = socket->get();
   process.orders_fd = welcome->orders.get();
-  new (&process.heap) heap::Heap({process.rank, process.node}, daemon_chunks());
   process.userfault_fd = userfault->get();
   self.thread = *thread;
   // Before the agent: it may be told to start a thread, which calls gallocy, before this thread

@@ -1,8 +1,13 @@
-// gallocy_malloc, calloc, free: the process's heap under its lock.
+// gallocy_malloc and what belongs to it: the process's heaps under their lock.
 #include "client/memory.hpp"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include <algorithm>
+#include <iterator>
+#include <new>
+#include <utility>
 
 #include "client/process.hpp"
 
@@ -11,14 +16,71 @@ using namespace gallocy::client;
 
 namespace {
 
-std::uint64_t take_chunks(void*, std::uint64_t chunk_count) {
-  if (chunk_count > process.region_size_bytes / chunk_bytes) return 0;
-  const ipc::Reply reply = process.ring.call(ipc::Operation::chunks, chunk_count);
+// ---- chunks ------------------------------------------------------------------------------
+
+// Why there was no chunk, in the daemon's words if it was asked. REQUIRES: the heap lock.
+constinit int g_chunk_status = ENOMEM;
+
+std::uint32_t number_of(void* context) {
+  return static_cast<std::uint32_t>(reinterpret_cast<std::uint64_t>(context));
+}
+
+// Answered when nobody has a copy any more, which may take a while: not under the heap lock.
+void return_chunks(SpentChunks* spent) {
+  while (spent != nullptr) {
+    SpentChunks* next = spent->next;
+    process.ring.call(ipc::Operation::return_chunks, heap::address_of(heap::chunk_of(spent)),
+                      spent->chunk_count);
+    spent = next;
+  }
+}
+
+std::uint64_t ask_chunks(std::uint32_t heap_number, std::uint64_t chunk_count,
+                         std::uint64_t wanted) {
+  const std::uint64_t node = heap_number == own_heap ? ipc::any_node : heap_number - heap_for(0);
+  const ipc::Reply reply =
+      process.ring.call(ipc::Operation::chunks, chunk_count, node, wanted);
   const std::uint64_t address = reply.values[0];
   const bool usable = address % chunk_bytes == 0 &&
                       in_region(reinterpret_cast<void*>(address), chunk_count * chunk_bytes);
-  return reply.status == 0 && usable ? address : 0;
+  if (reply.status == 0 && usable) return address;
+  g_chunk_status = reply.status;
+  return 0;
 }
+
+// Chunks that are spent but not yet returned may be what is missing.
+std::uint64_t take_chunks(void* context, std::uint64_t chunk_count, std::uint64_t wanted) {
+  if (chunk_count > process.region_size_bytes / chunk_bytes) return 0;
+  const std::uint64_t address = ask_chunks(number_of(context), chunk_count, wanted);
+  if (address != 0 || wanted != 0 || process.spent_chunks == nullptr) return address;
+  return_chunks(std::exchange(process.spent_chunks, nullptr));
+  return ask_chunks(number_of(context), chunk_count, wanted);
+}
+
+// The list is kept in page 1, which the heap has left and which was its own to write.
+void give_chunks(void*, std::uint64_t address, std::uint64_t chunk_count) {
+  auto* spent = reinterpret_cast<SpentChunks*>(address + page_bytes);
+  *spent = {process.spent_chunks, chunk_count};
+  process.spent_chunks = spent;
+}
+
+// Holds the heaps' lock; what they have given up meanwhile is returned after that.
+class HeapLocked {
+ public:
+  HeapLocked() { process.heap_lock.lock(); }
+  ~HeapLocked() {
+    SpentChunks* spent = std::exchange(process.spent_chunks, nullptr);
+    process.heap_lock.unlock();
+    return_chunks(spent);
+  }
+  HeapLocked(const HeapLocked&) = delete;
+  HeapLocked& operator=(const HeapLocked&) = delete;
+
+ private:
+  ipc::NoCancellation guard_;  // until all of that is done
+};
+
+// ---- blocks ------------------------------------------------------------------------------
 
 [[noreturn]] void end_for(const void* pointer, const char* what) {
   say(Sentence("gallocy: rank ", process.rank, " ends: ", what, " at ",
@@ -26,9 +88,43 @@ std::uint64_t take_chunks(void*, std::uint64_t chunk_count) {
   ::abort();
 }
 
+heap::Owner this_rank() { return {process.rank, process.node}; }
+
+// Memory that was never handed out must not be read: that is a bus error and no sentence.
+bool was_handed_out(const heap::ChunkHeader* chunk) {
+  const std::uint64_t number = (heap::address_of(chunk) - process.region_address) / chunk_bytes;
+  std::atomic<std::uint64_t>* word =
+      number / 64 < std::size(process.known_chunks) ? &process.known_chunks[number / 64] : nullptr;
+  const std::uint64_t bit = std::uint64_t{1} << number % 64;
+  if (word != nullptr && (word->load(std::memory_order_relaxed) & bit) != 0) return true;
+  if (process.ring.call(ipc::Operation::home_of, heap::address_of(chunk)).status != 0) return false;
+  if (word != nullptr) word->fetch_or(bit, std::memory_order_relaxed);
+  return true;
+}
+
+// Reads what the owner has written beside the block, before any lock is taken: the page may have
+// to come from another node. Ends the process if there is no block.
+struct Described {
+  heap::Owner owner;
+  std::size_t size_bytes;
+};
+Described describe(const void* block, const char* call) {
+  const heap::ChunkHeader* chunk = heap::chunk_of_block(block);
+  if (!in_region(block, 1) || !in_region(chunk, chunk_bytes))
+    end_for(block, Sentence(call, " of a pointer outside gallocy memory,").c_str());
+  Described described{};
+  if (was_handed_out(chunk) && heap::owner_of(block, described.owner))
+    described.size_bytes = heap::block_bytes(block);
+  if (described.size_bytes == 0)
+    end_for(block, Sentence(call, " of what is no block of gallocy_malloc,").c_str());
+  return described;
+}
+
 // REQUIRES: the heap lock.
 void free_own(void* block) {
-  switch (process.heap.free_local(block)) {
+  const std::uint32_t number = heap::heap_number(block);
+  if (number >= heap_count) end_for(block, "the heap's own data has been overwritten");
+  switch (process.heaps[number].free_local(block)) {
     case heap::FreeOutcome::freed: return;
     case heap::FreeOutcome::freed_already: end_for(block, "gallocy_free of a block freed before,");
     case heap::FreeOutcome::foreign:
@@ -37,7 +133,7 @@ void free_own(void* block) {
   end_for(block, "gallocy_free of what is no block of gallocy_malloc,");
 }
 
-// Takes back what other ranks freed of this heap's. REQUIRES: the heap lock.
+// Takes back what other ranks freed of this rank's. REQUIRES: the heap lock.
 void take_freed() {
   constexpr std::uint64_t batch = ipc::value_count - 1;
   std::uint64_t count = batch;
@@ -46,49 +142,184 @@ void take_freed() {
     count = reply.status != 0 || reply.values[0] > batch ? 0 : reply.values[0];
     for (std::uint64_t i = 0; i < count; ++i) {
       auto* block = reinterpret_cast<void*>(reply.values[1 + i]);
-      if (!in_region(block, 1)) end_for(block, "another rank freed what is no block,");
+      const heap::ChunkHeader* chunk = heap::chunk_of_block(block);
+      heap::Owner owner;
+      if (!in_region(block, 1) || !in_region(chunk, chunk_bytes) || !was_handed_out(chunk) ||
+          !heap::owner_of(block, owner) || owner != this_rank())
+        end_for(block, "another rank freed what is no block,");
       free_own(block);
     }
   }
 }
 
-heap::Heap::Block allocate(std::size_t size_bytes) {
-  const Locked locked{process.heap_lock};
-  if (process.ring.freed_pending()) take_freed();
-  return process.heap.allocate_block(size_bytes);
+heap::Heap& heap_of_number(std::uint32_t number) {
+  heap::Heap& heap = process.heaps[number];
+  if (!heap.has_source())
+    new (&heap) heap::Heap(this_rank(), daemon_chunks(number), number);
+  return heap;
 }
 
-void* refuse(std::size_t count, std::size_t size_bytes) {
-  errno = report(Error{ENOMEM, Sentence("no room for ", count, " x ", size_bytes,
-                                        " bytes in the job's region of ",
-                                        process.region_size_bytes >> 20, " MiB")});
-  return nullptr;
+struct Wanted {
+  std::size_t count = 1;
+  std::size_t size_bytes = 0;
+  std::size_t alignment_bytes = heap::block_alignment_bytes;
+  bool clear = false;
+  std::uint32_t heap_number = own_heap;
+};
+
+Error no_room(const Wanted& wanted) {
+  if (g_chunk_status == EINVAL)
+    return {EINVAL, Sentence("the job has no node ", wanted.heap_number - heap_for(0))};
+  return {ENOMEM, Sentence("no room for ", wanted.count, " x ", wanted.size_bytes,
+                           " bytes in the job's region of ", process.region_size_bytes >> 20,
+                           " MiB")};
 }
 
 // Clears the block after the lock has been given up: others need not wait for that.
-void* allocate_or_refuse(std::size_t count, std::size_t size_bytes, bool clear) {
+Result<void*> allocate(const Wanted& wanted) {
+  if (auto status = require_member(); !status) return tl::unexpected<Error>(status.error());
+  std::size_t all_bytes = 0;
+  if (__builtin_mul_overflow(wanted.count, wanted.size_bytes, &all_bytes))
+    return fail(ENOMEM, wanted.count, " x ", wanted.size_bytes, " bytes are more than there can be");
+  heap::Heap::Block block;
+  {
+    const HeapLocked locked;
+    if (process.ring.freed_pending()) take_freed();
+    g_chunk_status = ENOMEM;
+    block = heap_of_number(wanted.heap_number)
+                .allocate_block(all_bytes, wanted.alignment_bytes);
+    if (block.address == nullptr) return tl::unexpected<Error>(no_room(wanted));
+  }
+  if (wanted.clear && !block.zeroed) ::memset(block.address, 0, block.size_bytes);
+  return block.address;
+}
+
+void* allocate_or_refuse(const Wanted& wanted) {
   const int saved_errno = errno;
-  if (auto status = require_member(); !status) {
+  const auto block = allocate(wanted);
+  errno = block ? saved_errno : report(block.error());
+  return block ? *block : nullptr;
+}
+
+Status check_alignment(std::size_t alignment_bytes) {
+  if (std::has_single_bit(alignment_bytes) && alignment_bytes <= GALLOCY_ALIGNMENT_MAX) return {};
+  return fail(EINVAL, "an alignment is a power of two up to ", GALLOCY_ALIGNMENT_MAX, ", not ",
+              alignment_bytes);
+}
+
+void* aligned_or_refuse(std::size_t alignment_bytes, std::size_t size_bytes) {
+  if (auto status = check_alignment(alignment_bytes); !status) {
     errno = report(status);
     return nullptr;
   }
-  std::size_t all_bytes = 0;
-  if (__builtin_mul_overflow(count, size_bytes, &all_bytes)) return refuse(count, size_bytes);
-  const heap::Heap::Block block = allocate(all_bytes);
-  if (block.address == nullptr) return refuse(count, size_bytes);
-  if (clear && !block.zeroed) ::memset(block.address, 0, block.size_bytes);
-  errno = saved_errno;
-  return block.address;
+  return allocate_or_refuse({1, size_bytes, alignment_bytes, false, own_heap});
+}
+
+void free_block(void* block, heap::Owner owner, std::size_t size_bytes) {
+  if (owner == this_rank()) {
+    const HeapLocked locked;
+    free_own(block);
+    if (process.ring.freed_pending()) take_freed();
+    return;
+  }
+  // What the descriptors say is another rank's word: a node that there is not is passed over.
+  process.ring.free_elsewhere({heap::address_of(block), owner.node & 0xff,
+                               static_cast<unsigned>(std::bit_width(size_bytes))});
+}
+
+bool resize_in_place(void* block, const Described& known, std::size_t size_bytes) {
+  if (known.owner != this_rank()) return heap::worth_keeping(known.size_bytes, size_bytes);
+  const HeapLocked locked;
+  const std::uint32_t number = heap::heap_number(block);
+  if (number >= heap_count) end_for(block, "the heap's own data has been overwritten");
+  return process.heaps[number].resize(block, size_bytes);
 }
 
 }  // namespace
 
-heap::ChunkSource client::daemon_chunks() { return {take_chunks, nullptr}; }
+heap::ChunkSource client::daemon_chunks(std::uint32_t heap_number) {
+  return {take_chunks, give_chunks, reinterpret_cast<void*>(std::uint64_t{heap_number})};
+}
 
-void* gallocy_malloc(size_t size_bytes) { return allocate_or_refuse(1, size_bytes, false); }
+void* gallocy_malloc(size_t size_bytes) { return allocate_or_refuse({.size_bytes = size_bytes}); }
 
 void* gallocy_calloc(size_t count, size_t size_bytes) {
-  return allocate_or_refuse(count, size_bytes, true);
+  return allocate_or_refuse({.count = count, .size_bytes = size_bytes, .clear = true});
+}
+
+void* gallocy_malloc_on(int node, size_t size_bytes) {
+  if (node >= 0 && node < static_cast<int>(max_node_count))
+    return allocate_or_refuse({.size_bytes = size_bytes,
+                               .heap_number = heap_for(static_cast<std::uint32_t>(node))});
+  errno = report(Error{EINVAL, Sentence("the job has no node ", node)});
+  return nullptr;
+}
+
+void* gallocy_memalign(size_t alignment_bytes, size_t size_bytes) {
+  return aligned_or_refuse(alignment_bytes, size_bytes);
+}
+
+void* gallocy_aligned_alloc(size_t alignment_bytes, size_t size_bytes) {
+  return aligned_or_refuse(alignment_bytes, size_bytes);
+}
+
+int gallocy_posix_memalign(void** block, size_t alignment_bytes, size_t size_bytes) {
+  const ErrnoKeeper keeper;
+  if (block == nullptr) return report(Error{EINVAL, Sentence("no place for the block's address")});
+  if (alignment_bytes % sizeof(void*) != 0)
+    return report(Error{EINVAL, Sentence("an alignment is a multiple of ", sizeof(void*), ", not ",
+                                         alignment_bytes)});
+  if (auto status = check_alignment(alignment_bytes); !status) return report(status);
+  const auto made = allocate({1, size_bytes, alignment_bytes, false, own_heap});
+  if (!made) return report(made.error());
+  *block = *made;
+  return 0;
+}
+
+void* gallocy_realloc(void* block, size_t size_bytes) {
+  return gallocy_reallocarray(block, 1, size_bytes);
+}
+
+void* gallocy_reallocarray(void* block, size_t count, size_t size_bytes) {
+  if (block == nullptr) return allocate_or_refuse({.count = count, .size_bytes = size_bytes});
+  const int saved_errno = errno;
+  std::size_t all_bytes = 0;
+  if (!require_member() || __builtin_mul_overflow(count, size_bytes, &all_bytes))
+    return allocate_or_refuse({.count = count, .size_bytes = size_bytes});
+  const Described known = describe(block, "gallocy_realloc");
+  if (resize_in_place(block, known, all_bytes)) {
+    errno = saved_errno;
+    return block;
+  }
+  void* moved = allocate_or_refuse({.count = count, .size_bytes = size_bytes});
+  if (moved == nullptr) return nullptr;
+  ::memcpy(moved, block, std::min(known.size_bytes, all_bytes));
+  free_block(block, known.owner, known.size_bytes);
+  errno = saved_errno;
+  return moved;
+}
+
+size_t gallocy_malloc_usable_size(void* block) {
+  if (block == nullptr) return 0;
+  const ErrnoKeeper keeper;
+  if (auto status = require_member(); !status) return report(status), 0;
+  return describe(block, "gallocy_malloc_usable_size").size_bytes;
+}
+
+int gallocy_home_of(const void* pointer) {
+  const int saved_errno = errno;
+  Status status = require_member();
+  if (status && !in_region(pointer, 1))
+    status = fail(EINVAL, Hex{heap::address_of(pointer)}, " is not gallocy memory");
+  if (!status) {
+    errno = report(status);
+    return -1;
+  }
+  const ipc::Reply reply = process.ring.call(ipc::Operation::home_of, heap::address_of(pointer));
+  errno = reply.status == 0 ? saved_errno
+                            : report(Error{reply.status, Sentence(Hex{heap::address_of(pointer)},
+                                                                  " was never handed out")});
+  return reply.status == 0 ? static_cast<int>(reply.values[0]) : -1;
 }
 
 void gallocy_free(void* block) {
@@ -98,15 +329,6 @@ void gallocy_free(void* block) {
     report(status);  // a fork child's copy of a clean-up: harmless
     return;
   }
-  if (!in_region(block, 1)) end_for(block, "gallocy_free of a pointer outside gallocy memory,");
-  // Read before the lock is taken: the page may have to come from another node.
-  heap::Owner owner;
-  if (!heap::owner_of(block, owner)) end_for(block, "gallocy_free of what is no block,");
-  if (owner == heap::Owner{process.rank, process.node}) {
-    const Locked locked{process.heap_lock};
-    free_own(block);
-    return;
-  }
-  const ipc::Reply reply = process.ring.call(ipc::Operation::free_remote, heap::address_of(block));
-  if (reply.status != 0) end_for(block, "the daemon knows no rank to free the block");
+  const Described known = describe(block, "gallocy_free");
+  free_block(block, known.owner, known.size_bytes);
 }

@@ -1,10 +1,22 @@
 #pragma once
 
+#include "base/ids.hpp"
 #include "heap/heap.hpp"
 
 namespace gallocy::client {
 
-// Chunks of the region, asked of the daemon.
-heap::ChunkSource daemon_chunks();
+// Chunks of the region, asked of the daemon: of the node, or of any (the rank's own heap).
+heap::ChunkSource daemon_chunks(std::uint32_t heap_number);
+
+// A rank has a heap for what it wants near itself, and one for each node that it names.
+inline constexpr std::uint32_t own_heap = 0;
+constexpr std::uint32_t heap_for(std::uint32_t node) { return node + 1; }
+inline constexpr std::uint32_t heap_count = max_node_count + 1;
+
+// A list of the chunks that a heap has given up while it was locked, kept in those chunks.
+struct SpentChunks {
+  SpentChunks* next;
+  std::uint64_t chunk_count;
+};
 
 }  // namespace gallocy::client

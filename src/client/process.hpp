@@ -12,7 +12,7 @@
 #include "base/result.hpp"
 #include "client/futex_lock.hpp"
 #include "gallocy/gallocy.h"
-#include "heap/heap.hpp"
+#include "client/memory.hpp"
 #include "ipc/ring.hpp"
 
 namespace gallocy::client {
@@ -34,8 +34,10 @@ struct Process {
   int finished_fd = -1;   // eventfd, ended threads write
   ipc::ClientRing ring;
 
-  FutexLock heap_lock;
-  heap::Heap heap;
+  FutexLock heap_lock;  // of the heaps and of spent_chunks
+  heap::Heap heaps[heap_count];
+  SpentChunks* spent_chunks = nullptr;
+  std::atomic<std::uint64_t> known_chunks[512] = {};  // bits: has been handed out, in this job
 
   sigset_t thread_mask{};  // that of gallocy_init's caller; threads start with it
   pthread_t agent{};

@@ -24,32 +24,139 @@ void ChunkMap::ask_home(ChunkNo chunk, WaitsForHome waiting) {
     outbox_.send(coordinator(), outbox_.new_transaction(), ChunkQuery{chunk});
 }
 
+void ChunkMap::on_home_call(CallTag tag, const HomeCall& call) {
+  if (!contains_address(call.address)) return answer_home(tag, no_node);
+  const ChunkNo chunk = chunk_with(call.address);
+  const NodeId home = home_of(chunk);
+  if (home == no_node) ask_home(chunk, tag);
+  else answer_home(tag, home);
+}
+
+void ChunkMap::answer_home(CallTag tag, NodeId home) {
+  if (home == no_node) outbox_.act(Reply{tag, EINVAL, {}});
+  else outbox_.act(Reply{tag, 0, {raw(home)}});
+}
+
+// ---- handing out -------------------------------------------------------------------------
+
 void ChunkMap::on_call(CallTag tag, const ChunksCall& call) {
-  if (call.count == 0 || call.count > chunk_count_) {
-    outbox_.act(Reply{tag, call.count == 0 ? EINVAL : ENOMEM, {}});
+  const bool anywhere = call.node == no_node;
+  const std::optional<ChunkNo> wanted =
+      call.wanted == 0 ? no_chunk : chunk_at(call.wanted);
+  const bool exists = raw(call.node) < max_node_count && config_.nodes.contains(call.node);
+  if (call.count == 0 || !wanted || !(anywhere || exists)) {
+    outbox_.act(Reply{tag, EINVAL, {}});
     return;
   }
-  if (const auto run = pool_run(call.count); run != pool_.end())
-    return hand_out(tag, run, call.count);
-  const Transaction transaction = outbox_.new_transaction();
-  calls_.emplace(transaction.counter, Call{tag, call.count});
-  outbox_.send(coordinator(), transaction,
-               ChunkRequest{std::max(call.count, config_.chunk_batch)});
-}
-
-ChunkMap::Pool::iterator ChunkMap::pool_run(std::uint32_t count) {
-  return std::ranges::find_if(pool_, [count](const auto& run) { return run.second >= count; });
-}
-
-void ChunkMap::hand_out(CallTag tag, Pool::iterator run, std::uint32_t count) {
-  const auto [first, available] = *run;
-  pool_.erase(run);
-  if (available > count) pool_.emplace(first + count, available - count);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    clients_[ChunkNo{first + i}] = tag.client;
-    loans_[ChunkNo{first + i}] = config_.self;
+  Wish wish{tag, config_.self, {}, call.count, *wanted, {}, no_node};
+  if (call.count > chunk_count_) return refuse(wish);
+  if (*wanted != no_chunk) {
+    // Right behind chunks that the client has, and of their home: a run has one home.
+    const ChunkNo before{raw(*wanted) - 1};
+    const NodeId home = home_of(before);
+    return client_of(before) == tag.client && home_of(*wanted) == home ? ask(wish, home)
+                                                                       : refuse(wish);
   }
-  outbox_.act(Reply{tag, 0, {config_.region_address + first * chunk_bytes}});
+  if (anywhere) wish.others = config_.nodes.without(config_.self);
+  ask(wish, anywhere ? config_.self : call.node);
+}
+
+void ChunkMap::ask(Wish wish, NodeId home) {
+  if (home == config_.self) serve(wish, wish.wanted == no_chunk);
+  else send_wish(wish, home, LoanRequest{wish.count, wish.wanted});
+}
+
+void ChunkMap::send_wish(Wish wish, NodeId to, Body body) {
+  wish.asked = to;
+  const Transaction transaction = outbox_.new_transaction();
+  wishes_.emplace(transaction.counter, wish);
+  outbox_.send(to, transaction, std::move(body));
+}
+
+bool ChunkMap::take_wish(NodeId from, Transaction transaction, Wish& wish) {
+  const auto found = wishes_.find(transaction.counter);
+  if (found == wishes_.end() || found->second.asked != from) return false;
+  wish = found->second;
+  wishes_.erase(found);
+  return true;
+}
+
+// At the home.
+void ChunkMap::serve(const Wish& wish, bool may_ask_coordinator) {
+  const ChunkNo first = take_from_pool(wish.count, wish.wanted);
+  if (first != no_chunk) lend(wish, first);
+  else if (!may_ask_coordinator) refuse(wish);
+  else send_wish(wish, coordinator(), ChunkRequest{std::max(wish.count, config_.chunk_batch)});
+}
+
+void ChunkMap::lend(const Wish& wish, ChunkNo first) {
+  for (std::uint32_t i = 0; i < wish.count; ++i) loans_[ChunkNo{raw(first) + i}] = wish.node;
+  if (wish.node == config_.self) note_client(wish.tag, first, wish.count);
+  else outbox_.send(wish.node, wish.transaction, Loan{first, wish.count});
+}
+
+// This node has no chunks for it: another may, while there is one.
+void ChunkMap::refuse(Wish wish) {
+  if (wish.node != config_.self) {
+    outbox_.send(wish.node, wish.transaction, Loan{ChunkNo{0}, 0});
+  } else if (wish.others.empty()) {
+    outbox_.act(Reply{wish.tag, ENOMEM, {}});
+  } else {
+    const NodeId next = wish.others.lowest();
+    wish.others.erase(next);
+    ask(wish, next);
+  }
+}
+
+void ChunkMap::note_client(CallTag tag, ChunkNo first, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) clients_[ChunkNo{raw(first) + i}] = tag.client;
+  outbox_.act(Reply{tag, 0, {config_.region_address + raw(first) * chunk_bytes}});
+}
+
+bool ChunkMap::on_loan_request(NodeId from, Transaction transaction, const LoanRequest& request) {
+  const bool possible = request.wanted == no_chunk || contains(request.wanted);
+  if (from == config_.self || request.count == 0 || request.count > chunk_count_ || !possible)
+    return false;
+  serve({{}, from, transaction, request.count, request.wanted, {}, no_node},
+        request.wanted == no_chunk);
+  return true;
+}
+
+bool ChunkMap::on_loan(NodeId from, Transaction transaction, const Loan& loan) {
+  Wish wish;
+  if (!take_wish(from, transaction, wish)) return false;
+  if (loan.count == 0) {
+    refuse(wish);
+    return true;
+  }
+  const bool as_wished = loan.count == wish.count &&
+                         (wish.wanted == no_chunk || wish.wanted == loan.first);
+  if (!as_wished || !all_of_run(loan.first, loan.count, [&](ChunkNo chunk) {
+        const NodeId home = home_of(chunk);
+        return !client_of(chunk) && (home == no_node || home == from);
+      }))
+    return false;
+  for (std::uint32_t i = 0; i < loan.count; ++i) homes_[ChunkNo{raw(loan.first) + i}] = from;
+  note_client(wish.tag, loan.first, loan.count);
+  return true;
+}
+
+// ---- the pool ----------------------------------------------------------------------------
+
+ChunkNo ChunkMap::take_from_pool(std::uint32_t count, ChunkNo wanted) {
+  const auto found = std::ranges::find_if(pool_, [&](const auto& run) {
+    const auto [first, length] = run;
+    if (wanted == no_chunk) return length >= count;
+    const std::uint32_t before = raw(wanted) - first;  // huge if it begins behind
+    return before < length && length - before >= count;
+  });
+  if (found == pool_.end()) return no_chunk;
+  const auto [first, length] = *found;
+  const std::uint32_t taken = wanted == no_chunk ? first : raw(wanted);
+  pool_.erase(found);
+  if (taken > first) pool_.emplace(first, taken - first);
+  if (first + length > taken + count) pool_.emplace(taken + count, first + length - taken - count);
+  return ChunkNo{taken};
 }
 
 void ChunkMap::add_to_pool(ChunkNo first, std::uint32_t count) {
@@ -66,6 +173,8 @@ void ChunkMap::add_to_pool(ChunkNo first, std::uint32_t count) {
     }
   pool_.emplace(raw(first), count);
 }
+
+// ---- taking back -------------------------------------------------------------------------
 
 std::optional<ChunkNo> ChunkMap::chunk_at(std::uint64_t address) const {
   const std::uint64_t offset = address - config_.region_address;
@@ -100,6 +209,8 @@ bool ChunkMap::end_loan(NodeId node, ChunkNo first, std::uint32_t count) {
   return true;
 }
 
+// ---- who has what ------------------------------------------------------------------------
+
 std::optional<ClientId> ChunkMap::client_of(ChunkNo chunk) const {
   const auto found = clients_.find(chunk);
   if (found == clients_.end()) return std::nullopt;
@@ -116,19 +227,14 @@ bool ChunkMap::on_request(NodeId from, Transaction transaction, const ChunkReque
 }
 
 bool ChunkMap::on_grant(NodeId from, Transaction transaction, const ChunkGrant& grant) {
-  const auto found = calls_.find(transaction.counter);
   const std::uint64_t end = std::uint64_t{raw(grant.first)} + grant.count;
-  if (from != coordinator() || found == calls_.end() || end > chunk_count_) return false;
-  const Call call = found->second;
-  calls_.erase(found);
+  Wish wish;
+  if (from != coordinator() || end > chunk_count_ || !take_wish(from, transaction, wish))
+    return false;
   for (std::uint32_t i = 0; i < grant.count; ++i)
     homes_[ChunkNo{raw(grant.first) + i}] = config_.self;
-
   add_to_pool(grant.first, grant.count);
-  if (const auto run = pool_run(call.count); run != pool_.end())
-    hand_out(call.tag, run, call.count);
-  else
-    outbox_.act(Reply{call.tag, ENOMEM, {}});
+  serve(wish, false);
   return true;
 }
 

@@ -17,12 +17,12 @@
 
 namespace gallocy::core {
 
-// What waits for the home of a chunk: a faulted page, or a request to that home.
+// What waits for the home of a chunk: a faulted page, a request to that home, or a client's call.
 struct ForHome {
   Transaction transaction;
   Body body;
 };
-using WaitsForHome = std::variant<PageNo, ForHome>;
+using WaitsForHome = std::variant<PageNo, ForHome, CallTag>;
 
 class ChunkMap {
  public:
@@ -31,8 +31,14 @@ class ChunkMap {
   NodeId home_of(ChunkNo chunk) const;  // no_node: not known here
   void ask_home(ChunkNo chunk, WaitsForHome waiting);
 
-  // A client wants `count` consecutive chunks. Answered by Reply, at once or later.
+  // A client wants consecutive chunks. Answered by Reply, at once or later.
   void on_call(CallTag tag, const ChunksCall& call);
+  bool on_loan_request(NodeId from, Transaction transaction, const LoanRequest& request);
+  bool on_loan(NodeId from, Transaction transaction, const Loan& loan);
+
+  void on_home_call(CallTag tag, const HomeCall& call);
+  // Answers such a call. no_node: nobody was ever given the chunk.
+  void answer_home(CallTag tag, NodeId home);
 
   // Of blocks freed elsewhere: the local client that owns the chunk.
   std::optional<ClientId> client_of(ChunkNo chunk) const;
@@ -54,18 +60,40 @@ class ChunkMap {
   bool on_home(NodeId from, const ChunkHome& home, std::vector<WaitsForHome>& waiting);
 
   bool contains(ChunkNo chunk) const { return raw(chunk) < chunk_count_; }
+  bool contains_address(std::uint64_t address) const {
+    return address >= config_.region_address &&
+           (address - config_.region_address) / chunk_bytes < chunk_count_;
+  }
+  // REQUIRES: contains_address(address).
+  ChunkNo chunk_with(std::uint64_t address) const {
+    return ChunkNo{
+        static_cast<std::uint32_t>((address - config_.region_address) / chunk_bytes)};
+  }
 
  private:
   NodeId coordinator() const { return config_.nodes.lowest(); }
-  using Pool = std::map<std::uint32_t, std::uint32_t>;  // first chunk and length of each run
-  Pool::iterator pool_run(std::uint32_t count);
-  void hand_out(CallTag tag, Pool::iterator run, std::uint32_t count);
-  bool all_of_run(ChunkNo first, std::uint32_t count, auto holds) const;
-
-  struct Call {
-    CallTag tag;
-    std::uint32_t count;
+  // Chunks that somebody waits for: a client here, or a node whose client wants chunks of this home.
+  struct Wish {
+    CallTag tag;              // of the client here
+    NodeId node = no_node;    // who asks, and the transaction by which
+    Transaction transaction;
+    std::uint32_t count = 0;
+    ChunkNo wanted = no_chunk;
+    NodeSet others;           // that may be asked if this node has none
+    NodeId asked = no_node;   // to whom the wish was sent
   };
+  void serve(const Wish& wish, bool may_ask_coordinator);
+  void refuse(Wish wish);
+  void ask(Wish wish, NodeId home);
+  void send_wish(Wish wish, NodeId to, Body body);
+  bool take_wish(NodeId from, Transaction transaction, Wish& wish);
+  void lend(const Wish& wish, ChunkNo first);
+  void note_client(CallTag tag, ChunkNo first, std::uint32_t count);
+
+  using Pool = std::map<std::uint32_t, std::uint32_t>;  // first chunk and length of each run
+  // no_chunk: there are none. Else they are in the pool no longer.
+  ChunkNo take_from_pool(std::uint32_t count, ChunkNo wanted);
+  bool all_of_run(ChunkNo first, std::uint32_t count, auto holds) const;
 
   const Config& config_;
   Outbox& outbox_;
@@ -74,7 +102,7 @@ class ChunkMap {
   std::unordered_map<ChunkNo, ClientId> clients_;  // what clients of this node have
   std::unordered_map<ChunkNo, NodeId> loans_;      // homed here: whose client has it
   std::unordered_map<ChunkNo, std::vector<WaitsForHome>> asked_;
-  std::unordered_map<std::uint64_t, Call> calls_;  // by the transaction's counter
+  std::unordered_map<std::uint64_t, Wish> wishes_;  // sent on, by the transaction's counter
   Pool pool_;                // homed here, nobody's, zeros; no two runs touch
   std::uint32_t fresh_ = 0;  // coordinator: next chunk to hand out
 };

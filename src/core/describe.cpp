@@ -60,6 +60,11 @@ std::string text(const ChunkHome& m) {
   if (m.home == no_node) return fmt::format("chunk_home chunk {} none", raw(m.chunk));
   return fmt::format("chunk_home chunk {} node {}", raw(m.chunk), raw(m.home));
 }
+std::string text(const LoanRequest& m) {
+  if (m.wanted == no_chunk) return fmt::format("loan_request {}", m.count);
+  return fmt::format("loan_request chunk {} + {}", raw(m.wanted), m.count);
+}
+std::string text(const Loan& m) { return fmt::format("loan chunk {} + {}", raw(m.first), m.count); }
 std::string text(const ChunkReturn& m) {
   return fmt::format("chunk_return chunk {} + {}", raw(m.first), m.count);
 }
@@ -103,9 +108,16 @@ std::string text(const ThreadCount& m) {
 }
 std::string text(const RootRequest& m) { return fmt::format("root_request {:#x}", m.address); }
 std::string text(const RootReply& m) { return fmt::format("root_reply {:#x}", m.address); }
-std::string text(const BlockFreed& m) { return fmt::format("block_freed {:#x}", m.address); }
+std::string text(const BlocksFreed& m) {
+  if (m.addresses.empty()) return "blocks_freed none";
+  return fmt::format("blocks_freed {}, {:#x} first", m.addresses.size(), m.addresses.front());
+}
 
-std::string text(const ChunksCall& c) { return fmt::format("chunks {}", c.count); }
+std::string text(const ChunksCall& c) {
+  if (c.wanted != 0) return fmt::format("chunks {} at {:#x}", c.count, c.wanted);
+  if (c.node != no_node) return fmt::format("chunks {} of node {}", c.count, raw(c.node));
+  return fmt::format("chunks {}", c.count);
+}
 std::string text(const ReturnChunksCall& c) {
   return fmt::format("return_chunks {:#x} + {}", c.address, c.count);
 }
@@ -123,6 +135,7 @@ std::string text(const ThreadJoinCall& c) { return text(c.join); }
 std::string text(const ThreadCancelledCall& c) {
   return fmt::format("thread_cancelled {:#x}", raw(c.thread));
 }
+std::string text(const HomeCall& c) { return fmt::format("home_of {:#x}", c.address); }
 std::string text(const NextOrderCall&) { return "next_order"; }
 std::string text(const TakeFreedCall&) { return "take_freed"; }
 
@@ -140,6 +153,10 @@ std::string text(const ClientGone& e) { return fmt::format("client {} gone", raw
 std::string text(const ClientCall& e) {
   return fmt::format("call of client {}: {}", raw(e.tag.client),
                      std::visit([](const auto& call) { return text(call); }, e.call));
+}
+std::string text(const BlockFreed& e) {
+  return fmt::format("block of node {} freed: {:#x}, {} bytes", raw(e.owner), e.address,
+                     e.size_bytes);
 }
 std::string text(const JobEnding& e) { return fmt::format("job ends with {}", e.status); }
 std::string text(const Tick&) { return "tick"; }

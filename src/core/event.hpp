@@ -53,6 +53,8 @@ struct CallTag {
 };
 struct ChunksCall {
   std::uint32_t count = 0;
+  NodeId node = no_node;      // whose chunks; no_node: this node's, or another's if it has none
+  std::uint64_t wanted = 0;   // 0, or the address of the only first chunk that will do
 };
 // Consecutive chunks that the client was given and does not use any more.
 struct ReturnChunksCall {
@@ -86,18 +88,27 @@ struct ThreadJoinCall {
 struct ThreadCancelledCall {
   ThreadId thread{};
 };
+// Which node is home of what is there?
+struct HomeCall {
+  std::uint64_t address = 0;
+};
 struct NextOrderCall {};
 struct TakeFreedCall {};
-// ThreadStarted, ThreadExited, ThreadControl, RootRequest and BlockFreed are used as
-// they are.
+// ThreadStarted, ThreadExited, ThreadControl and RootRequest are used as they are.
 struct ClientCall {
   CallTag tag;
   std::variant<ChunksCall, SyncCall, ConditionWaitCall, ThreadCreateCall, ThreadJoinCall,
-               NextOrderCall, ThreadStarted, ThreadExited, BlockFreed, TakeFreedCall,
-               ThreadControl, ThreadCancelledCall, RootRequest,
-               ReturnChunksCall>
+               NextOrderCall, ThreadStarted, ThreadExited, TakeFreedCall, ThreadControl,
+               ThreadCancelledCall, RootRequest, ReturnChunksCall, HomeCall>
       call;
   std::uint32_t thread = 0;  // kernel thread id of who calls; as in Fault
+};
+
+// A local client has freed a block that another client owns. Nobody waits for that.
+struct BlockFreed {
+  std::uint64_t address = 0;
+  NodeId owner = no_node;        // the node of who owns it, by the freeing client's word
+  std::uint64_t size_bytes = 0;  // about; likewise
 };
 
 // The job is over: every agent is told to leave with `status`.
@@ -108,8 +119,8 @@ struct JobEnding {
 // Nothing but time has passed: next_deadline() was reached.
 struct Tick {};
 
-using Event = std::variant<Fault, PeerMessage, ClientAttached, ClientGone, ClientCall, JobEnding,
-                           Tick>;
+using Event = std::variant<Fault, PeerMessage, ClientAttached, ClientGone, ClientCall, BlockFreed,
+                           JobEnding, Tick>;
 
 // ---- actions -----------------------------------------------------------------------------
 

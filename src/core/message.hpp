@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <variant>
+#include <vector>
 
 #include "base/ids.hpp"
 
@@ -108,6 +109,16 @@ struct ChunkQuery {
 struct ChunkHome {
   ChunkNo chunk{};
   NodeId home = no_node;
+};
+
+// Chunks for a client of the sender, which are and stay homed at the receiver.
+struct LoanRequest {  // node -> home
+  std::uint32_t count = 0;
+  ChunkNo wanted{};     // no_chunk, or the only first chunk that will do
+};
+struct Loan {  // back. count 0: there are none
+  ChunkNo first{};
+  std::uint32_t count = 0;
 };
 
 // A client gives back chunks: every page of them becomes zero again, everywhere.
@@ -219,17 +230,18 @@ struct RootReply {
   std::uint64_t address = 0;  // the root; 0 if there is none
 };
 
-// node -> home of the chunk that holds the block: a block of another client was freed.
-struct BlockFreed {
-  std::uint64_t address = 0;
+// node -> node of the blocks' owners: blocks of clients there were freed here.
+inline constexpr std::size_t max_freed_blocks = 64;
+struct BlocksFreed {
+  std::vector<std::uint64_t> addresses;  // at most max_freed_blocks
 };
 
 using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten, PageData, Grant,
                           Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, SyncRequest,
                           SyncReply, ThreadStart, ThreadStarted, ThreadExited, ThreadJoin,
-                          ThreadJoined, BlockFreed, ThreadControl, ThreadControlled, ThreadCancel,
+                          ThreadJoined, BlocksFreed, ThreadControl, ThreadControlled, ThreadCancel,
                           ThreadCountRequest, ThreadCount, RootRequest, RootReply, ChunkReturn,
-                          ChunkReturned, Discard, Discarded>;
+                          ChunkReturned, Discard, Discarded, LoanRequest, Loan>;
 
 struct Message {
   Epoch epoch{};

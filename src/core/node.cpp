@@ -15,7 +15,7 @@ Node::Node(const Config& config, std::span<PageEntry> entries)
       requester_(config_, table_, chunks_, holds_, statistics_, outbox_),
       holder_(config_, table_, requester_, outbox_), threads_(config_, statistics_, outbox_),
       sync_objects_(outbox_), sync_calls_(config_, homes_, threads_, outbox_),
-      root_(config_, outbox_) {
+      root_(config_, outbox_), freed_(config_, chunks_, outbox_) {
   GALLOCY_CHECK(config_.nodes.contains(config_.self), GALLOCY_VALUE(raw(config_.self)));
   GALLOCY_CHECK(entries.size() % pages_per_chunk == 0, GALLOCY_VALUE(entries.size()));
 }
@@ -30,6 +30,7 @@ void Node::step(TimeUs now_us, const Event& event, Actions& actions) {
   holder_.on_time(now_us);
   threads_.on_time(now_us);
   sync_calls_.on_time(now_us);
+  freed_.on_time(now_us);
   drain_local(now_us);
   outbox_.end();
 }
@@ -45,11 +46,11 @@ void Node::carried_out(TimeUs now_us) {
 
 TimeUs Node::next_deadline() const {
   if (returns_.can_proceed()) return 1;  // at once
-  TimeUs next = 0;
-  for (const TimeUs deadline : {holder_.next_deadline(), threads_.next_deadline(),
-                                sync_calls_.next_deadline()})
-    if (deadline != 0 && (next == 0 || deadline < next)) next = deadline;
-  return next;
+  TimeUs next_us = 0;  // of those that are not 0
+  for (const TimeUs deadline_us : {holder_.next_deadline(), threads_.next_deadline(),
+                                   sync_calls_.next_deadline(), freed_.next_deadline()})
+    if (deadline_us != 0 && (next_us == 0 || deadline_us < next_us)) next_us = deadline_us;
+  return next_us;
 }
 
 void Node::drain_local(TimeUs now_us) {
@@ -91,7 +92,7 @@ void Node::on(TimeUs, const ClientGone& gone) {
   threads_.forget_client(gone.client);
   requester_.forget_client(gone.client);
   holds_.forget_client(gone.client);
-  freed_.erase(gone.client);
+  freed_.forget_client(gone.client);
 }
 
 void Node::on(TimeUs now_us, const ClientCall& made) {
@@ -99,6 +100,7 @@ void Node::on(TimeUs now_us, const ClientCall& made) {
   std::visit([&](const auto& what) { call(made.tag, what, now_us); }, made.call);
 }
 
+void Node::on(TimeUs now_us, const BlockFreed& freed) { freed_.on_freed(freed, now_us); }
 void Node::on(TimeUs, const JobEnding& ending) { threads_.end(ending.status); }
 
 void Node::on(TimeUs, const Tick&) {}
@@ -181,6 +183,10 @@ bool Node::handle(const Received& from, const ChunkHome& body) {
       requester_.on_home_known(*page, body.home, from.now_us);
       continue;
     }
+    if (const CallTag* tag = std::get_if<CallTag>(&one)) {
+      chunks_.answer_home(*tag, body.home);
+      continue;
+    }
     ForHome& request = std::get<ForHome>(one);
     if (body.home != no_node)
       outbox_.send(body.home, request.transaction, std::move(request.body));
@@ -253,15 +259,14 @@ bool Node::handle(const Received& from, const Discarded& body) {
   return returns_.on_discarded(from.from, from.transaction, body, from.now_us);
 }
 
-bool Node::handle(const Received&, const BlockFreed& body) {
-  if (!homed_here(body.address)) return false;
-  const auto owner = chunks_.client_of(chunk_of(homes_.page_at(body.address)));
-  if (!owner) return true;  // a chunk of this node's pool: nobody's block
-  auto& blocks = freed_[*owner];
-  blocks.push_back(body.address);
-  outbox_.act(FreedPending{*owner, static_cast<std::uint32_t>(blocks.size())});
-  return true;
+bool Node::handle(const Received& from, const LoanRequest& body) {
+  return chunks_.on_loan_request(from.from, from.transaction, body);
 }
+bool Node::handle(const Received& from, const Loan& body) {
+  return chunks_.on_loan(from.from, from.transaction, body);
+}
+
+bool Node::handle(const Received&, const BlocksFreed& body) { return freed_.on_message(body); }
 
 // ---- calls of local clients --------------------------------------------------------------
 
@@ -285,32 +290,13 @@ void Node::call(CallTag tag, const ThreadCancelledCall& call, TimeUs) {
 }
 void Node::call(CallTag tag, const RootRequest& call, TimeUs) { root_.on_call(tag, call); }
 void Node::call(CallTag tag, const ReturnChunksCall& call, TimeUs) { returns_.on_call(tag, call); }
+void Node::call(CallTag tag, const HomeCall& call, TimeUs) { chunks_.on_home_call(tag, call); }
 void Node::call(CallTag tag, const NextOrderCall&, TimeUs) { threads_.on_next_order(tag); }
 void Node::call(CallTag tag, const ThreadStarted& call, TimeUs) { threads_.on_started(tag, call); }
 void Node::call(CallTag tag, const ThreadExited& call, TimeUs now_us) {
   sync_calls_.on_exited(tag, call, now_us);
 }
 
-void Node::call(CallTag tag, const BlockFreed& call, TimeUs) {
-  if (!homes_.valid_address(call.address)) {
-    outbox_.act(Reply{tag, EINVAL, {}});
-    return;
-  }
-  homes_.send(call.address, outbox_.new_transaction(), call);
-  outbox_.act(Reply{tag, 0, {}});
-}
-
-void Node::call(CallTag tag, const TakeFreedCall&, TimeUs) {
-  Reply reply{tag, 0, {}};
-  auto& blocks = freed_[tag.client];
-  const std::size_t count = std::min<std::size_t>(blocks.size(), reply_value_count - 1);
-  reply.values[0] = count;
-  for (std::size_t i = 0; i < count; ++i) {
-    reply.values[i + 1] = blocks.front();
-    blocks.pop_front();
-  }
-  outbox_.act(FreedPending{tag.client, static_cast<std::uint32_t>(blocks.size())});
-  outbox_.act(reply);
-}
+void Node::call(CallTag tag, const TakeFreedCall&, TimeUs) { freed_.on_take(tag); }
 
 }  // namespace gallocy::core

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "core/config.hpp"
 #include "core/directory.hpp"
 #include "core/event.hpp"
+#include "core/freed_blocks.hpp"
 #include "core/holder.hpp"
 #include "core/holds.hpp"
 #include "core/homes.hpp"
@@ -61,6 +61,7 @@ class Node {
   void on(TimeUs now_us, const ClientAttached& attached);
   void on(TimeUs now_us, const ClientGone& gone);
   void on(TimeUs now_us, const ClientCall& call);
+  void on(TimeUs now_us, const BlockFreed& freed);
   void on(TimeUs now_us, const JobEnding& ending);
   void on(TimeUs now_us, const Tick& tick);
 
@@ -92,7 +93,7 @@ class Node {
   bool handle(const Received& from, const ThreadExited& body);
   bool handle(const Received& from, const ThreadJoin& body);
   bool handle(const Received& from, const ThreadJoined& body);
-  bool handle(const Received& from, const BlockFreed& body);
+  bool handle(const Received& from, const BlocksFreed& body);
   bool handle(const Received& from, const ThreadControl& body);
   bool handle(const Received& from, const ThreadControlled& body);
   bool handle(const Received& from, const ThreadCancel& body);
@@ -104,6 +105,8 @@ class Node {
   bool handle(const Received& from, const ChunkReturned& body);
   bool handle(const Received& from, const Discard& body);
   bool handle(const Received& from, const Discarded& body);
+  bool handle(const Received& from, const LoanRequest& body);
+  bool handle(const Received& from, const Loan& body);
 
   void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const SyncCall& call, TimeUs now_us);
@@ -113,12 +116,12 @@ class Node {
   void call(CallTag tag, const NextOrderCall& call, TimeUs now_us);
   void call(CallTag tag, const ThreadStarted& call, TimeUs now_us);
   void call(CallTag tag, const ThreadExited& call, TimeUs now_us);
-  void call(CallTag tag, const BlockFreed& call, TimeUs now_us);
   void call(CallTag tag, const TakeFreedCall& call, TimeUs now_us);
   void call(CallTag tag, const ThreadControl& call, TimeUs now_us);
   void call(CallTag tag, const ThreadCancelledCall& call, TimeUs now_us);
   void call(CallTag tag, const RootRequest& call, TimeUs now_us);
   void call(CallTag tag, const ReturnChunksCall& call, TimeUs now_us);
+  void call(CallTag tag, const HomeCall& call, TimeUs now_us);
 
   bool homed_here(PageNo page) const;
   bool homed_here(std::uint64_t address) const;
@@ -139,7 +142,7 @@ class Node {
   SyncObjects sync_objects_;
   SyncCalls sync_calls_;
   Root root_;
-  std::unordered_map<ClientId, std::deque<std::uint64_t>> freed_;  // blocks freed elsewhere
+  FreedBlocks freed_;
   std::vector<PageNo> installed_;
   bool carrying_out_ = false;
 };

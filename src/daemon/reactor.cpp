@@ -101,10 +101,19 @@ bool Reactor::take_requests() {
   for (auto& [id, client] : clients_) {
     if (client->ring() == nullptr || client->gone()) continue;
     ClientSession& session = *client;
+    count += take_freed(session);
     count += session.ring()->take_ready(
         [&](const ipc::Request& request) { on_request(session, request); });
   }
   return count > 0;
+}
+
+// Before the client's requests: an answered ping says that its places are free again.
+unsigned Reactor::take_freed(ClientSession& client) {
+  return client.ring()->take_freed([this](ipc::FreedBlock block) {
+    const NodeId owner{static_cast<std::uint8_t>(block.owner_node)};
+    step(core::BlockFreed{block.address, owner, std::uint64_t{1} << block.size_width});
+  });
 }
 
 void Reactor::on_request(ClientSession& client, const ipc::Request& request) {

@@ -57,6 +57,7 @@ class Reactor {
   void on_faults(ClientSession& client);
   void on_request(ClientSession& client, const ipc::Request& request);
   bool take_requests();
+  unsigned take_freed(ClientSession& client);
 
   // out of core
   void carry_out(const core::Send& what);

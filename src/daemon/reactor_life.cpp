@@ -69,6 +69,7 @@ void Reactor::bury_clients() {
     item = clients_.erase(item);
   }
   for (const auto& client : gone) {
+    if (client->ring() != nullptr) take_freed(*client);
     step(core::ClientGone{client->id()});
     events_.rank_gone(settings_.job, client->hello().rank);
   }

@@ -37,7 +37,9 @@ bool condition_wait(const std::uint64_t* argument, core::ConditionWaitCall& call
   return sync_kind(argument[3], call.mutex_kind);
 }
 
-NodeId node_of(std::uint64_t argument) {
+// A node that there is not is one that no job has.
+NodeId node_or_any(std::uint64_t argument) {
+  if (argument == ipc::any_node) return no_node;
   return argument < max_node_count ? NodeId{static_cast<std::uint8_t>(argument)}
                                    : NodeId{max_node_count};
 }
@@ -49,7 +51,11 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
   switch (request.operation) {
     case ipc::Operation::chunks:
       if (argument[0] > std::numeric_limits<std::uint32_t>::max()) return false;
-      call = core::ChunksCall{static_cast<std::uint32_t>(argument[0])};
+      call = core::ChunksCall{static_cast<std::uint32_t>(argument[0]), node_or_any(argument[1]),
+                              argument[2]};
+      return true;
+    case ipc::Operation::home_of:
+      call = core::HomeCall{argument[0]};
       return true;
     case ipc::Operation::return_chunks:
       if (argument[1] > std::numeric_limits<std::uint32_t>::max()) return false;
@@ -69,8 +75,7 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
     }
     case ipc::Operation::thread_create:
       call = core::ThreadCreateCall{argument[0], argument[1],
-                                    argument[2] == ipc::any_node ? no_node : node_of(argument[2]),
-                                    argument[3] != 0};
+                                    node_or_any(argument[2]), argument[3] != 0};
       return true;
     case ipc::Operation::thread_join:
       call = core::ThreadJoinCall{{ThreadId{argument[0]}, ThreadId{argument[1]}},
@@ -84,9 +89,6 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
       return true;
     case ipc::Operation::thread_exited:
       call = core::ThreadExited{ThreadId{argument[0]}, argument[1]};
-      return true;
-    case ipc::Operation::free_remote:
-      call = core::BlockFreed{argument[0]};
       return true;
     case ipc::Operation::take_freed:
       call = core::TakeFreedCall{};

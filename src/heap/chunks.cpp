@@ -1,18 +1,13 @@
 // Pages of chunks, and runs of chunks.
+#include <algorithm>
+#include <utility>
+
 #include "base/check.hpp"
 #include "heap/heap.hpp"
 
 namespace gallocy::heap {
 
 namespace {
-
-FreeRun* run_at(const ChunkHeader* chunk) {
-  return reinterpret_cast<FreeRun*>(page_at(chunk, 1));
-}
-
-std::uint64_t end_of(const FreeRun* run) {
-  return address_of(chunk_of(run)) + run->chunk_count * chunk_bytes;
-}
 
 unsigned bin_of(std::uint32_t page_count) {
   return static_cast<unsigned>(std::bit_width(page_count)) - 1;
@@ -22,31 +17,37 @@ unsigned bin_of(std::uint32_t page_count) {
 
 // Bins below the request's can't hold it; one in the request's own bin may or may not, and one
 // that turns out not to is noted as such, so no chunk is searched twice in vain.
-Heap::Pages Heap::take_pages(unsigned page_count) {
+Heap::Pages Heap::take_pages(unsigned page_count, unsigned alignment_pages) {
   for (unsigned bin = bin_of(page_count); bin < bin_count; ++bin)
     for (ChunkHeader* chunk = bins_[bin]; chunk != nullptr;) {
       ChunkHeader* next = state_of(chunk).next;
-      const Pages pages = take_pages_of(chunk, page_count);
+      const Pages pages = take_pages_of(chunk, page_count, alignment_pages);
       if (pages.chunk != nullptr) return pages;
       chunk = next;
     }
   if (!add_chunk()) return {};
-  return take_pages(page_count);  // succeeds: the new chunk holds the longest run there is
+  return take_pages(page_count, alignment_pages);  // succeeds: an empty chunk has room for it
 }
 
-Heap::Pages Heap::take_pages_of(ChunkHeader* chunk, unsigned page_count) {
+Heap::Pages Heap::take_pages_of(ChunkHeader* chunk, unsigned page_count,
+                                unsigned alignment_pages) {
   ChunkState& state = state_of(chunk);
   if (state.longest_gap < page_count) return {};
-  const unsigned first = state.used.find_gap(page_count);
+  const unsigned first = state.used.find_gap(page_count, alignment_pages);
   if (first == pages_per_chunk) {
-    set_longest_gap(chunk, page_count - 1);
+    if (alignment_pages == 1) set_longest_gap(chunk, page_count - 1);
     return {};
   }
+  use_pages(chunk, first, page_count);
+  return {chunk, first};
+}
+
+void Heap::use_pages(ChunkHeader* chunk, unsigned first, unsigned page_count) {
+  ChunkState& state = state_of(chunk);
   if (state.free_pages == max_run_pages) --empty_chunk_count_;
   state.used.insert(first, page_count);
   state.free_pages -= page_count;
   if (state.longest_gap > state.free_pages) set_longest_gap(chunk, state.free_pages);
-  return {chunk, first};
 }
 
 void Heap::give_pages(ChunkHeader* chunk, unsigned first, unsigned page_count) {
@@ -62,7 +63,8 @@ void Heap::give_pages(ChunkHeader* chunk, unsigned first, unsigned page_count) {
     return;
   }
   unlink_chunk(chunk);
-  give_chunks(chunk, 1);
+  chunk->mark = 0;
+  give({address_of(chunk), 1});
 }
 
 bool Heap::add_chunk() {
@@ -82,6 +84,7 @@ bool Heap::add_chunk() {
   chunk->owner = owner_;
   chunk->kind = ChunkKind::pages;
   chunk->chunk_count = 1;
+  chunk->heap_number = number_;
   chunk->mark = mark_of(chunk);
   ++empty_chunk_count_;
   link_chunk(chunk);
@@ -120,16 +123,47 @@ void Heap::set_longest_gap(ChunkHeader* chunk, std::uint32_t page_count) {
 
 ChunkHeader* Heap::take_chunks(std::uint64_t chunk_count, bool& zeroed) {
   zeroed = false;
-  if (ChunkHeader* chunk = take_free_run(chunk_count)) return chunk;
-  const std::uint64_t address = source_.take(source_.context, chunk_count);
-  if (address != 0) {
-    GALLOCY_CHECK(address % chunk_bytes == 0, GALLOCY_VALUE(address));
+  std::uint64_t address = take_kept(chunk_count);
+  if (address == 0) {
     zeroed = true;
-    return reinterpret_cast<ChunkHeader*>(address);
+    address = source_.take(source_.context, chunk_count, 0);
   }
-  release_empty_spans();
-  release_empty_chunk();
-  return take_free_run(chunk_count);
+  if (address == 0) {
+    release_all_idle_spans();
+    release_empty_chunk();
+    give(std::exchange(kept_, {}));
+    address = source_.take(source_.context, chunk_count, 0);
+  }
+  GALLOCY_CHECK(address % chunk_bytes == 0, GALLOCY_VALUE(address));
+  return reinterpret_cast<ChunkHeader*>(address);
+}
+
+bool Heap::take_chunks_at(std::uint64_t address, std::uint64_t chunk_count) {
+  const std::uint64_t from_kept =
+      kept_.address == address ? std::min(kept_.chunk_count, chunk_count) : 0;
+  const std::uint64_t rest = chunk_count - from_kept;
+  const std::uint64_t rest_address = address + from_kept * chunk_bytes;
+  if (rest > 0 && source_.take(source_.context, rest, rest_address) != rest_address) return false;
+  if (from_kept > 0) take_kept(from_kept);
+  return true;
+}
+
+// From the beginning of the kept run; 0 if it is too short.
+std::uint64_t Heap::take_kept(std::uint64_t chunk_count) {
+  if (kept_.chunk_count < chunk_count) return 0;
+  const std::uint64_t address = kept_.address;
+  kept_.chunk_count -= chunk_count;
+  kept_.address = kept_.chunk_count == 0 ? 0 : address + chunk_count * chunk_bytes;
+  return address;
+}
+
+void Heap::give(Run run) {
+  if (run.chunk_count > 0) source_.give(source_.context, run.address, run.chunk_count);
+}
+
+void Heap::keep_or_give(Run run) {
+  if (run.chunk_count > kept_chunks_max) return give(run);
+  give(std::exchange(kept_, run));
 }
 
 void Heap::release_empty_chunk() {
@@ -139,48 +173,8 @@ void Heap::release_empty_chunk() {
   if (chunk == nullptr) return;
   --empty_chunk_count_;
   unlink_chunk(chunk);
-  give_chunks(chunk, 1);
-}
-
-// First fit; the rest of a longer run stays where it is in the list.
-ChunkHeader* Heap::take_free_run(std::uint64_t chunk_count) {
-  for (FreeRun** link = &free_runs_; *link != nullptr; link = &(*link)->next) {
-    FreeRun* run = *link;
-    if (run->chunk_count < chunk_count) continue;
-    ChunkHeader* first = chunk_of(run);
-    if (run->chunk_count == chunk_count) {
-      *link = run->next;
-    } else {
-      auto* rest = run_at(reinterpret_cast<ChunkHeader*>(address_of(first) +
-                                                         chunk_count * chunk_bytes));
-      *rest = {run->next, run->chunk_count - chunk_count};
-      *link = rest;
-    }
-    return first;
-  }
-  return nullptr;
-}
-
-// Neighbours grow together, so that many small chunks can become one large block again.
-void Heap::give_chunks(ChunkHeader* first, std::uint64_t chunk_count) {
-  first->mark = 0;
-  FreeRun* run = run_at(first);
-  FreeRun* before = nullptr;
-  FreeRun* after = free_runs_;
-  while (after != nullptr && after < run) {
-    before = after;
-    after = after->next;
-  }
-  *run = {after, chunk_count};
-  if (after != nullptr && end_of(run) == address_of(chunk_of(after)))
-    *run = {after->next, chunk_count + after->chunk_count};
-  if (before == nullptr) {
-    free_runs_ = run;
-  } else if (end_of(before) == address_of(first)) {
-    *before = {run->next, before->chunk_count + run->chunk_count};
-  } else {
-    before->next = run;
-  }
+  chunk->mark = 0;
+  give({address_of(chunk), 1});
 }
 
 }  // namespace gallocy::heap

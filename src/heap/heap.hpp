@@ -6,17 +6,22 @@
 // client may call them at any time for a block that nobody is freeing.
 //
 // Invariants: a block is 16-byte aligned and lies in one span, run or large block; no page
-// holds both a descriptor and a block; a chunk taken from the source is never given back.
+// holds both a descriptor and a block. Chunks without blocks go back to the source, but for one
+// chunk of pages and one run of what was a large block: a program that allocates and frees one
+// block in turn takes and gives nothing.
 #pragma once
 
 #include "heap/layout.hpp"
 
 namespace gallocy::heap {
 
-// Where chunks come from: the address of chunk_count new chunks in a row, aligned to
-// chunk_bytes and filled with zeros, or 0 if there are none.
+// Where chunks come from, and go to.
 struct ChunkSource {
-  std::uint64_t (*take)(void* context, std::uint64_t chunk_count) = nullptr;
+  // The address of chunk_count chunks in a row, aligned to chunk_bytes and filled with zeros, or 0
+  // if there are none. `wanted` is 0, or the only address that will do.
+  std::uint64_t (*take)(void* context, std::uint64_t chunk_count, std::uint64_t wanted) = nullptr;
+  // Chunks, or some of them, that were taken. They may hold anything.
+  void (*give)(void* context, std::uint64_t address, std::uint64_t chunk_count) = nullptr;
   void* context = nullptr;
 };
 
@@ -30,7 +35,11 @@ enum class FreeOutcome {
 class Heap {
  public:
   constexpr Heap() = default;
-  constexpr Heap(Owner owner, ChunkSource source) : owner_(owner), source_(source) {}
+  // `number`: which of the owner's heaps it is; heap_number() of its blocks.
+  constexpr Heap(Owner owner, ChunkSource source, std::uint32_t number = 0)
+      : owner_(owner), number_(number), source_(source) {}
+
+  bool has_source() const { return source_.take != nullptr; }
 
   struct Block {
     std::byte* address = nullptr;  // null when the source has no more
@@ -38,7 +47,9 @@ class Heap {
     bool zeroed = false;  // known to hold zeros
   };
   // For a caller that wants to clear the block after it has given up its lock.
-  Block allocate_block(std::size_t size_bytes);
+  // REQUIRES: the alignment is a power of two and at most max_alignment_bytes.
+  Block allocate_block(std::size_t size_bytes,
+                       std::size_t alignment_bytes = block_alignment_bytes);
 
   // Null when the source has no more. 0 bytes get a block of their own.
   void* allocate(std::size_t size_bytes);
@@ -47,7 +58,13 @@ class Heap {
   // not written to.
   void* allocate_zeroed(std::size_t count, std::size_t size_bytes);
 
-  // REQUIRES: the pointer lies in memory that chunks come from.
+  // Makes the block hold that many bytes where it is, or leaves it alone. It refuses what fits but
+  // would leave more than half of the block unused.
+  // REQUIRES: a block of this heap.
+  bool resize(void* block, std::size_t size_bytes);
+
+  // REQUIRES for this and what follows: the byte before the pointer lies in memory that chunks
+  // come from.
   FreeOutcome free_local(void* pointer);
 
  private:
@@ -58,40 +75,56 @@ class Heap {
   static constexpr unsigned bin_count = 10;  // bit_width(1 .. 512) - 1
 
   Block allocate_small(unsigned size_class);
-  Block allocate_run(unsigned page_count);
-  Block allocate_large(std::size_t size_bytes);
+  Block allocate_run(unsigned page_count, unsigned alignment_pages);
+  Block allocate_large(std::size_t size_bytes, unsigned alignment_pages);
+  bool resize_run(ChunkHeader* chunk, unsigned first, unsigned page_count);
+  bool resize_large(ChunkHeader* chunk, std::size_t size_bytes);
 
   PageState* new_span(unsigned size_class);
-  void release_span(ChunkHeader* chunk, unsigned first_page);
+  void free_run(ChunkHeader* chunk, unsigned first_page);
+  void release_idle_span(PageState& span);
+  void release_if_idle(ChunkHeader* chunk);
   void link_span(PageState& span);
   void unlink_span(PageState& span);
   FreeOutcome free_small(ChunkHeader* chunk, const PageInfo& info, std::uint64_t address);
 
-  Pages take_pages(unsigned page_count);
-  Pages take_pages_of(ChunkHeader* chunk, unsigned page_count);
+  Pages take_pages(unsigned page_count, unsigned alignment_pages);
+  Pages take_pages_of(ChunkHeader* chunk, unsigned page_count, unsigned alignment_pages);
+  void use_pages(ChunkHeader* chunk, unsigned first, unsigned page_count);
   void give_pages(ChunkHeader* chunk, unsigned first, unsigned page_count);
   bool add_chunk();
   void link_chunk(ChunkHeader* chunk);
   void unlink_chunk(ChunkHeader* chunk);
   void set_longest_gap(ChunkHeader* chunk, std::uint32_t page_count);
 
+  struct Run {  // of chunks
+    std::uint64_t address = 0;
+    std::uint64_t chunk_count = 0;
+  };
   ChunkHeader* take_chunks(std::uint64_t chunk_count, bool& zeroed);
-  ChunkHeader* take_free_run(std::uint64_t chunk_count);
-  void give_chunks(ChunkHeader* first, std::uint64_t chunk_count);
-  void release_empty_spans();
+  bool take_chunks_at(std::uint64_t address, std::uint64_t chunk_count);
+  std::uint64_t take_kept(std::uint64_t chunk_count);
+  void give(Run run);
+  void keep_or_give(Run run);
+  void release_all_idle_spans();
   void release_empty_chunk();
 
   Owner owner_;
+  std::uint32_t number_ = 0;
   ChunkSource source_;
   PageState* spans_[class_count] = {};  // with a free block
   ChunkHeader* bins_[bin_count] = {};   // chunks with a free page
-  FreeRun* free_runs_ = nullptr;
+  Run kept_;  // last freed; may hold anything
   unsigned empty_chunk_count_ = 0;  // chunks in bins_ without any span
 };
 
-// Whose block it is. False if the pointer is in no chunk that is in use.
-// REQUIRES for both: the pointer lies in memory that chunks come from.
+// Whose block it is. False if the pointer is in no chunk that is in use. What lies in a chunk that
+// the caller does not own is the word of others: any number may come out.
 bool owner_of(const void* pointer, Owner& owner);
+std::uint32_t heap_number(const void* pointer);
+
+// Whether a block of that size is to be kept for so many bytes.
+bool worth_keeping(std::size_t block_bytes, std::size_t size_bytes);
 
 // How many bytes the block that begins at the pointer has; 0 if none does.
 std::size_t block_bytes(const void* pointer);

@@ -7,8 +7,9 @@
 //   pages 2-9   hot: PageState of each page, touched by the owner only.
 //   pages 10-   blocks.
 //
-// A block larger than a chunk has a run of chunks. Only the first has descriptors: pages 0
-// and 1; the block begins at page 2.
+// A block larger than a chunk has a run of chunks. Only the first has descriptors: page 0; the
+// block begins at page 2, or further on if it has to be aligned. One that is aligned to a chunk
+// begins where the second chunk does. So the chunk of a block is that of the byte before it.
 #pragma once
 
 #include "heap/size_class.hpp"
@@ -42,6 +43,8 @@ struct ChunkHeader {
   Owner owner;
   ChunkKind kind;
   std::uint32_t chunk_count;  // 1, or the length of a large block's run
+  std::uint32_t block_page;   // of a large block: where it begins
+  std::uint32_t heap_number;
   PageInfo pages[pages_per_chunk];
 };
 static_assert(sizeof(ChunkHeader) <= page_bytes);
@@ -63,15 +66,22 @@ class PageSet {  // of the pages of one chunk
   }
   void clear() { *this = {}; }
 
-  // The first page of `count` that are not in the set; pages_per_chunk if there are none.
-  unsigned find_gap(unsigned count) const {
+  // The first page, a multiple of `alignment`, of `count` that are not in the set;
+  // pages_per_chunk if there are none. REQUIRES: the alignment is a power of two.
+  unsigned find_gap(unsigned count, unsigned alignment) const {
     unsigned begin = next(0, false);
     while (begin + count <= pages_per_chunk) {
       const unsigned end = next(begin, true);
-      if (end - begin >= count) return begin;
+      const unsigned aligned = (begin + alignment - 1) & ~(alignment - 1);
+      if (aligned + count <= end) return aligned;
       begin = next(end, false);
     }
     return pages_per_chunk;
+  }
+
+  // Whether none of those pages is in the set; false also if not all of them are of the chunk.
+  bool is_gap(unsigned first, unsigned count) const {
+    return first + count <= pages_per_chunk && next(first, true) >= first + count;
   }
 
  private:
@@ -93,6 +103,7 @@ struct ChunkState {
   PageSet used;
   PageSet dirty;  // pages that may hold something else than zeros
   std::uint32_t free_pages;
+  std::uint32_t idle_pages;   // of spans without blocks
   std::uint32_t longest_gap;  // no gap is longer; it may be shorter
   ChunkHeader* next;          // in Heap's bin of bit_width(longest_gap)
   ChunkHeader* previous;
@@ -112,17 +123,13 @@ struct alignas(64) PageState {
 };
 static_assert(sizeof(PageState) == 64);
 
-// In page 1 of the first chunk of a run of chunks that nobody uses.
-struct FreeRun {
-  FreeRun* next;  // by rising address
-  std::uint64_t chunk_count;
-};
-
 inline constexpr unsigned page_states_page = 2;
 inline constexpr unsigned first_block_page =
     page_states_page + pages_per_chunk * sizeof(PageState) / page_bytes;
 inline constexpr unsigned max_run_pages = pages_per_chunk - first_block_page;
 inline constexpr unsigned large_block_page = 2;
+inline constexpr std::uint64_t kept_chunks_max = 16;  // 32 MiB
+inline constexpr std::size_t max_alignment_bytes = chunk_bytes;
 
 inline std::uint64_t address_of(const void* pointer) {
   return reinterpret_cast<std::uint64_t>(pointer);
@@ -130,6 +137,10 @@ inline std::uint64_t address_of(const void* pointer) {
 
 inline ChunkHeader* chunk_of(const void* pointer) {
   return reinterpret_cast<ChunkHeader*>(address_of(pointer) & ~(chunk_bytes - 1));
+}
+
+inline ChunkHeader* chunk_of_block(const void* pointer) {
+  return reinterpret_cast<ChunkHeader*>((address_of(pointer) - 1) & ~(chunk_bytes - 1));
 }
 
 inline std::byte* page_at(const ChunkHeader* chunk, unsigned page) {

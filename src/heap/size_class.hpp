@@ -44,6 +44,7 @@ constexpr unsigned blocks_of(unsigned size_class) {
 
 static_assert(class_bytes(7) == 128 && class_bytes(8) == 160 && class_bytes(11) == 256);
 static_assert(class_bytes(class_count - 1) == max_small_bytes);
+static_assert(max_small_bytes % page_bytes == 0);
 static_assert(class_of(max_small_bytes) == class_count - 1 && class_of(129) == 8);
 static_assert(blocks_of(0) == max_blocks_per_span);
 

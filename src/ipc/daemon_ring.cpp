@@ -47,7 +47,7 @@ bool DaemonRing::answer(Ticket ticket, std::int32_t status,
 // The other half of ClientRing::publish: a store and a look, both sequentially consistent.
 bool DaemonRing::sleep_begin() {
   ring_->daemon_sleeps.store(1);
-  std::uint64_t waiting = 0;
+  std::uint64_t waiting = ring_->freed_count.load();
   for (const auto& word : ring_->ready) waiting |= word.load();
   if (waiting == 0) return true;
   sleep_end();

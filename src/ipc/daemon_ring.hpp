@@ -44,6 +44,21 @@ class DaemonRing {
     return count;
   }
 
+  // Calls take(FreedBlock) for every block of others that the client has freed.
+  template <class Take>
+  unsigned take_freed(Take take) {
+    if (ring_->freed_count.load(std::memory_order_relaxed) == 0) return 0;
+    // Before the look: what is counted later is looked for again.
+    ring_->freed_count.store(0);
+    unsigned count = 0;
+    for (auto& place : ring_->freed) {
+      if (place.load() == 0) continue;
+      take(FreedBlock::of(place.exchange(0)));
+      ++count;
+    }
+    return count;
+  }
+
   // Wakes the client's thread. False, and nothing happens, if the ticket's request is not the
   // one under way in that slot.
   bool answer(Ticket ticket, std::int32_t status, std::span<const std::uint64_t> values = {});

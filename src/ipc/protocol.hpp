@@ -241,7 +241,7 @@ struct PagesEnd {
 // errno, and values. A request that waits (sync, join) is answered when the wait is over.
 enum class Operation : std::uint32_t {
   ping = 1,        // ()                                      -> ()
-  chunks,          // (count)                                 -> (address of the first chunk)
+  chunks,          // (count, node or any_node, address wanted or 0) -> (address of the first chunk)
   sync,            // (address, thread, SyncOperation, SyncKind, argument, timeout_us, 1 if the
                    //  thread can be cancelled) -> (value)
   thread_create,   // (function, argument, node or any_node, 1 if detached) -> (thread id)
@@ -249,7 +249,6 @@ enum class Operation : std::uint32_t {
   next_order,      // ()                                      -> (OrderKind, a, b, c), never waits
   thread_started,  // (thread id, errno of pthread_create)    -> ()
   thread_exited,   // (thread id, result)                     -> ()
-  free_remote,     // (address)                               -> ()
   take_freed,      // ()      -> (count, up to 5 addresses of own blocks that others freed)
   finalize,        // ()      -> (): the process will not touch the region again
   thread_control,    // (thread id, ThreadOperation)          -> ()
@@ -257,6 +256,7 @@ enum class Operation : std::uint32_t {
   condition_wait,    // (condition, thread, mutex, its SyncKind, timeout_us, 1 if the thread can be
                      //  cancelled) -> (), with the mutex locked again
   root,              // (address or 0)  -> (the job's root): the first address that is proposed
+  home_of,           // (address) -> (node), EINVAL if nobody was ever given that memory
   return_chunks,     // (address of the first chunk, count) -> (): all of them are zero again
 };
 inline constexpr std::uint64_t any_node = ~std::uint64_t{0};
@@ -299,8 +299,24 @@ enum class OrderKind : std::uint64_t {
 };
 
 inline constexpr unsigned slot_count = 1024;
+inline constexpr unsigned freed_place_count = 512;
 inline constexpr unsigned argument_count = 7;
 inline constexpr unsigned value_count = 6;
+
+// A block that another client owns, in one word that is never 0.
+struct FreedBlock {
+  std::uint64_t address = 0;  // below 2^47
+  std::uint32_t owner_node = 0;  // of 256
+  unsigned size_width = 0;    // bits of its size in bytes: about how large it is
+
+  constexpr std::uint64_t word() const {
+    return address | std::uint64_t{owner_node} << 48 | std::uint64_t{size_width} << 56;
+  }
+  static constexpr FreedBlock of(std::uint64_t word) {
+    return {word & ((std::uint64_t{1} << 48) - 1), static_cast<std::uint32_t>(word >> 48 & 0xff),
+            static_cast<unsigned>(word >> 56 & 0x3f)};
+  }
+};
 
 // Protocol of a slot, owned by one client thread while its request is under way:
 //   client: operation, arguments, its kernel thread id; then ++sequence (release); sets its
@@ -328,6 +344,12 @@ struct Ring {
   alignas(64) std::atomic<std::uint32_t> daemon_sleeps;
   // How many blocks of this client were freed elsewhere and wait for take_freed. A hint.
   alignas(64) std::atomic<std::uint32_t> freed_pending;
+  // Blocks of others that this client has freed, each in any place that is 0: a FreedBlock. The
+  // client puts them, counts, and rings the doorbell as for a request, but waits for nothing; the
+  // daemon takes them all when it looks, and when the client has gone. With no place free the
+  // client sends a ping: when that is answered, the daemon has looked.
+  alignas(64) std::atomic<std::uint32_t> freed_count;
+  alignas(64) std::atomic<std::uint64_t> freed[freed_place_count];
   alignas(64) std::atomic<std::uint64_t> ready[slot_count / 64];
   Slot slots[slot_count];
 };

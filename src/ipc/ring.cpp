@@ -148,12 +148,34 @@ void ClientRing::release(unsigned index) {
 // other: no request is left with a sleeping daemon.
 void ClientRing::publish(unsigned index) {
   ring_->ready[index / 64].fetch_or(std::uint64_t{1} << index % 64);
+  ring_if_asleep();
+}
+
+void ClientRing::ring_if_asleep() {
   if (ring_->daemon_sleeps.load() == 0) return;
   const int saved_errno = errno;
   const std::uint64_t one = 1;
   // Fails only when the counter is full (then it has been rung) or the daemon is gone.
   [[maybe_unused]] const long written = ::syscall(SYS_write, doorbell_fd_, &one, sizeof one);
   errno = saved_errno;
+}
+
+// Each begins elsewhere, so that threads do not fight for the same place.
+bool ClientRing::put_freed(std::uint64_t word) {
+  const std::uint64_t start = word >> 4;
+  for (unsigned i = 0; i < freed_place_count; ++i) {
+    std::uint64_t empty = 0;
+    if (ring_->freed[(start + i) % freed_place_count].compare_exchange_strong(empty, word))
+      return true;
+  }
+  return false;
+}
+
+// The daemon is rung for the first block after it has looked; it takes the others with that. As
+// in publish(): count and look at daemon_sleeps, both sequentially consistent.
+void ClientRing::free_elsewhere(FreedBlock block) {
+  while (!put_freed(block.word())) submit(Operation::ping, {});
+  if (ring_->freed_count.fetch_add(1) == 0) ring_if_asleep();
 }
 
 bool ClientRing::spin(const Slot& slot, std::uint32_t sequence) const {

@@ -67,6 +67,10 @@ class ClientRing {
     return submit(operation, arguments);
   }
 
+  // A block of another client has been freed: leaves it to the daemon and does not wait, unless
+  // very many are there already. Not a cancellation point; leaves errno as it was.
+  void free_elsewhere(FreedBlock block);
+
   bool freed_pending() const {
     return ring_->freed_pending.load(std::memory_order_relaxed) != 0;
   }
@@ -76,6 +80,8 @@ class ClientRing {
   unsigned claim();
   void release(unsigned index);
   void publish(unsigned index);
+  bool put_freed(std::uint64_t word);
+  void ring_if_asleep();
   bool await(Slot& slot, std::uint32_t sequence, LookAround look) const;
   bool spin(const Slot& slot, std::uint32_t sequence) const;
 

@@ -169,6 +169,18 @@ void put(Root::Builder to, const core::RootReply& from) {
   to.initRootReply().setAddress(from.address);
 }
 
+void put(Root::Builder to, const core::LoanRequest& from) {
+  auto request = to.initLoanRequest();
+  request.setCount(from.count);
+  request.setWanted(raw(from.wanted));
+}
+
+void put(Root::Builder to, const core::Loan& from) {
+  auto loan = to.initLoan();
+  loan.setFirst(raw(from.first));
+  loan.setCount(from.count);
+}
+
 void put(Root::Builder to, const core::ChunkReturn& from) {
   auto chunks = to.initChunkReturn();
   chunks.setFirst(raw(from.first));
@@ -185,8 +197,10 @@ void put(Root::Builder to, const core::Discarded& from) {
   to.initDiscarded().setChunk(raw(from.chunk));
 }
 
-void put(Root::Builder to, const core::BlockFreed& from) {
-  to.initBlockFreed().setAddress(from.address);
+void put(Root::Builder to, const core::BlocksFreed& from) {
+  auto addresses =
+      to.initBlocksFreed().initAddresses(static_cast<unsigned>(from.addresses.size()));
+  for (unsigned i = 0; i < addresses.size(); ++i) addresses.set(i, from.addresses[i]);
 }
 
 // ---- schema -> core ------------------------------------------------------------------------
@@ -237,7 +251,7 @@ core::Grant take(peer::Grant::Reader from, Ranges& ranges) {
           access(from.getAccess(), ranges), ranges.acks(from.getAcksExpected()), from.getZero()};
 }
 
-// ChunkGrant and ChunkReturn.
+// ChunkGrant, Loan and ChunkReturn.
 template <class Run>
 Run chunk_run(auto from, Ranges& ranges) {
   if (std::uint64_t{from.getFirst()} + from.getCount() > std::uint64_t{1} << 32)
@@ -252,6 +266,16 @@ core::SyncRequest take(peer::SyncRequest::Reader from, Ranges& ranges) {
           known(from.getKind(), core::SyncKind::semaphore, ranges,
                 "kind of synchronisation object"),
           from.getArgument()};
+}
+
+core::BlocksFreed take(peer::BlocksFreed::Reader from, Ranges& ranges) {
+  core::BlocksFreed blocks;
+  const auto addresses = from.getAddresses();
+  if (addresses.size() == 0 || addresses.size() > core::max_freed_blocks)
+    ranges.violate("number of blocks");
+  else
+    for (const std::uint64_t address : addresses) blocks.addresses.push_back(address);
+  return blocks;
 }
 
 core::Body body_of(Root::Reader from, Ranges& ranges) {
@@ -305,12 +329,16 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
       return core::ThreadCount{from.getThreadCount().getMade(), from.getThreadCount().getLive()};
     case Root::ROOT_REQUEST: return core::RootRequest{from.getRootRequest().getAddress()};
     case Root::ROOT_REPLY: return core::RootReply{from.getRootReply().getAddress()};
+    case Root::LOAN_REQUEST:
+      return core::LoanRequest{from.getLoanRequest().getCount(),
+                               ChunkNo{from.getLoanRequest().getWanted()}};
+    case Root::LOAN: return chunk_run<core::Loan>(from.getLoan(), ranges);
     case Root::CHUNK_RETURN: return chunk_run<core::ChunkReturn>(from.getChunkReturn(), ranges);
     case Root::CHUNK_RETURNED: return core::ChunkReturned{};
     case Root::DISCARD: return core::Discard{ChunkNo{from.getDiscard().getChunk()}};
     case Root::DISCARDED: return core::Discarded{ChunkNo{from.getDiscarded().getChunk()}};
     case Root::HASTEN: return take(from.getHasten(), ranges);
-    case Root::BLOCK_FREED: return core::BlockFreed{from.getBlockFreed().getAddress()};
+    case Root::BLOCKS_FREED: return take(from.getBlocksFreed(), ranges);
     case Root::NONE: break;
   }
   ranges.violate("kind of message");  // also what a newer peer's union may hold

@@ -99,7 +99,7 @@ struct PeerMessage {
     threadJoined @23 :ThreadJoined;
 
     # Heap.
-    blockFreed @24 :BlockFreed;
+    blocksFreed @24 :BlocksFreed;
 
     hasten @25 :Hasten;          # pages
 
@@ -127,6 +127,12 @@ struct PeerMessage {
     # until everybody has answered. Answered by discarded.
     discarded @36 :ChunkOnly;
     # back: no copy of any page of the chunk is left here, in no client either.
+
+    # Chunks for a client of another node than their home.
+    loanRequest @37 :LoanRequest;
+    loan @38 :ChunkGrant;
+    # home -> node: chunks as they were asked for, which are the client's until chunkReturn. Count
+    # 0: there are none.
   }
 }
 
@@ -229,6 +235,13 @@ struct ChunkHome {
   # coordinator -> node; kept for the epoch.
   chunk @0 :UInt32;
   home @1 :UInt8 = 255;  # noNode: nobody was ever given that chunk
+}
+
+struct LoanRequest {
+  # node -> home: a client of the sender wants chunks in a row that are homed at the receiver.
+  # Answered by loan.
+  count @0 :UInt32;                  # not 0
+  wanted @1 :UInt32 = 0xffffffff;    # the only first chunk that will do; 2^32 - 1: any
 }
 
 struct ChunkReturn {
@@ -367,8 +380,8 @@ struct RootReply {
   address @0 :UInt64;
 }
 
-struct BlockFreed {
-  # node -> home of the chunk that holds the block: a block of a client there was freed here.
-  # No answer.
-  address @0 :UInt64;
+struct BlocksFreed {
+  # node -> node of the blocks' owners: these blocks of clients there were freed here. Clients say
+  # whose a block is: an address in a chunk that no client there has is passed over. No answer.
+  addresses @0 :List(UInt64);  # 1 to 64
 }

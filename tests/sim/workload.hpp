@@ -104,6 +104,8 @@ class Workload {
   void perform(const SimThread& thread, const Touch& touch);
   void locked_increment(SimThread& thread);
   void lock_call(SimThread& thread, core::SyncOperation operation);
+  core::ChunksCall chunks_wish(std::uint32_t count);
+  void grow_lease(SimThread& thread);
   void allot(SimThread& thread);
   void note_allotted(NodeId node, ClientId client, std::uint64_t address, std::uint32_t count);
   void recycle(SimThread& thread);

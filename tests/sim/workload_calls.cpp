@@ -65,9 +65,17 @@ void Workload::note_allotted(NodeId node, ClientId client, std::uint64_t address
   }
 }
 
+// Of this node, of one of choice, or of any.
+core::ChunksCall Workload::chunks_wish(std::uint32_t count) {
+  core::ChunksCall wish{count, no_node, 0};
+  if (world_.random().one_in(2))
+    wish.node = NodeId{static_cast<std::uint8_t>(world_.random().below(world_.node_count()))};
+  return wish;
+}
+
 void Workload::allot(SimThread& thread) {
   const auto count = static_cast<std::uint32_t>(world_.random().between(1, 2));
-  world_.call(thread.node, thread.client, {{}, core::ChunksCall{count}}, 1,
+  world_.call(thread.node, thread.client, {{}, chunks_wish(count)}, 1,
               [this, &thread, count](const core::Reply& reply) {
                 if (reply.status == 0)
                   note_allotted(thread.node, thread.client, reply.values[0], count);
@@ -78,14 +86,17 @@ void Workload::allot(SimThread& thread) {
 }
 
 void Workload::free_block(SimThread& thread) {
-  const std::uint64_t address =
-      world_.random().pick(chunk_addresses_) + 16 * world_.random().below(1'000);
-  ++freed_[address];
-  world_.call(thread.node, thread.client, {{}, core::BlockFreed{address}}, 1,
-              [this, &thread](const core::Reply& reply) {
-                if (reply.status != 0) throw Failure(fmt::format("freed: {}", reply.status));
-                end(thread);
-              });
+  Random& random = world_.random();
+  const std::uint64_t chunk = random.pick(chunk_addresses_);
+  const std::uint64_t address = chunk + 16 * random.below(1'000);
+  NodeId owner = allotted_.at(chunk).node;
+  if (random.one_in(20)) {  // a lie
+    const auto other = static_cast<std::uint8_t>(random.below(max_node_count + 10));
+    if (NodeId{other} != owner) owner = NodeId{other};
+  }
+  if (owner == allotted_.at(chunk).node) ++freed_[address];
+  world_.tell(thread.node, core::BlockFreed{address, owner, 16ULL << random.below(14)});
+  end(thread);
 }
 
 void Workload::freed_pending(NodeId node, ClientId client, std::uint32_t count) {

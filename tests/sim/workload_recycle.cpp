@@ -20,7 +20,11 @@ void Workload::recycle(SimThread& thread) {
   Operation& operation = thread.operation;
   switch (operation.phase) {
     case 0: return take_lease(thread);
-    case 1: {
+    case 1:
+      operation.phase = 2;
+      if (world_.random().one_in(3)) return grow_lease(thread);
+      [[fallthrough]];
+    case 2: {
       Lease& lease = leases_.at(operation.lease);
       lease.ending = true;
       check_time();
@@ -33,7 +37,7 @@ void Workload::recycle(SimThread& thread) {
 
 void Workload::take_lease(SimThread& thread) {
   const auto count = static_cast<std::uint32_t>(world_.random().between(1, 2));
-  world_.call(thread.node, thread.client, {{}, core::ChunksCall{count}}, 1,
+  world_.call(thread.node, thread.client, {{}, chunks_wish(count)}, 1,
               [this, &thread, count](const core::Reply& reply) {
                 if (reply.status == ENOMEM) return end(thread);
                 if (reply.status != 0) throw Failure(fmt::format("chunks: {}", reply.status));
@@ -53,6 +57,25 @@ void Workload::take_lease(SimThread& thread) {
               });
 }
 
+// One chunk more, right behind.
+void Workload::grow_lease(SimThread& thread) {
+  const std::uint64_t address = thread.operation.lease;
+  const std::uint64_t end = address + leases_.at(address).count * chunk_bytes;
+  world_.call(thread.node, thread.client, {{}, core::ChunksCall{1, no_node, end}}, 1,
+              [this, &thread, address, end](const core::Reply& reply) {
+                // EINVAL at the end of the region.
+                if (reply.status != 0 && reply.status != ENOMEM && reply.status != EINVAL)
+                  throw Failure(fmt::format("growing: {}", reply.status));
+                if (reply.status == 0 && reply.values[0] != end) throw Failure("not as wanted");
+                if (reply.status == 0) {
+                  if (allotted_.contains(end) || leases_.contains(end))
+                    throw Failure(fmt::format("chunk {:#x} was given twice", end));
+                  ++leases_.at(address).count;
+                }
+                run_again(thread, world_.random().between(20, 1'000));
+              });
+}
+
 // What the program says is over: whoever gets the chunks next, at whatever time, finds zeros.
 void Workload::end_lease(SimThread& thread) {
   const std::uint64_t address = thread.operation.lease;
@@ -64,7 +87,8 @@ void Workload::end_lease(SimThread& thread) {
   returned_.push_back(address);
   if (count == 1 || world_.random().one_in(2)) return return_chunks(thread, address, count);
   // In pieces, of which the last one ends the operation.
-  world_.call(thread.node, thread.client, {{}, core::ReturnChunksCall{address + chunk_bytes, 1}}, 1,
+  world_.call(thread.node, thread.client,
+              {{}, core::ReturnChunksCall{address + chunk_bytes, count - 1}}, 1,
               [this, &thread, address](const core::Reply& reply) {
                 if (reply.status != 0) throw Failure(fmt::format("return: {}", reply.status));
                 return_chunks(thread, address, 1);
@@ -75,7 +99,7 @@ void Workload::return_chunks(SimThread& thread, std::uint64_t address, std::uint
   world_.call(thread.node, thread.client, {{}, core::ReturnChunksCall{address, count}}, 1,
               [this, &thread](const core::Reply& reply) {
                 if (reply.status != 0) throw Failure(fmt::format("return: {}", reply.status));
-                thread.operation.phase = 2;
+                thread.operation.phase = 3;
                 run_again(thread, 1);
               });
 }

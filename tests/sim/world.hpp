@@ -45,6 +45,8 @@ class World final : public Surroundings {
   void post_fault(NodeId node, const core::Fault& fault, TimeUs delay_us);
   void call(NodeId node, ClientId client, core::ClientCall call, TimeUs delay_us,
             OnReply on_reply);
+  // Something that nobody waits for.
+  void tell(NodeId node, const core::Event& event) { step(node, event); }
   void later(TimeUs delay_us, NodeId node, std::function<void()> what);
 
  private:

@@ -72,6 +72,15 @@ static int requests(pthread_mutex_t* mutex) {
     void* small = gallocy_malloc(100);
     void* large = gallocy_calloc(1, 100000);
     wrong += small == NULL || large == NULL;
+    void* aligned = NULL;
+    wrong += gallocy_posix_memalign(&aligned, 256, 300) != 0;
+    aligned = gallocy_realloc(aligned, 5000);
+    small = gallocy_reallocarray(small, 7, 100);
+    wrong += aligned == NULL || gallocy_malloc_usable_size(small) < 700;
+    void* near = gallocy_malloc_on(gallocy_home_of(aligned), 3 << 20);
+    wrong += near == NULL;
+    gallocy_free(near);
+    gallocy_free(aligned);
     gallocy_free(large);
     gallocy_free(small);
   }
@@ -86,6 +95,9 @@ static int errors(pthread_mutex_t* mutex) {
     wrong += gallocy_pthread_mutex_unlock(mutex) != EPERM;
     wrong += gallocy_malloc((size_t)1 << 50) != NULL || errno != ENOMEM;
     wrong += gallocy_calloc(SIZE_MAX, 2) != NULL;
+    wrong += gallocy_memalign(3, 8) != NULL || gallocy_aligned_alloc(0, 8) != NULL;
+    wrong += gallocy_malloc_on(63, 8) != NULL || gallocy_home_of(&local) != -1;
+    wrong += gallocy_reallocarray(NULL, SIZE_MAX, 2) != NULL;
     wrong += gallocy_init() != EALREADY;
     wrong += gallocy_last_error()[0] == '\0';
   }

@@ -127,6 +127,12 @@ void FakeDaemon::serve_faults(FakeClient& client) {
 }
 
 void FakeDaemon::serve_requests(FakeClient& client) {
+  client.ring->take_freed([&](ipc::FreedBlock block) {
+    const auto owner = chunk_owner_.find(block.address / chunk_bytes * chunk_bytes);
+    if (owner == chunk_owner_.end()) return;
+    owner->second->freed.push_back(block.address);
+    owner->second->ring->set_freed_pending(static_cast<unsigned>(owner->second->freed.size()));
+  });
   client.ring->take_ready([&](const ipc::Request& request) {
     if (answers) act(client, request);
   });
@@ -182,7 +188,12 @@ void FakeDaemon::act(FakeClient& client, const ipc::Request& request) {
     client.ring->answer(request.ticket, status, values);
   };
   switch (request.operation) {
+    case ipc::Operation::home_of:
+      if (!chunk_owner_.contains(a[0] / chunk_bytes * chunk_bytes)) return answer(EINVAL);
+      return answer(0, {0});
     case ipc::Operation::chunks: {
+      if (a[1] != ipc::any_node && a[1] != 0) return answer(EINVAL);
+      if (a[2] != 0 && a[2] != next_chunk_) return answer(ENOMEM);
       if (a[0] > (stuck_address - next_chunk_) / chunk_bytes) return answer(ENOMEM);
       for (std::uint64_t i = 0; i < a[0]; ++i)
         chunk_owner_[next_chunk_ + i * chunk_bytes] = &client;
@@ -231,13 +242,6 @@ void FakeDaemon::act(FakeClient& client, const ipc::Request& request) {
       const auto order = client.orders.front();
       client.orders.pop_front();
       return answer(0, {order.begin(), order.end()});
-    }
-    case ipc::Operation::free_remote: {
-      FakeClient* owner = chunk_owner_[a[0] / chunk_bytes * chunk_bytes];
-      if (owner == nullptr) return answer(EINVAL);
-      owner->freed.push_back(a[0]);
-      owner->ring->set_freed_pending(static_cast<unsigned>(owner->freed.size()));
-      return answer(0);
     }
     case ipc::Operation::take_freed: {
       std::vector<std::uint64_t> values{0};

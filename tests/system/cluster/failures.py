@@ -148,7 +148,7 @@ def other_jobs_go_on():
 def clients_that_lie():
     """Whatever a rank tells its daemon, the daemon serves the next job, and ends on SIGTERM."""
     require_daemon()
-    for lie in ("exited", "orders"):
+    for lie in ("exited", "freed", "orders"):
         with Daemons() as daemons:
             with Job(["-n", 2, daemons.option, os.environ["LIAR"], lie]) as job:
                 expect_status(job.wait(30), 0)

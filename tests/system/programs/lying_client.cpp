@@ -1,5 +1,6 @@
 // A rank that speaks to its daemon itself, and lies:
 //   exited   it reports the end of threads that do not run in it
+//   freed    it frees blocks of nobody and gives back chunks of others
 //   orders   it fills its orders descriptor, makes it a blocking one, and does not hear the end
 // Linked with libgallocy, or gallocy-run would start it once and outside a job.
 #include <fcntl.h>
@@ -26,6 +27,28 @@ void report_ends(ipc::RingMemory& memory, int doorbell) {
   // If the daemon dies, the launcher says so.
   for (const std::uint64_t thread : {0ULL, 1ULL, 77ULL, 1ULL << 48 | 1, ~0ULL})
     ring.call(ipc::Operation::thread_exited, thread, 0);
+}
+
+void free_at_random(ipc::RingMemory& memory, int doorbell) {
+  ipc::Ring& shared = memory.ring();
+  ipc::ClientRing ring;
+  ring.attach(shared, doorbell);
+  std::uint64_t word = 1;
+  for (int round = 0; round < 200; ++round) {
+    for (auto& place : shared.freed) {
+      word = word * 6364136223846793005 + 1442695040888963407;
+      // Half of them in the region, of any node, there or not.
+      const std::uint64_t inside = 0x5500'0000'0000 | (word >> 20 & 0x3'ffff'ffff);
+      place.store(word % 2 == 0 ? word : inside | (word & std::uint64_t{0xff} << 48));
+    }
+    shared.freed_count.store(static_cast<std::uint32_t>(word));
+    ring.call(ipc::Operation::ping);
+    ring.call(ipc::Operation::return_chunks, word, word >> 32);
+    ring.call(ipc::Operation::return_chunks, 0x5500'0000'0000 + round * (2ULL << 20), 1 + round % 3);
+    ring.call(ipc::Operation::home_of, word);
+    ring.call(ipc::Operation::chunks, 1, word % 300, word);
+    ring.call(ipc::Operation::take_freed);
+  }
 }
 
 void block_orders(int orders) {
@@ -61,6 +84,7 @@ int main(int argc, char** argv) {
   auto memory = ipc::RingMemory::map(std::move(fds[2]));
   if (!memory) return 72;
   if (lie == "exited") report_ends(*memory, fds[3].get());
+  if (lie == "freed") free_at_random(*memory, fds[3].get());
   if (lie == "orders") block_orders(fds[4].get());
   ::signal(SIGTERM, SIG_IGN);
   if (hello.rank != 0) ::sleep(60);  // the launcher kills it

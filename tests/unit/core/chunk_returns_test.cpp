@@ -10,7 +10,7 @@ namespace {
 constexpr CallTag tag{ClientId{0}, 0, 0};
 
 Lines take(Core& core, std::uint32_t count) {
-  return core.step(ClientCall{tag, ChunksCall{count}});
+  return core.step(ClientCall{tag, ChunksCall{count, NodeId{0}, 0}});
 }
 
 Lines give_back(Core& core, std::uint64_t chunk, std::uint32_t count = 1, CallTag by = tag) {

@@ -1,9 +1,12 @@
-// Memory that hands out chunks to a heap under test.
+// Memory that hands out chunks to a heap under test, and takes them back.
 #pragma once
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
+#include <map>
 
 #include "base/ids.hpp"
 #include "heap/heap.hpp"
@@ -12,33 +15,72 @@ namespace gallocy::heap {
 
 class Arena {
  public:
-  explicit Arena(std::uint64_t chunk_count) : limit_(chunk_count) {
-    const std::uint64_t bytes = (chunk_count + 1) * chunk_bytes;
-    mapping_ = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+  explicit Arena(std::uint64_t chunk_count) {
+    mapping_bytes_ = (chunk_count + 2) * chunk_bytes;
+    mapping_ = ::mmap(nullptr, mapping_bytes_, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    mapping_bytes_ = bytes;
-    base_ = (address_of(mapping_) + chunk_bytes - 1) / chunk_bytes * chunk_bytes;
+    // There is memory before the first chunk, too.
+    const auto base = (address_of(mapping_) + 2 * chunk_bytes - 1) / chunk_bytes * chunk_bytes;
+    free_[base] = chunk_count;
   }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
   ~Arena() { ::munmap(mapping_, mapping_bytes_); }
 
   ChunkSource source() {
-    return {[](void* self, std::uint64_t count) { return static_cast<Arena*>(self)->take(count); },
+    return {[](void* self, std::uint64_t count, std::uint64_t wanted) {
+              return static_cast<Arena*>(self)->take(count, wanted);
+            },
+            [](void* self, std::uint64_t address, std::uint64_t count) {
+              static_cast<Arena*>(self)->give(address, count);
+            },
             this};
   }
-  std::uint64_t taken() const { return taken_; }
+  std::uint64_t taken() const { return taken_; }          // now
+  std::uint64_t most_taken() const { return most_taken_; }
+  std::uint64_t moves() const { return moves_; }          // takes and gives
 
  private:
-  std::uint64_t take(std::uint64_t count) {
-    if (count > limit_ - taken_) return 0;
-    const std::uint64_t address = base_ + taken_ * chunk_bytes;
-    taken_ += count;
-    return address;
+  // First fit.
+  std::uint64_t take(std::uint64_t count, std::uint64_t wanted) {
+    for (auto run = free_.begin(); run != free_.end(); ++run) {
+      const auto [first, length] = *run;
+      const std::uint64_t address = wanted != 0 ? wanted : first;
+      const std::uint64_t end = first + length * chunk_bytes;
+      if (address < first || address + count * chunk_bytes > end || count > length) continue;
+      free_.erase(run);
+      if (address > first) free_[first] = (address - first) / chunk_bytes;
+      const std::uint64_t rest = address + count * chunk_bytes;
+      if (rest < end) free_[rest] = (end - rest) / chunk_bytes;
+      taken_ += count;
+      most_taken_ = std::max(most_taken_, taken_);
+      ++moves_;
+      return address;
+    }
+    return 0;
+  }
+
+  void give(std::uint64_t address, std::uint64_t count) {
+    ::madvise(reinterpret_cast<void*>(address), count * chunk_bytes, MADV_DONTNEED);  // zeros
+    taken_ -= count;
+    ++moves_;
+    auto after = free_.lower_bound(address);
+    if (after != free_.end() && address + count * chunk_bytes == after->first) {
+      count += after->second;
+      after = free_.erase(after);
+    }
+    if (after != free_.begin())
+      if (auto before = std::prev(after); before->first + before->second * chunk_bytes == address) {
+        before->second += count;
+        return;
+      }
+    free_[address] = count;
   }
 
   void* mapping_;
-  std::uint64_t mapping_bytes_, base_, limit_, taken_ = 0;
+  std::uint64_t mapping_bytes_;
+  std::map<std::uint64_t, std::uint64_t> free_;  // by address, chunks
+  std::uint64_t taken_ = 0, most_taken_ = 0, moves_ = 0;
 };
 
 }  // namespace gallocy::heap

@@ -70,7 +70,7 @@ TEST_CASE("blocks and descriptors share no page") {
     REQUIRE(block != nullptr);
     const ChunkHeader* chunk = chunk_of(block);
     const unsigned limit =
-        chunk->kind == ChunkKind::large_block ? large_block_page : first_block_page;
+        chunk->kind == ChunkKind::large_block ? chunk->block_page : first_block_page;
     CHECK(page_number_of(block) >= limit);
     CHECK(block_bytes(block) >= size);
     CHECK(address_of(block) % block_alignment_bytes == 0);
@@ -174,5 +174,113 @@ TEST_CASE("one block to and fro takes one chunk") {
   for (std::size_t size : {64ul, 50'000ul, 2'000'000ul})
     for (int i = 0; i < 10'000; ++i)
       REQUIRE(heap.free_local(heap.allocate(size)) == FreeOutcome::freed);
-  CHECK(arena.taken() <= 2);
+  CHECK(arena.most_taken() <= 2);
+}
+
+TEST_CASE("one block to and fro does not go to the source each time") {
+  Arena arena{32};
+  Heap heap{me, arena.source()};
+  for (std::size_t size : {64ul, 50'000ul, 2'000'000ul, 3'000'000ul, 8ul << 20, 30ul << 20}) {
+    REQUIRE(heap.free_local(heap.allocate(size)) == FreeOutcome::freed);
+    const auto before = arena.moves();
+    for (int i = 0; i < 1'000; ++i)
+      REQUIRE(heap.free_local(heap.allocate(size)) == FreeOutcome::freed);
+    CHECK(arena.moves() == before);
+  }
+}
+
+TEST_CASE("what is freed goes back, but for one chunk and one run") {
+  Arena arena{512};
+  Heap heap{me, arena.source()};
+  std::vector<void*> blocks;
+  for (int i = 0; i < 300; ++i)
+    for (std::size_t size : {700ul, 20'000ul, 300'000ul, 2'500'000ul})
+      if (void* block = heap.allocate(size)) blocks.push_back(block);
+  CHECK(arena.taken() > 400);
+  for (void* block : blocks) REQUIRE(heap.free_local(block) == FreeOutcome::freed);
+  CHECK(arena.taken() <= 1 + 2);
+  auto* huge = heap.allocate(60ul << 20);
+  heap.free_local(huge);
+  CHECK(arena.taken() <= 1 + 2);
+}
+
+TEST_CASE("aligned blocks of all sizes are aligned, usable and freed as others are") {
+  Arena arena{512};
+  Heap heap{me, arena.source()};
+  std::vector<std::pair<char*, std::size_t>> blocks;
+  for (std::size_t alignment = 1; alignment <= max_alignment_bytes; alignment *= 2)
+    for (std::size_t size : {0ul, 1ul, 24ul, 4096ul, 5000ul, 40'000ul, 1'100'000ul, 2'040'000ul,
+                             2'100'000ul, 5'000'000ul}) {
+      const Heap::Block block = heap.allocate_block(size, alignment);
+      REQUIRE(block.address != nullptr);
+      REQUIRE(address_of(block.address) % std::max<std::size_t>(alignment, 16) == 0);
+      REQUIRE(block.size_bytes >= std::max<std::size_t>(size, 1));
+      REQUIRE(block_bytes(block.address) == block.size_bytes);
+      Owner owner;
+      REQUIRE(owner_of(block.address, owner));
+      REQUIRE(owner == me);
+      auto* bytes = reinterpret_cast<char*>(block.address);
+      std::memset(bytes, static_cast<int>(blocks.size()), std::min(size, 9'000ul));
+      if (size > 0) bytes[size - 1] = static_cast<char>(blocks.size());
+      blocks.emplace_back(bytes, size);
+    }
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const auto [bytes, size] = blocks[i];
+    if (size == 0) continue;
+    REQUIRE(bytes[0] == static_cast<char>(i));
+    REQUIRE(bytes[size - 1] == static_cast<char>(i));
+  }
+  for (const auto& [bytes, size] : blocks) {
+    CHECK(heap.free_local(bytes + 8) == FreeOutcome::not_a_block);
+    REQUIRE(heap.free_local(bytes) == FreeOutcome::freed);
+  }
+  CHECK(arena.taken() <= 1 + 4);
+}
+
+TEST_CASE("runs grow and shrink in place while there is room behind them") {
+  Arena arena{8};
+  Heap heap{me, arena.source()};
+  auto* run = static_cast<char*>(heap.allocate(100'000));
+  std::memset(run, 1, 100'000);
+  CHECK(heap.resize(run, 400'000));
+  CHECK(block_bytes(run) >= 400'000);
+  std::memset(run, 2, 400'000);
+  void* next = heap.allocate(100'000);
+  CHECK(!heap.resize(run, 800'000));
+  CHECK(heap.resize(run, 60'000));
+  CHECK(block_bytes(run) < 70'000);
+  CHECK(run[59'999] == 2);
+  CHECK(heap.allocate(300'000) < next);  // where the run was before
+  CHECK(!heap.resize(run, 1'000));       // too small to be worth a run
+  CHECK(heap.free_local(run) == FreeOutcome::freed);
+  CHECK(heap.free_local(next) == FreeOutcome::freed);
+}
+
+TEST_CASE("large blocks grow and shrink in place") {
+  Arena arena{64};
+  Heap heap{me, arena.source()};
+  auto* large = static_cast<char*>(heap.allocate(5 * chunk_bytes));
+  CHECK(heap.resize(large, 20 * chunk_bytes));
+  CHECK(block_bytes(large) >= 20 * chunk_bytes);
+  CHECK(arena.taken() == 21);
+  large[20 * chunk_bytes - 1] = 1;
+  CHECK(heap.resize(large, 3 * chunk_bytes));
+  CHECK(arena.taken() == 4);
+  void* next = heap.allocate(2 * chunk_bytes);
+  CHECK(!heap.resize(large, 9 * chunk_bytes));
+  CHECK(heap.resize(large, 2 * chunk_bytes));
+  CHECK(!heap.resize(large, 500'000));  // a chunk would be mostly empty
+  CHECK(!heap.resize(large, SIZE_MAX / 2));
+  CHECK(heap.free_local(large) == FreeOutcome::freed);
+  CHECK(heap.free_local(next) == FreeOutcome::freed);
+}
+
+TEST_CASE("small blocks stay where a smaller one would not save much") {
+  Arena arena{8};
+  Heap heap{me, arena.source()};
+  void* block = heap.allocate(1'000);
+  CHECK(heap.resize(block, 1'024));
+  CHECK(heap.resize(block, 600));
+  CHECK(!heap.resize(block, 1'025));
+  CHECK(!heap.resize(block, 100));
 }

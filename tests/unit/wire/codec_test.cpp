@@ -77,7 +77,7 @@ TEST_CASE("fields arrive where they belong") {
 }
 
 TEST_CASE("a message outside any transaction is one") {
-  core::Message message = message_with(core::BlockFreed{1});
+  core::Message message = message_with(core::BlocksFreed{{1}});
   message.transaction = {};
   CHECK(comes_back(message));
 }
@@ -101,6 +101,7 @@ TEST_CASE("numbers out of range are refused") {
   CHECK(refused(core::Invalidate{{}, NodeId{200}, 0}));
   CHECK(refused(core::PageData{{}, {}, core::Access::read, 64}));
   CHECK(refused(core::ChunkGrant{ChunkNo{0xffffffff}, 2}));
+  CHECK(refused(core::Loan{ChunkNo{0xffffffff}, 2}));
   CHECK(refused(core::ChunkReturn{ChunkNo{0xffffffff}, 2}));
   CHECK(refused(core::ChunkHome{{}, NodeId{64}}));
   CHECK(refused(core::SyncRequest{0, none, {}, {}}));
@@ -108,6 +109,8 @@ TEST_CASE("numbers out of range are refused") {
   CHECK(refused(core::SyncRequest{0, good, {}, core::SyncKind{11}}));
   CHECK(refused(core::SyncReply{-1}));
   CHECK(refused(core::SyncReply{4096}));
+  CHECK(refused(core::BlocksFreed{}));
+  CHECK(refused(core::BlocksFreed{std::vector<std::uint64_t>(core::max_freed_blocks + 1, 1)}));
   CHECK(refused(core::ThreadStart{foreign, 0, 0}));
   CHECK(refused(core::ThreadJoin{good, none}));
   CHECK(refused(core::Transaction{NodeId{64}, 1}));

@@ -35,7 +35,8 @@ inline std::vector<core::Body> every_body() {
       ThreadExited{thread, 42},
       ThreadJoin{thread, ThreadId{1}},
       ThreadJoined{3, 42},
-      BlockFreed{0x5500'0000'1000},
+      BlocksFreed{{0x5500'0000'1000}},
+      BlocksFreed{std::vector<std::uint64_t>(max_freed_blocks, ~std::uint64_t{0})},
       ThreadControl{thread, ThreadOperation::detach},
       ThreadControl{thread, ThreadOperation::cancel},
       ThreadControl{thread, ThreadOperation::withdraw},
@@ -47,6 +48,9 @@ inline std::vector<core::Body> every_body() {
       RootReply{0x5500'0000'2000},
       ChunkReturn{ChunkNo{0xfffffffe}, 2},
       ChunkReturned{},
+      LoanRequest{3, no_chunk},
+      LoanRequest{3, ChunkNo{7}},
+      Loan{ChunkNo{9}, 4},
       Discard{ChunkNo{0xffffffff}},
       Discarded{ChunkNo{0xffffffff}}};
   for (const auto kind : {RequestKind::read, RequestKind::write, RequestKind::upgrade})

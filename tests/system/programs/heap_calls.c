@@ -1,0 +1,200 @@
+// Every call of the allocator by name, with arguments that are good, bad and at the border. With
+// an argument: a pointer that is no block is freed, which must end the process.
+#include <errno.h>
+#include <stdint.h>
+
+#include "support.h"
+
+#define FAILS_WITH(call, code) (errno = 0, (call) == NULL && errno == (code))
+
+static void sizes_and_alignments(void) {
+  for (size_t alignment = 1; alignment <= GALLOCY_ALIGNMENT_MAX; alignment *= 2)
+    for (size_t size = 0; size < 100000; size = size * 7 + 1) {
+      char* a = gallocy_memalign(alignment, size);
+      char* b = gallocy_aligned_alloc(alignment, size);
+      REQUIRE(a != NULL && b != NULL && a != b);
+      REQUIRE((uintptr_t)a % alignment == 0 && (uintptr_t)b % alignment == 0);
+      REQUIRE(gallocy_malloc_usable_size(a) >= size && gallocy_malloc_usable_size(b) >= size);
+      memset(a, 1, size);
+      memset(b, 2, size);
+      gallocy_free(a);
+      gallocy_free(b);
+    }
+  void* block = &block;
+  const size_t wrong[] = {0, 3, 24, 100, GALLOCY_ALIGNMENT_MAX * 2, SIZE_MAX};
+  for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
+    REQUIRE(FAILS_WITH(gallocy_memalign(wrong[i], 8), EINVAL));
+    REQUIRE(FAILS_WITH(gallocy_aligned_alloc(wrong[i], 8), EINVAL));
+    REQUIRE(gallocy_posix_memalign(&block, wrong[i], 8) == EINVAL && block == &block);
+  }
+  errno = 77;
+  REQUIRE(gallocy_posix_memalign(&block, 4, 8) == EINVAL);
+  REQUIRE(gallocy_posix_memalign(NULL, 16, 8) == EINVAL);
+  REQUIRE(gallocy_posix_memalign(&block, 16, SIZE_MAX / 2) == ENOMEM && block == &block);
+  REQUIRE(gallocy_posix_memalign(&block, 64, 0) == 0 && block != NULL && errno == 77);
+  gallocy_free(block);
+}
+
+static void too_much(void) {
+  void* block = gallocy_malloc(100);
+  memset(block, 5, 100);
+  REQUIRE(FAILS_WITH(gallocy_malloc(SIZE_MAX), ENOMEM));
+  REQUIRE(FAILS_WITH(gallocy_malloc((size_t)1 << 50), ENOMEM));
+  REQUIRE(FAILS_WITH(gallocy_calloc(SIZE_MAX / 2, 3), ENOMEM));
+  REQUIRE(FAILS_WITH(gallocy_memalign(GALLOCY_ALIGNMENT_MAX, SIZE_MAX), ENOMEM));
+  REQUIRE(FAILS_WITH(gallocy_malloc_on(0, SIZE_MAX), ENOMEM));
+  REQUIRE(FAILS_WITH(gallocy_realloc(block, SIZE_MAX), ENOMEM));
+  REQUIRE(FAILS_WITH(gallocy_reallocarray(block, SIZE_MAX / 4, 5), ENOMEM));
+  REQUIRE(FAILS_WITH(gallocy_reallocarray(NULL, SIZE_MAX / 4, 5), ENOMEM));
+  for (int i = 0; i < 100; ++i) REQUIRE(((char*)block)[i] == 5);
+  gallocy_free(block);
+}
+
+// The first block there is has room behind it, so it stays and grows; shrinking does not move it.
+static void staying(void) {
+  char* block = gallocy_malloc((size_t)3 << 20);
+  strcpy(block, "stays");
+  REQUIRE(gallocy_realloc(block, (size_t)6 << 20) == block);
+  block[((size_t)6 << 20) - 1] = 'e';
+  REQUIRE(gallocy_realloc(block, (size_t)3 << 20) == block && strcmp(block, "stays") == 0);
+  gallocy_free(block);
+}
+
+static void resizing(void) {
+  char* block = gallocy_realloc(NULL, 10);
+  REQUIRE(block != NULL);
+  strcpy(block, "contents");
+  for (size_t size = 10; size < ((size_t)8 << 20); size += size / 3 + 1) {
+    block = gallocy_reallocarray(block, size, 1);
+    REQUIRE(block != NULL && strcmp(block, "contents") == 0);
+    block[size - 1] = 'e';
+  }
+  block = gallocy_realloc(block, 9);
+  REQUIRE(block != NULL && strcmp(block, "contents") == 0);
+  block = gallocy_realloc(block, 0);
+  REQUIRE(block != NULL);
+  gallocy_free(block);
+  REQUIRE(gallocy_malloc_usable_size(NULL) == 0);
+  gallocy_free(NULL);
+}
+
+static void* resize_and_free(void* block) {
+  REQUIRE(gallocy_malloc_usable_size(block) >= 3000);
+  char* grown = gallocy_realloc(block, 300000);
+  REQUIRE(grown != NULL && strcmp(grown, "from another node") == 0);
+  gallocy_free(grown);
+  return NULL;
+}
+
+static void homes(void) {
+  char local;
+  const int last = gallocy_node_count() - 1;
+  for (int node = 0; node <= last; ++node) {
+    char* small = gallocy_malloc_on(node, 3000);
+    char* large = gallocy_malloc_on(node, (size_t)5 << 20);
+    REQUIRE(gallocy_home_of(small) == node && gallocy_home_of(large + (4 << 20)) == node);
+    strcpy(small, "from another node");
+    run_on(last, resize_and_free, small);
+    gallocy_free(large);
+  }
+  REQUIRE(FAILS_WITH(gallocy_malloc_on(-1, 8), EINVAL));
+  REQUIRE(FAILS_WITH(gallocy_malloc_on(last + 1, 8), EINVAL));
+  REQUIRE(FAILS_WITH(gallocy_malloc_on(64, 8), EINVAL));
+  REQUIRE(FAILS_WITH(gallocy_malloc_on(1 << 30, 8), EINVAL));
+  void* const no_memory[] = {NULL, &local, (void*)0x550ffff00000, (void*)~(uintptr_t)0};
+  for (int i = 0; i < 4; ++i) {
+    errno = 0;
+    REQUIRE(gallocy_home_of(no_memory[i]) == -1 && errno == EINVAL);
+  }
+}
+
+// ---- two nodes' blocks never share a page ------------------------------------------------
+
+enum { block_count = 400 };
+
+static void* allocate_some(void* blocks) {
+  for (int i = 0; i < block_count; ++i)
+    ((char**)blocks)[i] = gallocy_malloc((size_t)(i * 37 % 3000));
+  return NULL;
+}
+
+static void pages_of_their_own(void) {
+  const int nodes = gallocy_node_count();
+  char*** blocks = gallocy_calloc((size_t)nodes, sizeof *blocks);
+  for (int node = 0; node < nodes; ++node) {
+    blocks[node] = gallocy_calloc(block_count, sizeof **blocks);
+    run_on(node, allocate_some, blocks[node]);
+  }
+  for (int one = 0; one < nodes; ++one)
+    for (int other = 0; other < one; ++other)
+      for (int i = 0; i < block_count; ++i)
+        for (int k = 0; k < block_count; ++k)
+          REQUIRE((uintptr_t)blocks[one][i] / PAGE != (uintptr_t)blocks[other][k] / PAGE);
+  for (int node = 0; node < nodes; ++node) {
+    for (int i = 0; i < block_count; ++i) gallocy_free(blocks[node][i]);
+    gallocy_free(blocks[node]);
+  }
+  gallocy_free(blocks);
+}
+
+// ---- what is no block --------------------------------------------------------------------
+
+static char some_global[64];
+
+static void* allocate_one(void* size) { return gallocy_malloc((size_t)size); }
+
+static void free_what_is_no_block(const char* kind) {
+  char local[64];
+  const int last = gallocy_node_count() - 1;
+  const size_t huge = (size_t)9 << 20;
+  char* large = gallocy_malloc(huge);
+  char* small = gallocy_malloc(100);
+  char* block = small;
+  if (strcmp(kind, "malloced") == 0) block = malloc(100);
+  if (strcmp(kind, "stack") == 0) block = local;
+  if (strcmp(kind, "global") == 0) block = some_global;
+  if (strcmp(kind, "garbage") == 0) block = (char*)0x550fabcd0120;
+  if (strcmp(kind, "first_byte") == 0) block = (char*)0x550000000000;
+  if (strcmp(kind, "noncanonical") == 0) block = (char*)0xdead000000000000;
+  if (strcmp(kind, "interior") == 0) block = small + 8;
+  if (strcmp(kind, "interior_of_large") == 0) block = large + (5 << 20);
+  if (strcmp(kind, "interior_of_other") == 0)
+    block = (char*)run_on(last, allocate_one, (void*)100) + 16;
+  if (strcmp(kind, "large_of_other") == 0)
+    block = (char*)run_on(last, allocate_one, (void*)huge) + PAGE;
+  if (strcmp(kind, "descriptor") == 0) block = (char*)((uintptr_t)small & ~(uintptr_t)0x1fffff) + 64;
+  if (strcmp(kind, "twice") == 0) gallocy_free(block);
+  if (strcmp(kind, "large_twice") == 0) gallocy_free(block = large);
+  if (strcmp(kind, "huge_twice") == 0) gallocy_free(block = gallocy_malloc((size_t)40 << 20));
+  if (strcmp(kind, "resized") == 0) gallocy_realloc(local, 10);
+  if (strcmp(kind, "measured") == 0) gallocy_malloc_usable_size(local);
+  gallocy_free(block);
+  if (strcmp(kind, "of_other_twice") != 0) return;
+  block = run_on(last, allocate_one, (void*)100);
+  gallocy_free(block);
+  gallocy_free(block);
+  for (;;) {  // the owner finds out
+    run_on(last, allocate_one, (void*)100);
+    usleep(1000);
+  }
+}
+
+int main(int argc, char** argv) {
+  REQUIRE(FAILS_WITH(gallocy_malloc(1), EPERM));
+  REQUIRE(FAILS_WITH(gallocy_realloc(NULL, 1), EPERM));
+  REQUIRE(FAILS_WITH(gallocy_malloc_on(0, 1), EPERM));
+  REQUIRE(gallocy_malloc_usable_size(argv) == 0);
+  REQUIRE(gallocy_init() == 0);
+  if (argc > 1) {
+    free_what_is_no_block(argv[1]);
+    return 1;
+  }
+  staying();
+  sizes_and_alignments();
+  too_much();
+  resizing();
+  homes();
+  pages_of_their_own();
+  printf("OK\n");
+  return 0;
+}

@@ -1,0 +1,90 @@
+#include "support.hpp"
+
+#include <cerrno>
+
+using namespace gallocy;
+using namespace gallocy::core;
+
+namespace {
+
+constexpr CallTag tag{ClientId{0}, 0, 0};
+
+Lines take(Core& core, std::uint32_t count, NodeId node = no_node, std::uint64_t wanted = 0) {
+  return core.step(ClientCall{tag, ChunksCall{count, node, wanted}});
+}
+
+Lines answer(int status) { return {"reply to client 0 slot 0: " + std::to_string(status)}; }
+
+std::uint64_t address_of(std::uint64_t chunk) { return region_base + chunk * chunk_bytes; }
+
+}  // namespace
+
+TEST_CASE("chunks of a node of choice are asked of that node") {
+  Core core(1);
+  CHECK(take(core, 2, NodeId{2}) == Lines{"to 2: loan_request 2 {1,1}"});
+  CHECK(core.from(2, by(1, 1), Loan{ChunkNo{0}, 0}) == answer(ENOMEM));
+  CHECK(take(core, 1, NodeId{2}) == Lines{"to 2: loan_request 1 {1,2}"});
+  CHECK(core.from(2, by(1, 2), Loan{ChunkNo{1}, 1}) == answer(0));
+  CHECK((core.node.chunks().home_of(ChunkNo{1}) == NodeId{2}));
+  // It goes back where it came from.
+  CHECK(core.step(ClientCall{tag, ReturnChunksCall{address_of(1), 1}}) ==
+        Lines{"to 2: chunk_return chunk 1 + 1 {1,3}"});
+  CHECK(core.from(2, by(1, 3), ChunkReturned{}) == answer(0));
+}
+
+TEST_CASE("a node that there is not has no chunks") {
+  Core core(0);
+  for (const std::uint8_t node : {3, 63, 64, 200}) CHECK(take(core, 1, NodeId{node}) == answer(EINVAL));
+  CHECK(take(core, 0) == answer(EINVAL));
+  CHECK(take(core, 1, no_node, region_base + 5) == answer(EINVAL));
+  CHECK(take(core, 1, no_node, 77) == answer(EINVAL));
+}
+
+TEST_CASE("who has none left asks one node after the other, unless it wants its own") {
+  Core core(0);
+  CHECK(take(core, 2) == answer(0));
+  CHECK(take(core, 1, NodeId{0}) == answer(ENOMEM));
+  CHECK(take(core, 1) == Lines{"to 1: loan_request 1 {0,4}"});
+  CHECK(core.from(1, by(0, 4), Loan{ChunkNo{0}, 0}) == Lines{"to 2: loan_request 1 {0,5}"});
+  CHECK(core.from(2, by(0, 5), Loan{ChunkNo{0}, 0}) == answer(ENOMEM));
+}
+
+TEST_CASE("a home lends from its pool, or asks for fresh chunks") {
+  Core core(1);
+  CHECK(core.from(2, by(2, 7), LoanRequest{1, no_chunk}) == Lines{"to 0: chunk_request 1 {1,1}"});
+  CHECK(core.from(0, by(1, 1), ChunkGrant{ChunkNo{0}, 2}) == Lines{"to 2: loan chunk 0 + 1 {2,7}"});
+  CHECK(core.from(2, by(2, 8), LoanRequest{1, ChunkNo{1}}) ==
+        Lines{"to 2: loan chunk 1 + 1 {2,8}"});
+  CHECK(core.from(2, by(2, 9), LoanRequest{1, ChunkNo{1}}) ==
+        Lines{"to 2: loan chunk 0 + 0 {2,9}"});
+}
+
+TEST_CASE("the chunk behind is had if it is free and of the same home") {
+  Core core(0);
+  CHECK(take(core, 1) == answer(0));
+  CHECK(take(core, 1, no_node, address_of(1)) == answer(ENOMEM));  // nobody's yet
+  CHECK(take(core, 1) == answer(0));
+  core.step(ClientCall{tag, ReturnChunksCall{address_of(1), 1}});
+  core.wait(1);
+  CHECK(core.step(ClientCall{{ClientId{1}, 0, 0}, ChunksCall{1, no_node, address_of(1)}}).at(0) ==
+        "reply to client 1 slot 0: " + std::to_string(ENOMEM));  // not behind its own
+  CHECK(take(core, 1, no_node, address_of(0)) == answer(ENOMEM));
+  CHECK(take(core, 1, no_node, address_of(1)) == answer(0));
+}
+
+TEST_CASE("what no honest peer says about loans drops it") {
+  const auto dropped = [](const Lines& lines) {
+    return lines.size() == 1 && lines[0].starts_with("drop peer 2");
+  };
+  Core core(1);
+  CHECK(dropped(core.from(2, by(2, 1), LoanRequest{0, no_chunk})));
+  CHECK(dropped(core.from(2, by(2, 1), LoanRequest{9, no_chunk})));
+  CHECK(dropped(core.from(2, by(2, 1), LoanRequest{1, ChunkNo{9}})));
+  CHECK(dropped(core.from(2, by(1, 1), Loan{ChunkNo{0}, 1})));  // not asked for
+  take(core, 1, NodeId{0});
+  CHECK(dropped(core.from(2, by(1, 1), Loan{ChunkNo{0}, 1})));  // asked of another
+  take(core, 1, NodeId{2});
+  CHECK(dropped(core.from(2, by(1, 2), Loan{ChunkNo{9}, 1})));
+  take(core, 1, NodeId{2});
+  CHECK(dropped(core.from(2, by(1, 3), Loan{ChunkNo{0}, 2})));
+}
