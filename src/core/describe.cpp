@@ -9,6 +9,7 @@ constexpr const char* request_names[] = {"read_request", "write_request", "upgra
 constexpr const char* cause_names[] = {"missing", "minor", "write_protect"};
 constexpr const char* source_names[] = {"message", "zero", "present"};
 constexpr const char* thread_operation_names[] = {"detach", "cancel", "withdraw"};
+constexpr const char* writeback_outcome_names[] = {"accepted", "busy", "bytes_needed"};
 constexpr const char* sync_operation_names[] = {"take", "try_take", "give", "give_all", "init",
                                                 "destroy", "consistent", "value", "withdraw",
                                                 "abandon"};
@@ -105,6 +106,18 @@ std::string text(const RootRequest& m) { return fmt::format("root_request {:#x}"
 std::string text(const RootReply& m) { return fmt::format("root_reply {:#x}", m.address); }
 std::string text(const BlockFreed& m) { return fmt::format("block_freed {:#x}", m.address); }
 
+std::string text(const Writeback& m) {
+  return fmt::format("writeback page {} v{}{}", raw(m.page), raw(m.version),
+                     m.bytes ? " bytes" : "");
+}
+std::string text(const WritebackAck& m) {
+  return fmt::format("writeback_ack page {} {}", raw(m.page),
+                     pick(writeback_outcome_names, m.outcome));
+}
+std::string text(const Denial& m) {
+  return fmt::format("denial page {} bound {} pages", raw(m.page), m.memory_pages);
+}
+
 std::string text(const ChunksCall& c) { return fmt::format("chunks {}", c.count); }
 std::string text(const ReturnChunksCall& c) {
   return fmt::format("return_chunks {:#x} + {}", c.address, c.count);
@@ -164,7 +177,8 @@ std::string text(const Wake& a) {
   return fmt::format("wake page {} client {}", raw(a.page), raw(a.client));
 }
 std::string text(const Poison& a) {
-  return fmt::format("poison page {} client {}", raw(a.page), raw(a.client));
+  return fmt::format("poison page {} client {}{}", raw(a.page), raw(a.client),
+                     a.full_home == no_node ? "" : ", its home is full");
 }
 std::string text(const Protect& a) { return fmt::format("protect page {}", raw(a.page)); }
 std::string text(const Capture& a) {

@@ -151,10 +151,13 @@ struct Wake {
   ClientId client{};
   PageNo page{};
 };
-// Accesses fault with SIGBUS from now on.
+// Accesses fault with SIGBUS from now on: nobody was ever given this memory, or its home has no
+// frame left for it.
 struct Poison {
   ClientId client{};
   PageNo page{};
+  NodeId full_home = no_node;          // no_node: the memory was never given
+  std::uint64_t memory_pages = 0;      // the home's bound
 };
 // Write-protect in all clients.
 struct Protect {

@@ -224,12 +224,37 @@ struct BlockFreed {
   std::uint64_t address = 0;
 };
 
+// holder -> home: the holder wants to be rid of its copy, which it keeps, protected, until the
+// answer, and after an acceptance drops and says done. `bytes`: the page travels beside it; needed
+// from an owner, and from the last sharer.
+struct Writeback {
+  PageNo page{};
+  Version version{};
+  bool bytes = false;
+};
+enum class WritebackOutcome : std::uint8_t {
+  accepted,      // the holder drops the page and says done
+  busy,          // a transaction is under way that counts on this copy
+  bytes_needed,  // it is the last copy
+};
+// home -> holder.
+struct WritebackAck {
+  PageNo page{};
+  WritebackOutcome outcome = WritebackOutcome::accepted;
+};
+// home -> requester, instead of a grant: no frame is left at the home for one more page that is
+// not zero. The requester drops its copy, if any, and answers with done.
+struct Denial {
+  PageNo page{};
+  std::uint64_t memory_pages = 0;  // the home's bound
+};
+
 using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten, PageData, Grant,
                           Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, SyncRequest,
                           SyncReply, ThreadStart, ThreadStarted, ThreadExited, ThreadJoin,
                           ThreadJoined, BlockFreed, ThreadControl, ThreadControlled, ThreadCancel,
                           ThreadCountRequest, ThreadCount, RootRequest, RootReply, ChunkReturn,
-                          ChunkReturned, Discard, Discarded>;
+                          ChunkReturned, Discard, Discarded, Writeback, WritebackAck, Denial>;
 
 struct Message {
   Epoch epoch{};

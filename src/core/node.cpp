@@ -8,14 +8,15 @@
 namespace gallocy::core {
 
 Node::Node(const Config& config, std::span<PageEntry> entries)
-    : config_(config), table_(entries), outbox_(config_),
+    : config_(config), table_(entries), outbox_(config_), memory_(config_, table_),
       chunks_(config_, entries.size(), outbox_), homes_(config_, table_, chunks_, outbox_),
-      holds_(config_), directory_(config_, outbox_),
+      holds_(config_), directory_(config_, memory_, outbox_),
       returns_(config_, chunks_, directory_, outbox_),
-      requester_(config_, table_, chunks_, holds_, statistics_, outbox_),
-      holder_(config_, table_, requester_, outbox_), threads_(config_, statistics_, outbox_),
-      sync_objects_(outbox_), sync_calls_(config_, homes_, threads_, outbox_),
-      root_(config_, outbox_) {
+      requester_(config_, table_, chunks_, directory_, memory_, holds_, statistics_, outbox_),
+      holder_(config_, table_, memory_, requester_, outbox_),
+      evictor_(config_, table_, chunks_, holder_, requester_, memory_, outbox_),
+      threads_(config_, statistics_, outbox_), sync_objects_(outbox_),
+      sync_calls_(config_, homes_, threads_, outbox_), root_(config_, outbox_) {
   GALLOCY_CHECK(config_.nodes.contains(config_.self), GALLOCY_VALUE(raw(config_.self)));
   GALLOCY_CHECK(entries.size() % pages_per_chunk == 0, GALLOCY_VALUE(entries.size()));
 }
@@ -31,6 +32,7 @@ void Node::step(TimeUs now_us, const Event& event, Actions& actions) {
   threads_.on_time(now_us);
   sync_calls_.on_time(now_us);
   drain_local(now_us);
+  use_room(now_us);
   outbox_.end();
 }
 
@@ -41,13 +43,14 @@ void Node::carried_out(TimeUs now_us) {
   installed_.clear();
   requester_.carried_out(now_us, installed_);
   holder_.carried_out(installed_);
+  evictor_.carried_out();
 }
 
 TimeUs Node::next_deadline() const {
   if (returns_.can_proceed()) return 1;  // at once
   TimeUs next = 0;
   for (const TimeUs deadline : {holder_.next_deadline(), threads_.next_deadline(),
-                                sync_calls_.next_deadline()})
+                                sync_calls_.next_deadline(), evictor_.next_deadline()})
     if (deadline != 0 && (next == 0 || deadline < next)) next = deadline;
   return next;
 }
@@ -55,6 +58,17 @@ TimeUs Node::next_deadline() const {
 void Node::drain_local(TimeUs now_us) {
   Message message;
   while (outbox_.take_local(message)) receive(config_.self, message, now_us);
+}
+
+// Copies of this node's own zero pages go at once, so that there may be room again.
+void Node::use_room(TimeUs now_us) {
+  do {
+    directory_.use_room();
+    requester_.use_room(now_us);
+    drain_local(now_us);
+    evictor_.make_room(directory_.starved_count() + requester_.waiting_for_frame_count(), now_us);
+    drain_local(now_us);
+  } while (memory_.take_changed());
 }
 
 void Node::receive(NodeId from, const Message& message, TimeUs now_us) {
@@ -163,6 +177,30 @@ bool Node::handle(const Received& from, const Release& body) {
   return from_home(from.from, body.page) &&
          holder_.on_release(from.from, from.transaction, body, from.now_us);
 }
+bool Node::handle(const Received& from, const Writeback& body) {
+  if (!homed_here(body.page)) return false;
+  bool bytes_wanted = false;
+  const WritebackOutcome outcome =
+      directory_.on_writeback(from.from, from.transaction, body, bytes_wanted);
+  if (bytes_wanted) {
+    PageEntry& entry = table_.at(body.page);
+    if (entry.state != PageState::invalid) return false;
+    entry.state = PageState::shared;
+    entry.version = body.version;
+    outbox_.act(Store{body.page});
+    memory_.note_change();  // a request of this node's may wait for a frame, and have it now
+  }
+  outbox_.send(from.from, from.transaction, WritebackAck{body.page, outcome});
+  return true;
+}
+bool Node::handle(const Received& from, const WritebackAck& body) {
+  return from_home(from.from, body.page) &&
+         evictor_.on_ack(from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const Denial& body) {
+  return table_.contains(body.page) &&
+         requester_.on_denial(from.from, from.transaction, body, from.now_us);
+}
 bool Node::handle(const Received& from, const ChunkRequest& body) {
   return chunks_.on_request(from.from, from.transaction, body);
 }
@@ -265,7 +303,11 @@ bool Node::handle(const Received&, const BlockFreed& body) {
 
 // ---- calls of local clients --------------------------------------------------------------
 
-void Node::call(CallTag tag, const ChunksCall& call, TimeUs) { chunks_.on_call(tag, call); }
+void Node::call(CallTag tag, const ChunksCall& call, TimeUs) {
+  // What could not be written to would end in SIGBUS; a program can deal with ENOMEM.
+  if (memory_.has_room_for_chunks(call.count)) chunks_.on_call(tag, call);
+  else outbox_.act(Reply{tag, ENOMEM, {}});
+}
 
 void Node::call(CallTag tag, const SyncCall& call, TimeUs now_us) {
   sync_calls_.on_call(tag, call, now_us);

@@ -14,9 +14,11 @@
 #include "core/config.hpp"
 #include "core/directory.hpp"
 #include "core/event.hpp"
+#include "core/evictor.hpp"
 #include "core/holder.hpp"
 #include "core/holds.hpp"
 #include "core/homes.hpp"
+#include "core/memory.hpp"
 #include "core/outbox.hpp"
 #include "core/page_table.hpp"
 #include "core/requester.hpp"
@@ -49,6 +51,7 @@ class Node {
   const Directory& directory() const { return directory_; }
   const Requester& requester() const { return requester_; }
   const Holder& holder() const { return holder_; }
+  const Memory& memory() const { return memory_; }
   const ChunkMap& chunks() const { return chunks_; }
   const ChunkReturns& returns() const { return returns_; }
   const SyncObjects& sync_objects() const { return sync_objects_; }
@@ -66,6 +69,7 @@ class Node {
 
   void receive(NodeId from, const Message& message, TimeUs now_us);
   void drain_local(TimeUs now_us);
+  void use_room(TimeUs now_us);
 
   struct Received {
     NodeId from;
@@ -104,6 +108,9 @@ class Node {
   bool handle(const Received& from, const ChunkReturned& body);
   bool handle(const Received& from, const Discard& body);
   bool handle(const Received& from, const Discarded& body);
+  bool handle(const Received& from, const Writeback& body);
+  bool handle(const Received& from, const WritebackAck& body);
+  bool handle(const Received& from, const Denial& body);
 
   void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const SyncCall& call, TimeUs now_us);
@@ -128,6 +135,7 @@ class Node {
   PageTable table_;
   Outbox outbox_;
   Statistics statistics_;
+  Memory memory_;
   ChunkMap chunks_;
   Homes homes_;
   Holds holds_;
@@ -135,6 +143,7 @@ class Node {
   ChunkReturns returns_;
   Requester requester_;
   Holder holder_;
+  Evictor evictor_;
   Threads threads_;
   SyncObjects sync_objects_;
   SyncCalls sync_calls_;

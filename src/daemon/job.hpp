@@ -31,6 +31,7 @@ struct JobSettings {
   std::vector<std::uint16_t> rank_cpus;  // CPUs of the rank's node, by rank
   core::PlacementPolicy placement = core::PlacementPolicy::spread;
   bool every_rank_runs_main = false;
+  std::uint64_t memory_bytes = 0;        // that it may use on this node
 
   bool runs_main(std::uint32_t rank) const { return rank == 0 || every_rank_runs_main; }
 };

@@ -122,6 +122,7 @@ ipc::JobStatistics Reactor::statistics() const {
     statistics.peer_bytes_in += peer.connection->counters().bytes_in;
     statistics.peer_bytes_out += peer.connection->counters().bytes_out;
   }
+  statistics.pages_evicted = node_.memory().evicted_count();
   for (const auto& [rank, client] : client_of_rank_) {
     if (statistics.rank_count == ipc::max_rank_count) break;
     ipc::RankStatistics& out = statistics.ranks[statistics.rank_count++];

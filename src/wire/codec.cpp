@@ -185,6 +185,25 @@ void put(Root::Builder to, const core::Discarded& from) {
   to.initDiscarded().setChunk(raw(from.chunk));
 }
 
+void put(Root::Builder to, const core::Writeback& from) {
+  auto writeback = to.initWriteback();
+  writeback.setPage(raw(from.page));
+  writeback.setVersion(raw(from.version));
+  writeback.setBytes(from.bytes);
+}
+
+void put(Root::Builder to, const core::WritebackAck& from) {
+  auto ack = to.initWritebackAck();
+  ack.setPage(raw(from.page));
+  ack.setOutcome(static_cast<peer::WritebackAck::Outcome>(from.outcome));
+}
+
+void put(Root::Builder to, const core::Denial& from) {
+  auto denial = to.initDenial();
+  denial.setPage(raw(from.page));
+  denial.setMemoryPages(from.memory_pages);
+}
+
 void put(Root::Builder to, const core::BlockFreed& from) {
   to.initBlockFreed().setAddress(from.address);
 }
@@ -254,6 +273,20 @@ core::SyncRequest take(peer::SyncRequest::Reader from, Ranges& ranges) {
           from.getArgument()};
 }
 
+core::Writeback take(peer::Writeback::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()), Version{from.getVersion()}, from.getBytes()};
+}
+
+core::WritebackAck take(peer::WritebackAck::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()),
+          known(from.getOutcome(), core::WritebackOutcome::bytes_needed, ranges,
+                "outcome of a writeback")};
+}
+
+core::Denial take(peer::Denial::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()), from.getMemoryPages()};
+}
+
 core::Body body_of(Root::Reader from, Ranges& ranges) {
   switch (from.which()) {
     case Root::PAGE_REQUEST: return take(from.getPageRequest(), ranges);
@@ -309,6 +342,9 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::CHUNK_RETURNED: return core::ChunkReturned{};
     case Root::DISCARD: return core::Discard{ChunkNo{from.getDiscard().getChunk()}};
     case Root::DISCARDED: return core::Discarded{ChunkNo{from.getDiscarded().getChunk()}};
+    case Root::WRITEBACK: return take(from.getWriteback(), ranges);
+    case Root::WRITEBACK_ACK: return take(from.getWritebackAck(), ranges);
+    case Root::DENIAL: return take(from.getDenial(), ranges);
     case Root::HASTEN: return take(from.getHasten(), ranges);
     case Root::BLOCK_FREED: return core::BlockFreed{from.getBlockFreed().getAddress()};
     case Root::NONE: break;
@@ -357,6 +393,8 @@ Result<Decoded> decode(std::span<const std::byte> bytes) {
 }
 
 std::size_t payload_bytes(const core::Message& message) {
+  const auto* const writeback = std::get_if<core::Writeback>(&message.body);
+  if (writeback != nullptr) return writeback->bytes ? page_bytes : 0;
   return std::holds_alternative<core::PageData>(message.body) ? page_bytes : 0;
 }
 

@@ -84,6 +84,8 @@ struct JobOpen {
   rankCpus @4 :List(UInt16);    # CPUs of that node, as many as ranks
   placement @5 :Placement;
   everyRankRunsMain @6 :Bool;   # main() goes on in each rank, not only in rank 0
+  memoryBytes @7 :UInt64;       # how much memory the job may use on each node, at least 16 MiB;
+                                # 0: a share of what the receiver has. One with less says JobFailed
 
   enum Placement {              # of threads that a program creates without naming a node
     spread @0;                  # on the node with the fewest live threads of this creator

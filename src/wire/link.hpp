@@ -53,6 +53,7 @@ struct JobOpen {
   std::vector<std::uint16_t> rank_cpus;  // as many
   Placement placement = Placement::spread;
   bool every_rank_runs_main = false;
+  std::uint64_t memory_bytes = 0;  // bound of the job on each node; 0: as each daemon shares
 };
 
 struct JobReady {

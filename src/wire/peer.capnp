@@ -127,6 +127,11 @@ struct PeerMessage {
     # until everybody has answered. Answered by discarded.
     discarded @36 :ChunkOnly;
     # back: no copy of any page of the chunk is left here, in no client either.
+
+    # Memory.
+    writeback @37 :Writeback;
+    writebackAck @38 :WritebackAck;
+    denial @39 :Denial;
   }
 }
 
@@ -207,6 +212,46 @@ struct Grant {
   zero @4 :Bool;
   # The page was never granted for writing and is all zeros. Otherwise the requester's own shared
   # copy becomes writable.
+}
+
+struct Writeback {
+  # holder -> home: the holder is short of memory and wants to be rid of its copy. It keeps the copy,
+  # protected, until the answer, and serves a recall or an invalidation of it meanwhile as ever; it
+  # asks for nothing about the page until then. A home always has room: each page that is not zero
+  # has a frame reserved there. The transaction is the holder's own and joins the two messages.
+  page @0 :UInt64;
+  version @1 :UInt32;       # of the copy
+  bytes @2 :Bool;
+  # The page, 4096 bytes, is beside the message. An owner sends it always, a sharer only when it has
+  # been told that its copy is the last.
+}
+
+struct WritebackAck {
+  # home -> holder. An answer to an eviction that is over (the copy had to be given to somebody
+  # before) is dropped by its transaction.
+  enum Outcome {
+    accepted @0;
+    # The holder drops the page and answers with done; until then the home begins nothing about the
+    # page, since who may read must not miss a write. If bytes came and nobody else has a copy, they
+    # are the home's now. The home accepts only if no transaction about the page is under way that
+    # counts on the copy, so none can cross this answer.
+    busy @1;
+    # A transaction is under way, or the sender has no copy any more as the home sees it. The
+    # holder goes on as if it had not asked.
+    bytesNeeded @2;
+    # It is the last copy of a page that is not zero, and no bytes came: ask again, with them.
+  }
+  page @0 :UInt64;
+  outcome @1 :Outcome;
+}
+
+struct Denial {
+  # home -> requester, instead of a grant: the page is zero, is to be written for the first time, and
+  # the home has no frame left that it could reserve for it. The requester drops its copy, if it has
+  # one, ends the accesses with SIGBUS and answers with done; it then has no copy. The page stays
+  # zero. Stale transaction: dropped.
+  page @0 :UInt64;
+  memoryPages @1 :UInt64;   # the home's bound, for the sentence
 }
 
 struct ChunkRequest {

@@ -180,8 +180,17 @@ Operation Workload::several_pages(const SimThread& thread, unsigned count) {
 void Workload::access(SimThread& thread) {
   if (!mapped(thread)) return;
   const Operation& operation = thread.operation;
-  for (unsigned i = 0; i < operation.touch_count; ++i) perform(thread, operation.touches[i]);
+  if (!poisoned(thread))
+    for (unsigned i = 0; i < operation.touch_count; ++i) perform(thread, operation.touches[i]);
   end(thread);
+}
+
+bool Workload::poisoned(const SimThread& thread) const {
+  const Machine& machine = world_.machine(thread.node);
+  for (unsigned i = 0; i < thread.operation.touch_count; ++i)
+    if (machine.mapping(thread.client, thread.operation.touches[i].page) == Mapping::poisoned)
+      return true;
+  return false;
 }
 
 void Workload::perform(const SimThread& thread, const Touch& touch) {
@@ -240,9 +249,7 @@ void Workload::wild_access(SimThread& thread) {
     operation.touch_count = 1;
   }
   if (!mapped(thread)) return;
-  const PageNo page = operation.touches[0].page;
-  if (world_.machine(thread.node).mapping(thread.client, page) != Mapping::poisoned)
-    perform(thread, operation.touches[0]);
+  if (!poisoned(thread)) perform(thread, operation.touches[0]);
   end(thread);
 }
 

@@ -99,10 +99,12 @@ class Workload {
   void run_again(SimThread& thread, TimeUs delay_us);
 
   bool mapped(SimThread& thread);  // all pages of the operation; parks the thread otherwise
+  bool poisoned(const SimThread& thread) const;  // one of them is: the access ends with SIGBUS
   void park(SimThread& thread, const Touch& touch);
   void access(SimThread& thread);
   void perform(const SimThread& thread, const Touch& touch);
   void locked_increment(SimThread& thread);
+  void unlock(SimThread& thread);
   void lock_call(SimThread& thread, core::SyncOperation operation);
   void allot(SimThread& thread);
   void note_allotted(NodeId node, ClientId client, std::uint64_t address, std::uint32_t count);

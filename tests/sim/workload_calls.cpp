@@ -25,6 +25,7 @@ void Workload::locked_increment(SimThread& thread) {
     case 1:
       if (!mapped(thread)) return;
       if (!locked_.insert(operation.lock_address).second) throw Failure("two hold one lock");
+      if (poisoned(thread)) return unlock(thread);
       perform(thread, touch);
       operation.seen = world_.machine(thread.node).frame(touch.page)[touch.cell];
       touch.access = core::Access::write;
@@ -32,14 +33,19 @@ void Workload::locked_increment(SimThread& thread) {
       return run_again(thread, world_.random().below(30));
     case 2:
       if (!mapped(thread)) return;
+      if (poisoned(thread)) return unlock(thread);
       if (world_.machine(thread.node).frame(touch.page)[touch.cell] != operation.seen)
         throw Failure("somebody wrote under another thread's lock");
       perform(thread, touch);
-      locked_.erase(operation.lock_address);
-      return lock_call(thread, core::SyncOperation::give);
+      return unlock(thread);
     default:
       return end(thread);
   }
+}
+
+void Workload::unlock(SimThread& thread) {
+  locked_.erase(thread.operation.lock_address);
+  lock_call(thread, core::SyncOperation::give);
 }
 
 void Workload::lock_call(SimThread& thread, core::SyncOperation operation) {

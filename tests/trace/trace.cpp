@@ -2,8 +2,9 @@
 // begin with ">" are the scenario, indented ones what the core said. With --print the trace is
 // written anew instead of compared.
 //
-//   > N fault read|write PAGE      > N wait MICROSECONDS      > deliver FROM TO
+//   > N fault read|write PAGE [THREAD]      > N wait MICROSECONDS      > deliver FROM TO
 //   > N return CHUNK
+//   > N frames COUNT               node N, of which nothing was asked yet, has no more of them
 //
 // Synchronisation: thread T of node N is alone in its process; A is an offset into chunk 0.
 //
@@ -39,15 +40,13 @@ class Scenario {
  public:
   Scenario() {
     for (unsigned number = 0; number < node_count; ++number) {
-      Config config;
-      config.self = NodeId{static_cast<std::uint8_t>(number)};
-      config.nodes = NodeSet{(1U << node_count) - 1};
-      entries_[number].resize(pages_per_chunk);
-      nodes_.push_back(std::make_unique<Node>(config, entries_[number]));
+      nodes_.emplace_back();
+      make_node(number, Config{});
     }
-    step(0, ClientCall{{}, ChunksCall{1}});
+    give_chunk();
   }
 
+  // What the core said to the line.
   std::string play(const std::string& line) {
     std::istringstream words(line);
     std::string first, what;
@@ -77,15 +76,38 @@ class Scenario {
       words >> number;
       return synchronise(node, number, what, words);
     }
+    if (what == "frames") {
+      words >> number;
+      Config config;
+      config.memory_pages = config.slot_count + number;
+      config.cache_min_pages = 1;
+      config.chunk_frames = 1;
+      make_node(node, config);
+      return node == 0 ? give_chunk() : "";
+    }
     std::string access;
+    std::uint32_t thread = 1;
     words >> access >> number;
+    if (std::uint32_t other = 0; words >> other) thread = other;
     const PageNo page{number};
     const bool mapped = nodes_.at(node)->table().at(page).state == PageState::shared;
-    return step(node, Fault{ClientId{0}, 1, page, access == "read" ? Access::read : Access::write,
+    return step(node, Fault{ClientId{0}, thread, page,
+                            access == "read" ? Access::read : Access::write,
                             mapped ? FaultCause::write_protect : FaultCause::missing});
   }
 
  private:
+  void make_node(unsigned number, Config config) {
+    config.self = NodeId{static_cast<std::uint8_t>(number)};
+    config.nodes = NodeSet{(1U << node_count) - 1};
+    entries_[number].assign(pages_per_chunk, {});
+    nodes_[number] = std::make_unique<Node>(config, entries_[number]);
+  }
+
+  std::string give_chunk() {
+    step(0, ClientCall{{}, ChunksCall{1}});
+    return "";  }
+
   std::string synchronise(unsigned node, std::uint64_t number, const std::string& what,
                           std::istringstream& words) {
     const ClientId client{static_cast<std::uint16_t>(number)};

@@ -48,7 +48,13 @@ inline std::vector<core::Body> every_body() {
       ChunkReturn{ChunkNo{0xfffffffe}, 2},
       ChunkReturned{},
       Discard{ChunkNo{0xffffffff}},
-      Discarded{ChunkNo{0xffffffff}}};
+      Discarded{ChunkNo{0xffffffff}},
+      Writeback{page, Version{7}, true},
+      Writeback{page, Version{7}, false},
+      WritebackAck{page, WritebackOutcome::accepted},
+      WritebackAck{page, WritebackOutcome::busy},
+      WritebackAck{page, WritebackOutcome::bytes_needed},
+      Denial{page, 16384}};
   for (const auto kind : {RequestKind::read, RequestKind::write, RequestKind::upgrade})
     bodies.push_back(PageRequest{kind, page, 17});
   for (unsigned operation = 0; operation <= unsigned(SyncOperation::abandon); ++operation)
