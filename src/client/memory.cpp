@@ -110,3 +110,15 @@ void gallocy_free(void* block) {
   const ipc::Reply reply = process.ring.call(ipc::Operation::free_remote, heap::address_of(block));
   if (reply.status != 0) end_for(block, "the daemon knows no rank to free the block");
 }
+
+int gallocy_prefetch(const void* pointer, size_t size_bytes) {
+  const ErrnoKeeper keeper;
+  if (auto status = require_member(); !status) return report(status);
+  if (size_bytes == 0) return 0;
+  if (in_region(pointer, size_bytes) &&
+      process.ring.call(ipc::Operation::prefetch, heap::address_of(pointer), size_bytes).status == 0)
+    return 0;
+  return report(Error{EINVAL, Sentence("gallocy_prefetch of ", size_bytes, " bytes at ",
+                                       Hex{heap::address_of(pointer)},
+                                       ": not all of it is gallocy memory")});
+}

@@ -118,6 +118,16 @@ std::string text(const Denial& m) {
   return fmt::format("denial page {} bound {} pages", raw(m.page), m.memory_pages);
 }
 
+std::string text(const PrefetchRequest& m) {
+  return fmt::format("prefetch_request from page {} mask {:#x}", raw(m.first), m.wanted);
+}
+std::string text(const PrefetchAnswer& m) {
+  return fmt::format("prefetch_answer from page {} mask {:#x}", raw(m.first), m.granted);
+}
+std::string text(const PrefetchData& m) {
+  return fmt::format("prefetch_data page {} v{}", raw(m.page), raw(m.version));
+}
+
 std::string text(const ChunksCall& c) { return fmt::format("chunks {}", c.count); }
 std::string text(const ReturnChunksCall& c) {
   return fmt::format("return_chunks {:#x} + {}", c.address, c.count);
@@ -135,6 +145,9 @@ std::string text(const ThreadCreateCall& c) {
 std::string text(const ThreadJoinCall& c) { return text(c.join); }
 std::string text(const ThreadCancelledCall& c) {
   return fmt::format("thread_cancelled {:#x}", raw(c.thread));
+}
+std::string text(const PrefetchCall& c) {
+  return fmt::format("prefetch {:#x} + {}", c.address, c.size_bytes);
 }
 std::string text(const NextOrderCall&) { return "next_order"; }
 std::string text(const TakeFreedCall&) { return "take_freed"; }

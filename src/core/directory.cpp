@@ -172,6 +172,18 @@ bool Directory::is_zero(PageNo page) const {
   return entry == nullptr || entry->state == DirectoryState::zero;
 }
 
+bool Directory::share_at_once(NodeId to, PageNo page, TimeUs hold_until_us, TimeUs now_us) {
+  const auto found = entries_.find(page);
+  if (found == entries_.end()) return false;
+  DirectoryEntry& entry = found->second;
+  if (!entry.idle() || is_closed(page) || entry.state == DirectoryState::zero) return false;
+  if (!entry.copyset.contains(config_.self) || entry.copyset.contains(to)) return false;
+  if (entry.state == DirectoryState::exclusive && now_us < hold_until_us) return false;
+  entry.state = DirectoryState::shared;
+  entry.copyset.insert(to);
+  return true;
+}
+
 // A busy entry counts on every copy that it has asked for. A starved one has asked for none yet,
 // and if it refused, two homes could wait for each other to take pages back.
 WritebackOutcome Directory::on_writeback(NodeId from, Transaction transaction,

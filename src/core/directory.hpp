@@ -84,6 +84,10 @@ class Directory {
   WritebackOutcome on_writeback(NodeId from, Transaction transaction, const Writeback& writeback,
                                 bool& bytes_wanted);
 
+  // A read copy of this node's copy, which it has written until `hold_until_us` at the earliest, at
+  // once or not at all: the entry does not become busy, and nobody has to say done.
+  bool share_at_once(NodeId to, PageNo page, TimeUs hold_until_us, TimeUs now_us);
+
   // There may be frames for first writes that wait for one.
   void use_room();
   std::size_t starved_count() const { return starved_.size(); }

@@ -86,6 +86,10 @@ struct ThreadJoinCall {
 struct ThreadCancelledCall {
   ThreadId thread{};
 };
+struct PrefetchCall {
+  std::uint64_t address = 0;
+  std::uint64_t size_bytes = 0;
+};
 struct NextOrderCall {};
 struct TakeFreedCall {};
 // ThreadStarted, ThreadExited, ThreadControl, RootRequest and BlockFreed are used as
@@ -94,8 +98,8 @@ struct ClientCall {
   CallTag tag;
   std::variant<ChunksCall, SyncCall, ConditionWaitCall, ThreadCreateCall, ThreadJoinCall,
                NextOrderCall, ThreadStarted, ThreadExited, BlockFreed, TakeFreedCall,
-               ThreadControl, ThreadCancelledCall, RootRequest,
-               ReturnChunksCall>
+               ThreadControl, ThreadCancelledCall, RootRequest, ReturnChunksCall,
+               PrefetchCall>
       call;
   std::uint32_t thread = 0;  // kernel thread id of who calls; as in Fault
 };

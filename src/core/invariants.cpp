@@ -44,7 +44,8 @@ void check_memory(const Node& node) {
     GALLOCY_CHECK(!holds_copy(entry.state) || entry.frame != FrameUse::none ||
                       (home != nullptr && has_reserved_frame(*home)),
                   GALLOCY_VALUE(number), GALLOCY_VALUE(entry.state));
-    GALLOCY_CHECK(entry.frame != FrameUse::pinned || node.requester().pending().contains(page),
+    GALLOCY_CHECK(entry.frame != FrameUse::pinned || node.requester().pending().contains(page) ||
+                      node.prefetcher().on_its_way(page),
                   GALLOCY_VALUE(number));
   }
   for (const auto& [page, entry] : node.directory().entries())

@@ -249,12 +249,29 @@ struct Denial {
   std::uint64_t memory_pages = 0;  // the home's bound
 };
 
+// Read copies ahead of any access, of pages first + i for each bit i that is set.
+inline constexpr std::uint64_t prefetch_window = 64;
+struct PrefetchRequest {  // requester -> home
+  PageNo first{};
+  std::uint64_t wanted = 0;
+};
+struct PrefetchAnswer {  // home -> requester: the bytes of these follow, of no others
+  PageNo first{};
+  std::uint64_t granted = 0;
+};
+// home -> requester, on the bulk connection; the page's 4096 bytes travel beside it.
+struct PrefetchData {
+  PageNo page{};
+  Version version{};
+};
+
 using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten, PageData, Grant,
                           Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, SyncRequest,
                           SyncReply, ThreadStart, ThreadStarted, ThreadExited, ThreadJoin,
                           ThreadJoined, BlockFreed, ThreadControl, ThreadControlled, ThreadCancel,
                           ThreadCountRequest, ThreadCount, RootRequest, RootReply, ChunkReturn,
-                          ChunkReturned, Discard, Discarded, Writeback, WritebackAck, Denial>;
+                          ChunkReturned, Discard, Discarded, Writeback, WritebackAck, Denial,
+                          PrefetchRequest, PrefetchAnswer, PrefetchData>;
 
 struct Message {
   Epoch epoch{};
@@ -262,5 +279,10 @@ struct Message {
   Transaction transaction;
   Body body;
 };
+
+// Of two connections between two nodes: nothing that somebody waits for is behind these.
+inline bool is_bulk(const Message& message) {
+  return std::holds_alternative<PrefetchData>(message.body);
+}
 
 }  // namespace gallocy::core

@@ -12,7 +12,9 @@ Node::Node(const Config& config, std::span<PageEntry> entries)
       chunks_(config_, entries.size(), outbox_), homes_(config_, table_, chunks_, outbox_),
       holds_(config_), directory_(config_, memory_, outbox_),
       returns_(config_, chunks_, directory_, outbox_),
-      requester_(config_, table_, chunks_, directory_, memory_, holds_, statistics_, outbox_),
+      prefetcher_(config_, table_, chunks_, memory_, outbox_),
+      requester_(config_, table_, chunks_, directory_, prefetcher_, memory_, holds_, statistics_,
+                 outbox_),
       holder_(config_, table_, memory_, requester_, outbox_),
       evictor_(config_, table_, chunks_, holder_, requester_, memory_, outbox_),
       threads_(config_, statistics_, outbox_), sync_objects_(outbox_),
@@ -67,6 +69,8 @@ void Node::use_room(TimeUs now_us) {
     requester_.use_room(now_us);
     drain_local(now_us);
     evictor_.make_room(directory_.starved_count() + requester_.waiting_for_frame_count(), now_us);
+    drain_local(now_us);
+    prefetcher_.advance(requester_.waiting_for_frame_count() > 0);
     drain_local(now_us);
   } while (memory_.take_changed());
 }
@@ -143,8 +147,12 @@ bool Node::handle(const Received& from, const Recall& body) {
          holder_.on_recall(from.from, from.transaction, body, from.now_us);
 }
 bool Node::handle(const Received& from, const Invalidate& body) {
-  return from_home(from.from, body.page) &&
-         holder_.on_invalidate(from.from, from.transaction, body, from.now_us);
+  if (!from_home(from.from, body.page)) return false;
+  if (prefetcher_.on_invalidate(body.page)) {
+    outbox_.send(body.requester, from.transaction, InvalidateAck{body.page});
+    return true;
+  }
+  return holder_.on_invalidate(from.from, from.transaction, body, from.now_us);
 }
 // To the home it comes from who made the request; the home itself passes it on under the
 // transaction of somebody else, or to another node.
@@ -201,6 +209,36 @@ bool Node::handle(const Received& from, const Denial& body) {
   return table_.contains(body.page) &&
          requester_.on_denial(from.from, from.transaction, body, from.now_us);
 }
+bool Node::handle(const Received& from, const PrefetchRequest& body) {
+  std::vector<PageNo> granted;
+  PrefetchAnswer answer{body.first, 0};
+  for (std::uint64_t i = 0; i < prefetch_window; ++i) {
+    if ((body.wanted >> i & 1) == 0) continue;
+    const PageNo page{raw(body.first) + i};
+    // The coordinator may have named this node as home before its grant has come here.
+    if (!homed_here(page) || !directory_.share_at_once(from.from, page,
+                                                       table_.at(page).hold_until_us, from.now_us))
+      continue;
+    answer.granted |= std::uint64_t{1} << i;
+    granted.push_back(page);
+  }
+  outbox_.send(from.from, from.transaction, answer);
+  for (const PageNo page : granted) {
+    PageEntry& entry = table_.at(page);
+    if (entry.state == PageState::exclusive) outbox_.act(Protect{page});
+    entry.state = PageState::shared;
+    outbox_.send(from.from, from.transaction, PrefetchData{page, entry.version},
+                 Payload{PayloadKind::frame, no_slot});
+  }
+  return true;
+}
+bool Node::handle(const Received& from, const PrefetchAnswer& body) {
+  return table_.contains(body.first) &&
+         prefetcher_.on_answer(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const PrefetchData& body) {
+  return table_.contains(body.page) && prefetcher_.on_data(from.from, from.transaction, body);
+}
 bool Node::handle(const Received& from, const ChunkRequest& body) {
   return chunks_.on_request(from.from, from.transaction, body);
 }
@@ -214,6 +252,7 @@ bool Node::handle(const Received& from, const ChunkQuery& body) {
 bool Node::handle(const Received& from, const ChunkHome& body) {
   std::vector<WaitsForHome> waiting;
   if (!chunks_.on_home(from.from, body, waiting)) return false;
+  prefetcher_.on_home(body.chunk, body.home);
   for (WaitsForHome& one : waiting) {
     if (const PageNo* page = std::get_if<PageNo>(&one)) {
       requester_.on_home_known(*page, body.home, from.now_us);
@@ -284,8 +323,9 @@ bool Node::handle(const Received& from, const ChunkReturned&) {
   return returns_.on_returned(from.from, from.transaction);
 }
 bool Node::handle(const Received& from, const Discard& body) {
-  return chunks_.contains(body.chunk) && chunks_.home_of(body.chunk) == from.from &&
-         holder_.on_discard(from.from, from.transaction, body);
+  if (!chunks_.contains(body.chunk) || chunks_.home_of(body.chunk) != from.from) return false;
+  prefetcher_.on_discard(body.chunk);
+  return holder_.on_discard(from.from, from.transaction, body);
 }
 bool Node::handle(const Received& from, const Discarded& body) {
   return returns_.on_discarded(from.from, from.transaction, body, from.now_us);
@@ -340,6 +380,16 @@ void Node::call(CallTag tag, const BlockFreed& call, TimeUs) {
   }
   homes_.send(call.address, outbox_.new_transaction(), call);
   outbox_.act(Reply{tag, 0, {}});
+}
+
+void Node::call(CallTag tag, const PrefetchCall& call, TimeUs) {
+  const std::uint64_t last = call.address + call.size_bytes - 1;
+  const bool valid = call.size_bytes > 0 && last >= call.address &&
+                     valid_address(call.address) && valid_address(last);
+  outbox_.act(Reply{tag, valid ? 0 : EINVAL, {}});
+  if (!valid) return;
+  const PageNo first = page_at(call.address);
+  prefetcher_.on_call(first, raw(page_at(last)) - raw(first) + 1);
 }
 
 void Node::call(CallTag tag, const TakeFreedCall&, TimeUs) {

@@ -21,6 +21,7 @@
 #include "core/memory.hpp"
 #include "core/outbox.hpp"
 #include "core/page_table.hpp"
+#include "core/prefetcher.hpp"
 #include "core/requester.hpp"
 #include "core/root.hpp"
 #include "core/statistics.hpp"
@@ -52,6 +53,7 @@ class Node {
   const Requester& requester() const { return requester_; }
   const Holder& holder() const { return holder_; }
   const Memory& memory() const { return memory_; }
+  const Prefetcher& prefetcher() const { return prefetcher_; }
   const ChunkMap& chunks() const { return chunks_; }
   const ChunkReturns& returns() const { return returns_; }
   const SyncObjects& sync_objects() const { return sync_objects_; }
@@ -111,6 +113,9 @@ class Node {
   bool handle(const Received& from, const Writeback& body);
   bool handle(const Received& from, const WritebackAck& body);
   bool handle(const Received& from, const Denial& body);
+  bool handle(const Received& from, const PrefetchRequest& body);
+  bool handle(const Received& from, const PrefetchAnswer& body);
+  bool handle(const Received& from, const PrefetchData& body);
 
   void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const SyncCall& call, TimeUs now_us);
@@ -126,6 +131,7 @@ class Node {
   void call(CallTag tag, const ThreadCancelledCall& call, TimeUs now_us);
   void call(CallTag tag, const RootRequest& call, TimeUs now_us);
   void call(CallTag tag, const ReturnChunksCall& call, TimeUs now_us);
+  void call(CallTag tag, const PrefetchCall& call, TimeUs now_us);
 
   bool homed_here(PageNo page) const;
   bool homed_here(std::uint64_t address) const;
@@ -141,6 +147,7 @@ class Node {
   Holds holds_;
   Directory directory_;
   ChunkReturns returns_;
+  Prefetcher prefetcher_;
   Requester requester_;
   Holder holder_;
   Evictor evictor_;

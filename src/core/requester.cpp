@@ -92,9 +92,10 @@ void Requester::on_home_known(PageNo page, NodeId home, TimeUs now_us) {
 void Requester::try_submit(PageNo page, Pending& pending, TimeUs now_us) {
   // Its copy came home, or was not taken back, while the request waited.
   if (found_here(page, pending)) return;
-  // The home must not hear of the page while it is asked to take it back.
-  if (!memory_.evicting(page) &&
-      (!needs_cache(page, pending) || (wants_frame_.empty() && memory_.pin(page))))
+  // The home must not hear of the page while it is asked to take it back or sends it.
+  if (memory_.evicting(page) || prefetcher_.on_its_way(page))
+    blocked_.push_back(page);
+  else if (!needs_cache(page, pending) || (wants_frame_.empty() && memory_.pin(page)))
     submit(page, pending, now_us);
   else
     wants_frame_.push_back(page);
@@ -118,6 +119,8 @@ bool Requester::needs_cache(PageNo page, const Pending& pending) const {
 }
 
 void Requester::use_room(TimeUs now_us) {
+  wants_frame_.insert(wants_frame_.end(), blocked_.begin(), blocked_.end());
+  blocked_.clear();
   if (wants_frame_.empty()) return;
   // By age and not by turn: threads that need several pages at once would each keep some of them.
   std::ranges::stable_sort(wants_frame_, {},

@@ -17,6 +17,7 @@
 #include "core/message.hpp"
 #include "core/outbox.hpp"
 #include "core/page_table.hpp"
+#include "core/prefetcher.hpp"
 #include "core/statistics.hpp"
 
 namespace gallocy::core {
@@ -49,9 +50,11 @@ struct Pending {
 class Requester {
  public:
   Requester(const Config& config, PageTable& table, ChunkMap& chunks, const Directory& directory,
-            Memory& memory, Holds& holds, Statistics& statistics, Outbox& outbox)
-      : config_(config), table_(table), chunks_(chunks), directory_(directory), memory_(memory),
-        holds_(holds), statistics_(statistics), outbox_(outbox) {}
+            const Prefetcher& prefetcher, Memory& memory, Holds& holds, Statistics& statistics,
+            Outbox& outbox)
+      : config_(config), table_(table), chunks_(chunks), directory_(directory),
+        prefetcher_(prefetcher), memory_(memory), holds_(holds), statistics_(statistics),
+        outbox_(outbox) {}
 
   void on_fault(const Fault& fault, TimeUs now_us);
   void on_home_known(PageNo page, NodeId home, TimeUs now_us);
@@ -105,6 +108,7 @@ class Requester {
   PageTable& table_;
   ChunkMap& chunks_;
   const Directory& directory_;
+  const Prefetcher& prefetcher_;
   Memory& memory_;
   Holds& holds_;
   Statistics& statistics_;
@@ -115,6 +119,7 @@ class Requester {
   std::array<std::uint32_t, max_node_count> outstanding_{};
   std::array<std::deque<PageNo>, max_node_count> unsent_;
   std::vector<PageNo> wants_frame_;
+  std::vector<PageNo> blocked_;  // by an eviction or a prefetch of the page, which will end
 };
 
 }  // namespace gallocy::core

@@ -16,6 +16,7 @@
 #include "core/config.hpp"
 #include "ipc/protocol.hpp"
 #include "net/connection.hpp"
+#include "wire/link.hpp"
 
 namespace gallocy::daemon {
 
@@ -59,8 +60,8 @@ class Job {
                                             Log& log);
   ~Job();  // stops the thread and joins it; clients lose their socket, peers their connection
 
-  // A connection whose hello named this job and that peer.
-  void add_peer(NodeId peer, net::Detached connection);
+  // A connection whose hello named this job, that peer and what it is for: job_control or job_bulk.
+  void add_peer(NodeId peer, wire::ConnectionKind kind, net::Detached connection);
   // A client whose hello was read and whose uid and rank were checked; the job sends the
   // welcome, takes the userfaultfd and, after start_ranks(), sends ready.
   void add_client(UniqueFd socket, const ipc::ClientHello& hello);

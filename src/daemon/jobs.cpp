@@ -88,8 +88,9 @@ Jobs::Jobs(const Context& context, Links& links, Mailbox& mailbox)
                   context_.later.discard(std::move(at->second));
                   parts_.erase(at);
                 },
-                [this](JobId job, NodeId peer, Result<net::Detached> stream) {
-                  if (Part* part = find(job)) part->connected(peer, std::move(stream));
+                [this](JobId job, NodeId peer, wire::ConnectionKind kind,
+                       Result<net::Detached> stream) {
+                  if (Part* part = find(job)) part->connected(peer, kind, std::move(stream));
                 }} {}
 
 Jobs::~Jobs() = default;
@@ -303,7 +304,7 @@ Status Jobs::on_guest(Reception::Guest& guest) {
   if (hello.last_frame_received != 0)
     return fail(EOPNOTSUPP, "connections of jobs can't be taken up again yet");
   if (Part* part = find(hello.job)) {
-    if (const Status status = part->check_peer(hello.node); !status) return status;
+    if (const Status status = part->check_peer(hello.node, hello.kind); !status) return status;
     admit(*part, std::move(guest));
     return {};
   }
@@ -316,9 +317,9 @@ Status Jobs::on_guest(Reception::Guest& guest) {
 
 void Jobs::admit(Part& part, Reception::Guest guest) {
   guest.channel->send(acceptance(context_));
-  guest.channel->detach([this, job = part.settings().job,
-                         peer = guest.hello.node](Result<net::Detached> stream) {
-    services_.on_connection(job, peer, std::move(stream));
+  guest.channel->detach([this, job = part.settings().job, peer = guest.hello.node,
+                         kind = guest.hello.kind](Result<net::Detached> stream) {
+    services_.on_connection(job, peer, kind, std::move(stream));
   });
   context_.later.discard(std::move(guest.channel));
 }
@@ -340,7 +341,8 @@ void Jobs::admit_parked(Part& part) {
   for (const auto& parked : parked_)
     if (parked->guest.hello.job == part.settings().job) early.push_back(parked.get());
   for (Parked* parked : early) {
-    if (const Status status = part.check_peer(parked->guest.hello.node); !status) {
+    const wire::Hello& hello = parked->guest.hello;
+    if (const Status status = part.check_peer(hello.node, hello.kind); !status) {
       unpark(*parked, status.error().sentence.view());
       continue;
     }

@@ -35,8 +35,9 @@ core::Fault fault_of(ClientId client, const uffd::Fault& fault) {
 
 // REQUIRES: a message that may have a frame beside it.
 PageNo page_of(const core::Message& message) {
-  const auto* const writeback = std::get_if<core::Writeback>(&message.body);
-  return writeback != nullptr ? writeback->page : std::get<core::PageData>(message.body).page;
+  if (const auto* data = std::get_if<core::PageData>(&message.body)) return data->page;
+  if (const auto* data = std::get_if<core::PrefetchData>(&message.body)) return data->page;
+  return std::get<core::Writeback>(message.body).page;
 }
 
 Sentence poison_sentence(const core::Poison& what) {
@@ -93,12 +94,14 @@ void Reactor::step(const core::Event& event, std::span<const std::byte> message_
   message_bytes_ = {};
 }
 
-void Reactor::on_frame(NodeId from, const net::FrameView& frame) {
+void Reactor::on_frame(NodeId from, wire::ConnectionKind on, const net::FrameView& frame) {
   auto decoded = wire::decode(frame.message);
   if (!decoded) return lose_peer(from, decoded.error().sentence.view());
   if (decoded->job != settings_.job) return lose_peer(from, "it speaks of another job");
   if (frame.payload.size() != wire::payload_bytes(decoded->message))
     return lose_peer(from, "a frame has the wrong number of page bytes");
+  if (is_bulk(decoded->message) != (on == wire::ConnectionKind::job_bulk))
+    return lose_peer(from, "a message came on the wrong connection");
   step(core::PeerMessage{from, decoded->message}, frame.payload);
 }
 
@@ -165,13 +168,14 @@ void Reactor::note(Pages::Outcome outcome) {
 
 void Reactor::carry_out(const core::Send& what) {
   auto& peer = peers_[raw(what.to)];
-  if (!peer.connection) return;  // it has gone: the job is failing
+  auto& connection = is_bulk(what.message) ? peer.bulk : peer.connection;
+  if (!connection) return;  // it has gone: the job is failing
   std::span<const std::byte> payload;
   if (what.payload.kind == core::PayloadKind::frame)
     payload = pages_.frame(page_of(what.message));
   else if (what.payload.kind == core::PayloadKind::slot)
     payload = pages_.slot(what.payload.slot);
-  peer.connection->send(wire::encode(settings_.job, what.message, buffer_), payload);
+  connection->send(wire::encode(settings_.job, what.message, buffer_), payload);
 }
 
 void Reactor::carry_out(const core::Install& what) {

@@ -258,6 +258,7 @@ enum class Operation : std::uint32_t {
   thread_cancelled,  // (thread id): pthread_cancel has been called for it -> ()
   condition_wait,    // (condition, thread, mutex, its SyncKind, timeout_us, 1 if the thread can be
                      //  cancelled) -> (), with the mutex locked again
+  prefetch,          // (address, size in bytes)               -> (), never waits
   root,              // (address or 0)  -> (the job's root): the first address that is proposed
   return_chunks,     // (address of the first chunk, count) -> (): all of them are zero again
 };

@@ -204,6 +204,24 @@ void put(Root::Builder to, const core::Denial& from) {
   denial.setMemoryPages(from.memory_pages);
 }
 
+void put(Root::Builder to, const core::PrefetchRequest& from) {
+  auto request = to.initPrefetchRequest();
+  request.setFirst(raw(from.first));
+  request.setMask(from.wanted);
+}
+
+void put(Root::Builder to, const core::PrefetchAnswer& from) {
+  auto answer = to.initPrefetchAnswer();
+  answer.setFirst(raw(from.first));
+  answer.setMask(from.granted);
+}
+
+void put(Root::Builder to, const core::PrefetchData& from) {
+  auto data = to.initPrefetchData();
+  data.setPage(raw(from.page));
+  data.setVersion(raw(from.version));
+}
+
 void put(Root::Builder to, const core::BlockFreed& from) {
   to.initBlockFreed().setAddress(from.address);
 }
@@ -345,6 +363,15 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::WRITEBACK: return take(from.getWriteback(), ranges);
     case Root::WRITEBACK_ACK: return take(from.getWritebackAck(), ranges);
     case Root::DENIAL: return take(from.getDenial(), ranges);
+    case Root::PREFETCH_REQUEST:
+      return core::PrefetchRequest{ranges.page(from.getPrefetchRequest().getFirst()),
+                                   from.getPrefetchRequest().getMask()};
+    case Root::PREFETCH_ANSWER:
+      return core::PrefetchAnswer{ranges.page(from.getPrefetchAnswer().getFirst()),
+                                  from.getPrefetchAnswer().getMask()};
+    case Root::PREFETCH_DATA:
+      return core::PrefetchData{ranges.page(from.getPrefetchData().getPage()),
+                                Version{from.getPrefetchData().getVersion()}};
     case Root::HASTEN: return take(from.getHasten(), ranges);
     case Root::BLOCK_FREED: return core::BlockFreed{from.getBlockFreed().getAddress()};
     case Root::NONE: break;
@@ -395,7 +422,8 @@ Result<Decoded> decode(std::span<const std::byte> bytes) {
 std::size_t payload_bytes(const core::Message& message) {
   const auto* const writeback = std::get_if<core::Writeback>(&message.body);
   if (writeback != nullptr) return writeback->bytes ? page_bytes : 0;
-  return std::holds_alternative<core::PageData>(message.body) ? page_bytes : 0;
+  const bool bytes = std::holds_alternative<core::PageData>(message.body) || is_bulk(message);
+  return bytes ? page_bytes : 0;
 }
 
 }  // namespace gallocy::wire

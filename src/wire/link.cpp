@@ -77,8 +77,8 @@ Sentence sentence_of(capnp::Text::Reader text, Ranges& ranges) {
 }
 
 ConnectionKind kind_of(link::Hello::Kind kind, Ranges& ranges) {
-  if (kind > link::Hello::Kind::JOB_CONTROL) ranges.violate("kind of connection");
-  return kind == link::Hello::Kind::LINK ? ConnectionKind::link : ConnectionKind::job_control;
+  if (kind > link::Hello::Kind::JOB_BULK) ranges.violate("kind of connection");
+  return static_cast<ConnectionKind>(kind);
 }
 
 LinkMessage take(link::Hello::Reader from, Ranges& ranges) {

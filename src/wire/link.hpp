@@ -19,7 +19,7 @@ inline constexpr std::uint32_t link_magic = 0x4c59'4c47;  // "GLYL"
 inline constexpr std::uint32_t link_version = 1;
 inline constexpr unsigned max_rank_nodes = 64;
 
-enum class ConnectionKind : std::uint8_t { link, job_control };
+enum class ConnectionKind : std::uint8_t { link, job_control, job_bulk };
 
 struct Hello {
   std::uint32_t version = link_version;

@@ -7,7 +7,8 @@
 # them on their way into a frame of memory.
 #
 # Order. A job connection is ordered and is a session: frames are numbered, acknowledged, sent
-# again after a reconnect, dropped when they come twice. Nothing is assumed about order between
+# again after a reconnect, dropped when they come twice. Two nodes have two of them a job: control,
+# and bulk for prefetchData alone, so that nothing somebody waits for is behind those bytes. Nothing is assumed about order between
 # connections: what node 1 and node 2 send to node 0 arrives in any order, also where one was
 # caused by the other. In particular acknowledgements of an invalidation may reach the requester
 # before the bytes that they belong to.
@@ -132,6 +133,11 @@ struct PeerMessage {
     writeback @37 :Writeback;
     writebackAck @38 :WritebackAck;
     denial @39 :Denial;
+
+    # Pages ahead of any access.
+    prefetchRequest @40 :PrefetchRequest;
+    prefetchAnswer @41 :PrefetchAnswer;
+    prefetchData @42 :PrefetchData;
   }
 }
 
@@ -252,6 +258,30 @@ struct Denial {
   # zero. Stale transaction: dropped.
   page @0 :UInt64;
   memoryPages @1 :UInt64;   # the home's bound, for the sentence
+}
+
+struct PrefetchRequest {
+  # requester -> home: read copies, please, of the pages first + i for which bit i of the mask is set;
+  # none of them is here or was asked for. At most 1,024 pages are asked for and not settled at a
+  # time. The home grants what is idle and which it has a copy of itself, downgrading its own
+  # exclusive copy if its hold is over; it leaves out what is busy, zero, with others only, or not its own. Of what
+  # it grants the requester is a sharer at once; nothing becomes busy and there is no done.
+  first @0 :UInt64;
+  mask @1 :UInt64;
+}
+
+struct PrefetchAnswer {
+  # home -> requester, on the control connection: what was granted. The bytes of these and no other
+  # pages come on the bulk connection, perhaps before this. An invalidation of a granted page comes
+  # after this, and perhaps before the bytes: the requester acknowledges it, and drops the bytes.
+  first @0 :UInt64;
+  mask @1 :UInt64;
+}
+
+struct PrefetchData {
+  # home -> requester, on the bulk connection, which carries nothing else. Beside it: the page.
+  page @0 :UInt64;
+  version @1 :UInt32;
 }
 
 struct ChunkRequest {

@@ -74,6 +74,8 @@ void Oracle::check_directory(PageNo page) const {
   if (home != no_node && machines_[raw(home)]->node().directory().is_closed(page)) return;
   for (const auto& machine : machines_) {
     const bool listed = entry != nullptr && entry->copyset.contains(machine->id());
+    // Its bytes may be on their way, to whoever has not been told that they are old.
+    if (listed && machine->node().prefetcher().on_its_way(page)) continue;
     require(listed == holds_copy(machine->state(page)),
             "page {}: node {} {} a copy, home {} says otherwise", raw(page), raw(machine->id()),
             listed ? "lacks" : "has", raw(home));
@@ -101,6 +103,8 @@ void Oracle::check_quiet(const Machine& machine) const {
   require(node.holder().demands().empty(), "node {} still has demands", id);
   require(node.requester().pending().empty(), "node {} still has pending requests", id);
   require(node.returns().idle(), "node {} still takes chunks back", id);
+  require(node.prefetcher().prefetches().empty() && node.prefetcher().backlog_size() == 0,
+          "node {} still waits for prefetched pages", id);
   require(node.next_deadline() == 0, "node {} still has a deadline", id);
   for (const auto& [page, entry] : node.directory().entries())
     require(entry.idle(), "node {} page {} is busy", id, raw(page));

@@ -25,6 +25,7 @@ void Workload::attached(NodeId node, ClientId client, ThreadId) { agents_[{node,
 void Workload::start() {
   constexpr TimeUs pauses_us[] = {20, 300, 3'000};
   pause_us_ = world_.random().pick(pauses_us);
+  if (world_.random().one_in(2)) prefetch_percent_ = 10;
   make_threads();
   for (unsigned number = 0; number < world_.node_count(); ++number) {
     const NodeId node{static_cast<std::uint8_t>(number)};
@@ -83,6 +84,7 @@ void Workload::run_thread(std::uint32_t number) {
     case Operation::Kind::trespass:
       if (mapped(thread)) end(thread);
       return;
+    case Operation::Kind::prefetch: return prefetch(thread);
   }
 }
 
@@ -97,7 +99,11 @@ void Workload::end(SimThread& thread) {
 // ---- choosing ----------------------------------------------------------------------------
 
 void Workload::choose(SimThread& thread) {
-  thread.operation = any_operation(thread, world_.pattern());
+  Operation prefetch;
+  prefetch.kind = Operation::Kind::prefetch;
+  thread.operation = world_.random().below(100) < prefetch_percent_
+                         ? prefetch
+                         : any_operation(thread, world_.pattern());
   thread.operation.started_us = world_.now_us();
   thread.busy = true;
 }

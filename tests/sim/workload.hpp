@@ -26,7 +26,7 @@ struct Touch {
 
 struct Operation {
   enum class Kind : std::uint8_t {
-    access, locked, chunks, freed, spawn, wild,
+    access, locked, chunks, freed, spawn, wild, prefetch,
     recycle,   // take chunks, let others use them for a while, give them back
     visit,     // access such chunks
     trespass,  // access such chunks although they were given back
@@ -122,6 +122,7 @@ class Workload {
   void ask_order(NodeId node, ClientId client);
   void run_spawned(NodeId node, ClientId client, ThreadId spawned);
   void wild_access(SimThread& thread);
+  void prefetch(SimThread& thread);
 
   World& world_;
   std::vector<SimThread> threads_;
@@ -136,6 +137,7 @@ class Workload {
   std::uint64_t remaining_ = 0, ended_ = 0, write_count_ = 0, check_count_ = 0;
   unsigned waiting_for_chunks_ = 0;
   TimeUs pause_us_ = 0;  // between operations, at most
+  unsigned prefetch_percent_ = 0;
 };
 
 }  // namespace gallocy::sim

@@ -60,6 +60,17 @@ void Workload::lock_call(SimThread& thread, core::SyncOperation operation) {
               });
 }
 
+void Workload::prefetch(SimThread& thread) {
+  Random& random = world_.random();
+  const core::PrefetchCall call{region_base + raw(random.pick(pages_)) * page_bytes,
+                                random.between(1, 20) * page_bytes};
+  world_.call(thread.node, thread.client, {{}, call}, random.below(3),
+              [this, &thread](const core::Reply& reply) {
+                if (reply.status != 0) throw Failure(fmt::format("prefetch: {}", reply.status));
+                end(thread);
+              });
+}
+
 // ---- chunks and blocks -------------------------------------------------------------------
 
 void Workload::note_allotted(NodeId node, ClientId client, std::uint64_t address,

@@ -27,6 +27,7 @@ void World::make_machines() {
   config.slot_count = random_.one_in(3) ? static_cast<std::uint32_t>(random_.between(1, 3)) : 64;
   config.max_outstanding =
       random_.one_in(3) ? static_cast<std::uint32_t>(random_.between(1, 3)) : 256;
+  config.max_prefetched = random_.one_in(2) ? 64 : 1024;
   config.chunk_batch = static_cast<std::uint32_t>(random_.between(1, 2));
   // Memory pressure: a program's pages are 5 to 60, some of them homed at each node.
   if (random_.one_in(2)) {

@@ -4,6 +4,7 @@
 //
 //   > N fault read|write PAGE [THREAD]      > N wait MICROSECONDS      > deliver FROM TO
 //   > N return CHUNK
+//   > N prefetch PAGE COUNT          > deliver bulk FROM TO
 //   > N frames COUNT               node N, of which nothing was asked yet, has no more of them
 //
 // Synchronisation: thread T of node N is alone in its process; A is an offset into chunk 0.
@@ -17,6 +18,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "core/describe.hpp"
@@ -52,9 +54,14 @@ class Scenario {
     std::string first, what;
     words >> first;
     if (first == "deliver") {
-      unsigned from = 0, to = 0;
-      words >> from >> to;
-      auto& pipe = pipes_[{from, to}];
+      std::string name;
+      words >> name;
+      const bool bulk = name == "bulk";
+      if (bulk) words >> name;
+      const auto from = static_cast<unsigned>(std::stoul(name));
+      unsigned to = 0;
+      words >> to;
+      auto& pipe = pipes_[{bulk, from, to}];
       if (pipe.empty()) return "  nothing to deliver\n";
       const Message message = pipe.front();
       pipe.pop_front();
@@ -76,6 +83,12 @@ class Scenario {
       words >> number;
       return synchronise(node, number, what, words);
     }
+    if (what == "prefetch") {
+      std::uint64_t count = 0;
+      words >> number >> count;
+      return step(node, ClientCall{{}, PrefetchCall{region_base + number * page_bytes,
+                                                    count * page_bytes}});
+    }
     if (what == "frames") {
       words >> number;
       Config config;
@@ -90,10 +103,11 @@ class Scenario {
     words >> access >> number;
     if (std::uint32_t other = 0; words >> other) thread = other;
     const PageNo page{number};
-    const bool mapped = nodes_.at(node)->table().at(page).state == PageState::shared;
+    const bool is_protected =
+        access == "write" && nodes_.at(node)->table().at(page).state == PageState::shared;
     return step(node, Fault{ClientId{0}, thread, page,
                             access == "read" ? Access::read : Access::write,
-                            mapped ? FaultCause::write_protect : FaultCause::missing});
+                            is_protected ? FaultCause::write_protect : FaultCause::missing});
   }
 
  private:
@@ -142,7 +156,7 @@ class Scenario {
     for (const Action& action : actions) {
       said += "  " + describe(action) + "\n";
       if (const Send* send = std::get_if<Send>(&action))
-        pipes_[{number, raw(send->to)}].push_back(send->message);
+        pipes_[{is_bulk(send->message), number, raw(send->to)}].push_back(send->message);
     }
     return said;
   }
@@ -150,7 +164,7 @@ class Scenario {
   TimeUs now_us_ = 1'000'000;
   std::map<unsigned, std::vector<PageEntry>> entries_;
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::map<std::pair<unsigned, unsigned>, std::deque<Message>> pipes_;
+  std::map<std::tuple<bool, unsigned, unsigned>, std::deque<Message>> pipes_;  // bulk, from, to
 };
 
 std::string replay(std::istream& trace, std::string& original) {

@@ -98,7 +98,7 @@ TEST_CASE("a wrong magic number is refused") {
 
 TEST_CASE("link numbers out of range are refused") {
   CHECK(refused_hello([](Hello& hello) { hello.node = NodeId{64}; }));
-  CHECK(refused_hello([](Hello& hello) { hello.kind = ConnectionKind{2}; }));
+  CHECK(refused_hello([](Hello& hello) { hello.kind = ConnectionKind{3}; }));
   CHECK(refused(an_open(chunk_bytes - 1, {NodeId{}})));
   CHECK(refused(an_open(0, {NodeId{}})));
   CHECK(refused(an_open(chunk_bytes, {})));
