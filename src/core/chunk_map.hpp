@@ -17,12 +17,18 @@
 
 namespace gallocy::core {
 
-// What waits for the home of a chunk: a faulted page, or a request to that home.
+// What waits for the home of a chunk: a faulted page, a request to that home, or one of a peer.
 struct ForHome {
   Transaction transaction;
   Body body;
 };
-using WaitsForHome = std::variant<PageNo, ForHome>;
+// A peer has asked this node as the home, of which this node has not heard.
+struct FromPeer {
+  NodeId peer = no_node;
+  Transaction transaction;
+  PageRequest request;
+};
+using WaitsForHome = std::variant<PageNo, ForHome, FromPeer>;
 
 class ChunkMap {
  public:

@@ -138,7 +138,15 @@ bool Node::from_home(NodeId from, PageNo page) const {
 
 // ---- messages ----------------------------------------------------------------------------
 
+// The coordinator may have named this node as home before its grant has come here. It has sent the
+// grant first, so its answer to a question comes after it.
 bool Node::handle(const Received& from, const PageRequest& body) {
+  const ChunkNo chunk = chunk_of(body.page);
+  if (table_.contains(body.page) && chunks_.home_of(chunk) == no_node &&
+      config_.self != config_.nodes.lowest()) {
+    chunks_.ask_home(chunk, FromPeer{from.from, from.transaction, body});
+    return true;
+  }
   return homed_here(body.page) &&
          directory_.on_request(from.from, from.transaction, body, from.now_us);
 }
@@ -256,6 +264,12 @@ bool Node::handle(const Received& from, const ChunkHome& body) {
   for (WaitsForHome& one : waiting) {
     if (const PageNo* page = std::get_if<PageNo>(&one)) {
       requester_.on_home_known(*page, body.home, from.now_us);
+      continue;
+    }
+    if (const FromPeer* asked = std::get_if<FromPeer>(&one)) {
+      if (body.home != config_.self ||
+          !directory_.on_request(asked->peer, asked->transaction, asked->request, from.now_us))
+        outbox_.act(DropPeer{asked->peer, "it asked for a page of another home"});
       continue;
     }
     ForHome& request = std::get<ForHome>(one);
