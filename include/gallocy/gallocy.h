@@ -110,9 +110,9 @@ GALLOCY_API void* gallocy_calloc(size_t count, size_t size_bytes);
 GALLOCY_API void gallocy_free(void* block);
 
 /*
- * A hint that this node will soon read the size_bytes from pointer on: gallocy asks for read copies of
- * the pages that are not here, of at most the first 64 MiB. Takes no page from who writes to it and
- * no memory that is in use; what cannot be had at once, and memory that nobody has written to, is
+ * A hint that this node will soon read the size_bytes from pointer on: gallocy asks for read copies
+ * of the pages that are not here, of at most the first 64 MiB. Takes no page from who is writing to
+ * it and no memory that is in use; what cannot be had at once, and memory that nobody has written to, is
  * left to the first access. Never waits for another node, and has no effect but on speed. 0 bytes:
  * nothing to do. Errors: EINVAL part of the range is not gallocy memory.
  */

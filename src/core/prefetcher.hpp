@@ -1,7 +1,7 @@
 // Read copies that nobody waits for yet, asked for in runs.
 //
-// The home grants what it can at once and for free, says so on the control connection, and sends the
-// bytes on the bulk connection. It counts the requester as a sharer from then on and waits for
+// The home grants what it can at once and for free, says so on the control connection, and sends
+// the bytes on the bulk connection. It counts the requester as a sharer from then on and waits for
 // nothing. The two connections are not ordered between them, so bytes may come before the answer,
 // and an invalidation before the bytes: then the requester acknowledges and drops the bytes when
 // they come. An access to a page that is on its way waits for it here (Requester::try_submit): the

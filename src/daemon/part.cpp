@@ -245,7 +245,8 @@ void Part::tell_others(const wire::LinkMessage& message) const {
 void Part::dump() const {
   constexpr const char* phases[] = {"opening", "ready", "ending", "over"};
   context_.say("job ", Hex{raw(settings_.job)}, ": ", phases[static_cast<unsigned>(phase_)],
-               ", awaited ", Hex{awaited_.bits() | awaited_bulk_.bits()}, ", unready ", Hex{unready_.bits()},
+               ", awaited ", Hex{awaited_.bits() | awaited_bulk_.bits()}, ", unready ",
+               Hex{unready_.bits()},
                ", unended ", Hex{unended_.bits()}, ", ranks ", Hex{ranks_taken_}, ", launchers ",
                launchers_.size());
   if (job_) job_->dump();

@@ -8,7 +8,8 @@
 #
 # Order. A job connection is ordered and is a session: frames are numbered, acknowledged, sent
 # again after a reconnect, dropped when they come twice. Two nodes have two of them a job: control,
-# and bulk for prefetchData alone, so that nothing somebody waits for is behind those bytes. Nothing is assumed about order between
+# and bulk for prefetchData alone, so that nothing somebody waits for is behind those bytes. Nothing
+# is assumed about order between
 # connections: what node 1 and node 2 send to node 0 arrives in any order, also where one was
 # caused by the other. In particular acknowledgements of an invalidation may reach the requester
 # before the bytes that they belong to.
@@ -221,7 +222,7 @@ struct Grant {
 }
 
 struct Writeback {
-  # holder -> home: the holder is short of memory and wants to be rid of its copy. It keeps the copy,
+  # holder -> home: the holder is short of memory and wants to be rid of its copy. It keeps it,
   # protected, until the answer, and serves a recall or an invalidation of it meanwhile as ever; it
   # asks for nothing about the page until then. A home always has room: each page that is not zero
   # has a frame reserved there. The transaction is the holder's own and joins the two messages.
@@ -252,8 +253,8 @@ struct WritebackAck {
 }
 
 struct Denial {
-  # home -> requester, instead of a grant: the page is zero, is to be written for the first time, and
-  # the home has no frame left that it could reserve for it. The requester drops its copy, if it has
+  # home -> requester, instead of a grant: the page is zero, is to be written for the first time,
+  # and the home has no frame left that it could reserve for it. The requester drops its copy, if it has
   # one, ends the accesses with SIGBUS and answers with done; it then has no copy. The page stays
   # zero. Stale transaction: dropped.
   page @0 :UInt64;
@@ -261,11 +262,11 @@ struct Denial {
 }
 
 struct PrefetchRequest {
-  # requester -> home: read copies, please, of the pages first + i for which bit i of the mask is set;
-  # none of them is here or was asked for. At most 1,024 pages are asked for and not settled at a
+  # requester -> home: read copies, please, of the pages first + i for which bit i of the mask is
+  # set; none of them is here or was asked for. At most 1,024 pages are asked for and not settled at a
   # time. The home grants what is idle and which it has a copy of itself, downgrading its own
-  # exclusive copy if its hold is over; it leaves out what is busy, zero, with others only, or not its own. Of what
-  # it grants the requester is a sharer at once; nothing becomes busy and there is no done.
+  # exclusive copy if its hold is over; it leaves out what is busy, zero, with others only, or
+  # not its own. Of what it grants the requester is a sharer at once; nothing becomes busy and there is no done.
   first @0 :UInt64;
   mask @1 :UInt64;
 }
