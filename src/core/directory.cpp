@@ -204,6 +204,8 @@ WritebackOutcome Directory::on_writeback(NodeId from, Transaction transaction,
   if ((entry.busy && !entry.starved) || !entry.copyset.contains(from) || departing)
     return WritebackOutcome::busy;
   if (entry.state != DirectoryState::zero && staying.empty()) {
+    // Who waits for another departure may be this node, which would be given what it has.
+    if (!entry.queue.empty()) return WritebackOutcome::busy;
     if (!writeback.bytes) return WritebackOutcome::bytes_needed;
     bytes_wanted = true;
     entry.state = DirectoryState::shared;

@@ -70,6 +70,20 @@ TEST_CASE("a copy may be given back to a home whose first write waits for a fram
         Lines{"to 2: grant page 8 v1 write acks 0 zero {2,1}"});
 }
 
+TEST_CASE("the last copy does not come home while this node's own request waits for a departure") {
+  Core core(0);
+  give_chunk(core);
+  core.from(1, by(1, 1), write(5));
+  core.from(1, by(1, 1), Done{PageNo{5}});
+  core.from(2, by(2, 1), PageRequest{RequestKind::read, PageNo{5}, 0});
+  core.from(2, by(2, 1), Done{PageNo{5}});
+  core.from(1, by(1, 2), Writeback{PageNo{5}, Version{1}, false});
+  CHECK(core.fault(Access::read, 5).empty());
+  CHECK(core.from(2, by(2, 2), Writeback{PageNo{5}, Version{1}, true}) ==
+        Lines{"to 2: writeback_ack page 5 busy {2,2}"});
+  CHECK(core.from(1, by(1, 2), Done{PageNo{5}}).at(0).starts_with("to 2: recall to shared page 5"));
+}
+
 TEST_CASE("chunks that could not be written to are not handed out") {
   Config config = with_frames(0, 3);
   config.chunk_frames = 2;
