@@ -202,7 +202,9 @@ void Holder::on_time(TimeUs now_us) {
 void Holder::carried_out(const std::vector<PageNo>& installed) {
   for (const PageNo page : installed)
     if (demands_.contains(page)) schedule(page, table_.at(page).hold_until_us);
-  for (const PageNo page : left_) table_.at(page).state = PageState::invalid;
+  // Not what was granted anew in the same step.
+  for (const PageNo page : left_)
+    if (table_.at(page).state == PageState::leaving) table_.at(page).state = PageState::invalid;
   left_.clear();
 }
 

@@ -190,9 +190,11 @@ bool Requester::on_grant(NodeId from, Transaction transaction, const Grant& gran
   Pending* const pending = current(grant.page, transaction);
   if (pending == nullptr) return true;
   PageEntry& entry = table_.at(grant.page);
-  const PageState needed = grant.zero ? PageState::invalid : PageState::shared;
+  // Leaving: dropped earlier in this very step, when this node took back its own chunk.
+  const bool absent = entry.state == PageState::invalid || entry.state == PageState::leaving;
+  const bool fits = grant.zero ? absent : entry.state == PageState::shared;
   const bool wanted = grant.access == Access::write || (pending->kind == RequestKind::read && grant.zero);
-  if (from != pending->home || pending->permitted || !wanted || entry.state != needed) return false;
+  if (from != pending->home || pending->permitted || !wanted || !fits) return false;
   pending->permitted = true;
   pending->access = grant.access;
   pending->version = grant.version;
