@@ -162,6 +162,15 @@ GALLOCY_API int gallocy_home_of(const void* pointer);
 GALLOCY_API void gallocy_free(void* block);
 
 /*
+ * A hint that this node will soon read the size_bytes from pointer on: gallocy asks for read copies
+ * of the pages that are not here, of at most the first 64 MiB. Takes no page from who is writing to
+ * it and no memory that is in use; what cannot be had at once, and memory that nobody has written to, is
+ * left to the first access. Never waits for another node, and has no effect but on speed. 0 bytes:
+ * nothing to do. Errors: EINVAL part of the range is not gallocy memory.
+ */
+GALLOCY_API int gallocy_prefetch(const void* pointer, size_t size_bytes);
+
+/*
  * As pthread_create, except: the thread may run in any rank, as `gallocy-run --placement` says; *thread is a number that is unique in
  * the job and valid on every node, not the C library's pthread_t (use it only with gallocy calls).
  * `function` must be in the executable or a library that every rank has loaded at the same

@@ -332,3 +332,16 @@ void gallocy_free(void* block) {
   const Described known = describe(block, "gallocy_free");
   free_block(block, known.owner, known.size_bytes);
 }
+
+int gallocy_prefetch(const void* pointer, size_t size_bytes) {
+  const ErrnoKeeper keeper;
+  if (auto status = require_member(); !status) return report(status);
+  if (size_bytes == 0) return 0;
+  const std::uint64_t address = heap::address_of(pointer);
+  if (in_region(pointer, size_bytes) &&
+      process.ring.call(ipc::Operation::prefetch, address, size_bytes).status == 0)
+    return 0;
+  return report(Error{EINVAL, Sentence("gallocy_prefetch of ", size_bytes, " bytes at ",
+                                       Hex{address},
+                                       ": not all of it is gallocy memory")});
+}

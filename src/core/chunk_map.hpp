@@ -17,12 +17,19 @@
 
 namespace gallocy::core {
 
-// What waits for the home of a chunk: a faulted page, a request to that home, or a client's call.
+// What waits for the home of a chunk: a faulted page, a request to that home, one of a peer, or a
+// client's call.
 struct ForHome {
   Transaction transaction;
   Body body;
 };
-using WaitsForHome = std::variant<PageNo, ForHome, CallTag>;
+// A peer has asked this node as the home, of which this node has not heard.
+struct FromPeer {
+  NodeId peer = no_node;
+  Transaction transaction;
+  PageRequest request;
+};
+using WaitsForHome = std::variant<PageNo, ForHome, FromPeer, CallTag>;
 
 class ChunkMap {
  public:

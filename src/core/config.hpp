@@ -24,8 +24,13 @@ struct Config {
   std::array<std::uint16_t, max_node_count> cpus{};  // of each node; for PlacementPolicy::pack
   std::uint64_t region_address = region_base;
   std::uint32_t slot_count = 1024;         // in-flight pages, at most 65,535
+  std::uint64_t memory_pages = std::uint64_t{1} << 40;  // frames this node may use, slots included
+  std::uint64_t cache_min_pages = 256;  // of those, never reserved for pages homed here; an access
+                                        // may need 4 at once
+  std::uint64_t chunk_frames = pages_per_chunk;  // that must be free for a chunk to be handed out
   std::uint32_t chunk_batch = 16;          // chunks asked from the coordinator at a time
   std::uint32_t max_outstanding = 256;     // demand requests per home
+  std::uint32_t max_prefetched = 1024;     // pages asked for ahead and not here yet, per home
   std::uint64_t hold_min_us = 100;         // a granted page stays at least that long
   std::uint64_t hold_max_us = 10'000;      // with growth for threads that lose several pages
   std::uint64_t hold_single_max_us = 1'000;  // with growth for a thread that loses one page

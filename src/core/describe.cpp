@@ -9,6 +9,7 @@ constexpr const char* request_names[] = {"read_request", "write_request", "upgra
 constexpr const char* cause_names[] = {"missing", "minor", "write_protect"};
 constexpr const char* source_names[] = {"message", "zero", "present"};
 constexpr const char* thread_operation_names[] = {"detach", "cancel", "withdraw"};
+constexpr const char* writeback_outcome_names[] = {"accepted", "busy", "bytes_needed"};
 constexpr const char* sync_operation_names[] = {"take", "try_take", "give", "give_all", "init",
                                                 "destroy", "consistent", "value", "withdraw",
                                                 "abandon"};
@@ -113,6 +114,28 @@ std::string text(const BlocksFreed& m) {
   return fmt::format("blocks_freed {}, {:#x} first", m.addresses.size(), m.addresses.front());
 }
 
+std::string text(const Writeback& m) {
+  return fmt::format("writeback page {} v{}{}", raw(m.page), raw(m.version),
+                     m.bytes ? " bytes" : "");
+}
+std::string text(const WritebackAck& m) {
+  return fmt::format("writeback_ack page {} {}", raw(m.page),
+                     pick(writeback_outcome_names, m.outcome));
+}
+std::string text(const Denial& m) {
+  return fmt::format("denial page {} bound {} pages", raw(m.page), m.memory_pages);
+}
+
+std::string text(const PrefetchRequest& m) {
+  return fmt::format("prefetch_request from page {} mask {:#x}", raw(m.first), m.wanted);
+}
+std::string text(const PrefetchAnswer& m) {
+  return fmt::format("prefetch_answer from page {} mask {:#x}", raw(m.first), m.granted);
+}
+std::string text(const PrefetchData& m) {
+  return fmt::format("prefetch_data page {} v{}", raw(m.page), raw(m.version));
+}
+
 std::string text(const ChunksCall& c) {
   if (c.wanted != 0) return fmt::format("chunks {} at {:#x}", c.count, c.wanted);
   if (c.node != no_node) return fmt::format("chunks {} of node {}", c.count, raw(c.node));
@@ -136,6 +159,9 @@ std::string text(const ThreadCancelledCall& c) {
   return fmt::format("thread_cancelled {:#x}", raw(c.thread));
 }
 std::string text(const HomeCall& c) { return fmt::format("home_of {:#x}", c.address); }
+std::string text(const PrefetchCall& c) {
+  return fmt::format("prefetch {:#x} + {}", c.address, c.size_bytes);
+}
 std::string text(const NextOrderCall&) { return "next_order"; }
 std::string text(const TakeFreedCall&) { return "take_freed"; }
 
@@ -181,7 +207,8 @@ std::string text(const Wake& a) {
   return fmt::format("wake page {} client {}", raw(a.page), raw(a.client));
 }
 std::string text(const Poison& a) {
-  return fmt::format("poison page {} client {}", raw(a.page), raw(a.client));
+  return fmt::format("poison page {} client {}{}", raw(a.page), raw(a.client),
+                     a.full_home == no_node ? "" : ", its home is full");
 }
 std::string text(const Protect& a) { return fmt::format("protect page {}", raw(a.page)); }
 std::string text(const Capture& a) {

@@ -1,6 +1,7 @@
 #include "core/directory.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.hpp"
 
@@ -34,14 +35,14 @@ bool Directory::on_request(NodeId from, Transaction transaction, const PageReque
   DirectoryEntry& entry = entries_[request.page];
   const TimeUs since_us = now_us - std::min(now_us, request.age_us);
   const QueuedRequest queued{from, transaction, request.kind, since_us, now_us};
-  if (!entry.busy && !is_closed(request.page)) return start(request.page, entry, queued, now_us);
+  if (entry.idle() && !is_closed(request.page)) return start(request.page, entry, queued, now_us);
 
   // One request per page and node: the queue is bounded by the number of nodes.
   const auto same_node = [from](const QueuedRequest& other) { return other.from == from; };
   const bool is_served = entry.busy && same_node(entry.current);
   if (is_served || std::ranges::any_of(entry.queue, same_node)) return false;
   entry.queue.push_back(queued);
-  hasten(request.page, entry, queued, now_us);
+  if (entry.busy) hasten(request.page, entry, queued, now_us);
   return true;
 }
 
@@ -59,7 +60,7 @@ void Directory::on_hasten(NodeId from, Transaction transaction, const Hasten& wh
   if (queued == entry.queue.end() && !is_served) return;
   QueuedRequest& request = is_served ? entry.current : *queued;
   request.since_us = std::min(request.since_us, since_us);
-  hasten(what.page, entry, request, now_us);
+  if (entry.busy) hasten(what.page, entry, request, now_us);
 }
 
 // The entry is busy with a younger request, whose holder may keep the page from that one for the
@@ -78,7 +79,7 @@ void Directory::hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& 
 
 bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& request,
                       TimeUs now_us) {
-  GALLOCY_CHECK(!entry.busy, GALLOCY_VALUE(raw(page)));
+  GALLOCY_CHECK(entry.idle(), GALLOCY_VALUE(raw(page)));
   // It would have found its own copy: it never acknowledged losing one.
   const bool has_it = entry.copyset.contains(request.from);
   if (has_it && (request.kind == RequestKind::read || entry.state == DirectoryState::exclusive))
@@ -111,18 +112,118 @@ bool Directory::start_write(PageNo page, DirectoryEntry& entry) {
     recall(page, entry, entry.owner(), Access::write, 0);
     return true;
   }
+  if (entry.state == DirectoryState::zero) return start_first_write(page, entry);
   NodeSet sharers = entry.copyset.without(requester);
-  const bool upgrade = entry.copyset.contains(requester);
-  if (upgrade || entry.state == DirectoryState::zero) {
-    invalidate(page, entry, sharers);
-    outbox_.send(requester, entry.current.transaction,
-                 Grant{page, next(entry.version), Access::write, sharers.count(), !upgrade});
+  if (entry.copyset.contains(requester)) {
+    grant_writing(page, entry);
     return true;
   }
   entry.release_to = source_of(entry);
   sharers.erase(entry.release_to);
   invalidate(page, entry, sharers);
   recall(page, entry, entry.release_to, Access::write, sharers.count());
+  return true;
+}
+
+// From now on the page needs a frame here, so that it can come home at any time.
+bool Directory::start_first_write(PageNo page, DirectoryEntry& entry) {
+  switch (memory_.reserve()) {
+    case Memory::Room::granted:
+      grant_writing(page, entry);
+      break;
+    case Memory::Room::later:
+      entry.starved = true;
+      starved_.push_back(page);
+      break;
+    case Memory::Room::never:
+      entry.denied = true;
+      outbox_.send(entry.current.from, entry.current.transaction,
+                   Denial{page, config_.memory_pages});
+      break;
+  }
+  return true;
+}
+
+void Directory::grant_writing(PageNo page, DirectoryEntry& entry) {
+  const NodeId requester = entry.current.from;
+  const bool has_copy = entry.copyset.contains(requester);
+  const NodeSet sharers = entry.copyset.without(requester);
+  invalidate(page, entry, sharers);
+  outbox_.send(requester, entry.current.transaction,
+               Grant{page, next(entry.version), Access::write, sharers.count(), !has_copy});
+}
+
+void Directory::use_room() {
+  if (starved_.empty()) return;
+  const auto waiting = std::exchange(starved_, {});
+  for (const PageNo page : waiting) {
+    DirectoryEntry& entry = entries_.at(page);
+    if (!entry.departures.empty()) {
+      starved_.push_back(page);
+      continue;
+    }
+    entry.starved = false;
+    start_first_write(page, entry);
+  }
+}
+
+bool Directory::is_zero(PageNo page) const {
+  const DirectoryEntry* const entry = find(page);
+  return entry == nullptr || entry->state == DirectoryState::zero;
+}
+
+bool Directory::share_at_once(NodeId to, PageNo page, TimeUs hold_until_us, TimeUs now_us) {
+  const auto found = entries_.find(page);
+  if (found == entries_.end()) return false;
+  DirectoryEntry& entry = found->second;
+  if (!entry.idle() || is_closed(page) || entry.state == DirectoryState::zero) return false;
+  if (!entry.copyset.contains(config_.self) || entry.copyset.contains(to)) return false;
+  if (entry.state == DirectoryState::exclusive && now_us < hold_until_us) return false;
+  entry.state = DirectoryState::shared;
+  entry.copyset.insert(to);
+  return true;
+}
+
+// A busy entry counts on every copy that it has asked for. A starved one has asked for none yet,
+// and if it refused, two homes could wait for each other to take pages back.
+WritebackOutcome Directory::on_writeback(NodeId from, Transaction transaction,
+                                         const Writeback& writeback, bool& bytes_wanted) {
+  bytes_wanted = false;
+  const auto found = entries_.find(writeback.page);
+  if (found == entries_.end()) return WritebackOutcome::busy;
+  DirectoryEntry& entry = found->second;
+  NodeSet staying = entry.copyset.without(from);
+  bool departing = false;
+  for (const Departure& departure : entry.departures) {
+    staying.erase(departure.node);
+    departing = departing || departure.node == from;
+  }
+  // Not in the copyset: the copy was invalidated while this was on its way.
+  // A closed chunk's pages are about to be dropped everywhere.
+  if (is_closed(writeback.page) && !entry.busy) return WritebackOutcome::busy;
+  if ((entry.busy && !entry.starved) || !entry.copyset.contains(from) || departing)
+    return WritebackOutcome::busy;
+  if (entry.state != DirectoryState::zero && staying.empty()) {
+    // Who waits for another departure may be this node, which would be given what it has.
+    if (!entry.queue.empty()) return WritebackOutcome::busy;
+    if (!writeback.bytes) return WritebackOutcome::bytes_needed;
+    bytes_wanted = true;
+    entry.state = DirectoryState::shared;
+    entry.copyset.insert(config_.self);
+  }
+  entry.departures.push_back({from, transaction});
+  return WritebackOutcome::accepted;
+}
+
+// The holder has dropped its copy.
+bool Directory::depart(DirectoryEntry& entry, NodeId from, Transaction transaction) {
+  const auto departure = std::ranges::find_if(entry.departures, [&](const Departure& one) {
+    return one.node == from && one.transaction == transaction;
+  });
+  if (departure == entry.departures.end()) return false;
+  entry.departures.erase(departure);
+  entry.copyset.erase(from);
+  memory_.note_change();  // a starved entry may have waited for it
   return true;
 }
 
@@ -152,16 +253,17 @@ bool Directory::on_done(NodeId from, Transaction transaction, const Done& done, 
   const auto found = entries_.find(done.page);
   if (found == entries_.end()) return false;
   DirectoryEntry& entry = found->second;
-  if (!entry.busy || entry.current.transaction != transaction || entry.current.from != from)
+  if (entry.busy && entry.current.transaction == transaction && entry.current.from == from)
+    finish(done.page, entry);
+  else if (!depart(entry, from, transaction))
     return false;
-  finish(done.page, entry);
-  if (is_closed(done.page)) --closed_busy_count_;
-  else serve_queue(done.page, entry, now_us);
+  if (!is_closed(done.page)) serve_queue(done.page, entry, now_us);
+  else if (entry.idle()) --closed_busy_count_;
   return true;
 }
 
 void Directory::serve_queue(PageNo page, DirectoryEntry& entry, TimeUs now_us) {
-  while (!entry.busy && !entry.queue.empty()) {
+  while (entry.idle() && !entry.queue.empty()) {
     const auto oldest = std::ranges::min_element(entry.queue, {}, &QueuedRequest::since_us);
     const QueuedRequest request = *oldest;
     entry.queue.erase(oldest);
@@ -173,7 +275,9 @@ void Directory::serve_queue(PageNo page, DirectoryEntry& entry, TimeUs now_us) {
 
 void Directory::finish(PageNo page, DirectoryEntry& entry) {
   const NodeId requester = entry.current.from;
-  if (access_of(entry.current.kind) == Access::read) {
+  if (entry.denied) {
+    entry.copyset.erase(requester);
+  } else if (access_of(entry.current.kind) == Access::read) {
     if (entry.state == DirectoryState::exclusive) entry.state = DirectoryState::shared;
     entry.copyset.insert(requester);
   } else {
@@ -181,7 +285,7 @@ void Directory::finish(PageNo page, DirectoryEntry& entry) {
     entry.copyset = NodeSet{requester};
     entry.version = next(entry.version);
   }
-  entry.busy = false;
+  entry.busy = entry.denied = false;
   if (entry.release_to != no_node)
     outbox_.send(entry.release_to, entry.current.transaction, Release{page});
 }
@@ -193,7 +297,7 @@ void Directory::close(ChunkNo chunk) {
   closed_ = chunk;
   for_each_page(chunk, [this](PageNo page) {
     const DirectoryEntry* const entry = find(page);
-    if (entry != nullptr && entry->busy) ++closed_busy_count_;
+    if (entry != nullptr && !entry->idle()) ++closed_busy_count_;
   });
 }
 
@@ -213,6 +317,7 @@ void Directory::reopen(TimeUs now_us) {
   for_each_page(chunk, [&](PageNo page) {
     const auto found = entries_.find(page);
     if (found == entries_.end()) return;
+    if (found->second.state != DirectoryState::zero) memory_.unreserve();
     std::vector<QueuedRequest> queue = std::move(found->second.queue);
     entries_.erase(found);
     if (queue.empty()) return;

@@ -1,12 +1,14 @@
 // The home's side: who has which copy, one transaction per page at a time.
 //
-// Invariants: an entry that is not busy is exact; exclusive <=> one owner, who is the copyset;
-// a zero page was not granted for writing since it was last given back. A page that is given back
-// begins anew at version 0: what came before cannot be mistaken for what comes after, since nothing
-// is on its way then and messages are told apart by transaction.
+// Invariants: an entry that is idle is exact; exclusive <=> one owner, who is the copyset;
+// a zero page was not granted for writing since it was last given back; every other page has a
+// frame reserved here. A page that is given back begins anew at version 0: what came before cannot be
+// mistaken for what comes after, since nothing is on its way then and messages are told apart by
+// transaction.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "base/ids.hpp"
 #include "base/node_set.hpp"
 #include "core/config.hpp"
+#include "core/memory.hpp"
 #include "core/message.hpp"
 #include "core/outbox.hpp"
 
@@ -29,9 +32,17 @@ struct QueuedRequest {
   TimeUs arrived_us = 0;
 };
 
+// A copy that its holder may drop, until it says that it has: others may not write before.
+struct Departure {
+  NodeId node = no_node;
+  Transaction transaction;
+};
+
 struct DirectoryEntry {
   DirectoryState state = DirectoryState::zero;
   bool busy = false;
+  bool starved = false;  // busy, but nothing was sent yet: `current` waits for a frame
+  bool denied = false;   // busy until `current` has heard that it gets none
   Version version{};
   NodeSet copyset;               // exclusive: the owner alone
   QueuedRequest current;         // valid while busy
@@ -40,13 +51,16 @@ struct DirectoryEntry {
   TimeUs oldest_us = 0;          // of all that wait; what `asked` has been told
   NodeId release_to = no_node;   // who keeps the bytes in a slot until `current` is done
   std::vector<QueuedRequest> queue;
+  std::vector<Departure> departures;  // of members of the copyset
 
+  bool idle() const { return !busy && departures.empty(); }
   NodeId owner() const { return copyset.lowest(); }
 };
 
 class Directory {
  public:
-  Directory(const Config& config, Outbox& outbox) : config_(config), outbox_(outbox) {}
+  Directory(const Config& config, Memory& memory, Outbox& outbox)
+      : config_(config), memory_(memory), outbox_(outbox) {}
 
   // Both return false when the peer may not say that in this state.
   bool on_request(NodeId from, Transaction transaction, const PageRequest& request, TimeUs now_us);
@@ -66,6 +80,19 @@ class Directory {
   void reopen(TimeUs now_us);
   bool is_closed(PageNo page) const { return closed_ == chunk_of(page); }
 
+  // The sender gives its copy back. `bytes_wanted`: they become this node's copy.
+  WritebackOutcome on_writeback(NodeId from, Transaction transaction, const Writeback& writeback,
+                                bool& bytes_wanted);
+
+  // A read copy of this node's copy, which it has written until `hold_until_us` at the earliest, at
+  // once or not at all: the entry does not become busy, and nobody has to say done.
+  bool share_at_once(NodeId to, PageNo page, TimeUs hold_until_us, TimeUs now_us);
+
+  // There may be frames for first writes that wait for one.
+  void use_room();
+  std::size_t starved_count() const { return starved_.size(); }
+  bool is_zero(PageNo page) const;
+
   // For dumps and checks. nullptr: never used, hence zero and idle.
   const DirectoryEntry* find(PageNo page) const;
   const std::unordered_map<PageNo, DirectoryEntry>& entries() const { return entries_; }
@@ -74,6 +101,8 @@ class Directory {
   bool start(PageNo page, DirectoryEntry& entry, const QueuedRequest& request, TimeUs now_us);
   bool start_read(PageNo page, DirectoryEntry& entry);
   bool start_write(PageNo page, DirectoryEntry& entry);
+  bool start_first_write(PageNo page, DirectoryEntry& entry);
+  void grant_writing(PageNo page, DirectoryEntry& entry);
   void invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers);
   void recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access access,
               std::uint32_t acks_expected);
@@ -81,12 +110,15 @@ class Directory {
   NodeId source_of(const DirectoryEntry& entry) const;
   void finish(PageNo page, DirectoryEntry& entry);
   void serve_queue(PageNo page, DirectoryEntry& entry, TimeUs now_us);
+  bool depart(DirectoryEntry& entry, NodeId from, Transaction transaction);
 
   const Config& config_;
+  Memory& memory_;
   Outbox& outbox_;
   std::unordered_map<PageNo, DirectoryEntry> entries_;
+  std::deque<PageNo> starved_;  // oldest first
   std::optional<ChunkNo> closed_;
-  std::uint32_t closed_busy_count_ = 0;  // its entries that are busy
+  std::uint32_t closed_busy_count_ = 0;  // its entries that are not idle
 };
 
 }  // namespace gallocy::core

@@ -92,6 +92,10 @@ struct ThreadCancelledCall {
 struct HomeCall {
   std::uint64_t address = 0;
 };
+struct PrefetchCall {
+  std::uint64_t address = 0;
+  std::uint64_t size_bytes = 0;
+};
 struct NextOrderCall {};
 struct TakeFreedCall {};
 // ThreadStarted, ThreadExited, ThreadControl and RootRequest are used as they are.
@@ -99,7 +103,7 @@ struct ClientCall {
   CallTag tag;
   std::variant<ChunksCall, SyncCall, ConditionWaitCall, ThreadCreateCall, ThreadJoinCall,
                NextOrderCall, ThreadStarted, ThreadExited, TakeFreedCall, ThreadControl,
-               ThreadCancelledCall, RootRequest, ReturnChunksCall, HomeCall>
+               ThreadCancelledCall, RootRequest, ReturnChunksCall, HomeCall, PrefetchCall>
       call;
   std::uint32_t thread = 0;  // kernel thread id of who calls; as in Fault
 };
@@ -162,10 +166,13 @@ struct Wake {
   ClientId client{};
   PageNo page{};
 };
-// Accesses fault with SIGBUS from now on.
+// Accesses fault with SIGBUS from now on: nobody was ever given this memory, or its home has no
+// frame left for it.
 struct Poison {
   ClientId client{};
   PageNo page{};
+  NodeId full_home = no_node;          // no_node: the memory was never given
+  std::uint64_t memory_pages = 0;      // the home's bound
 };
 // Write-protect in all clients.
 struct Protect {

@@ -14,8 +14,9 @@ std::uint64_t delay_of(const Demand& demand, TimeUs now_us) {
 
 }  // namespace
 
-Holder::Holder(const Config& config, PageTable& table, Requester& requester, Outbox& outbox)
-    : config_(config), table_(table), requester_(requester), outbox_(outbox),
+Holder::Holder(const Config& config, PageTable& table, Memory& memory, Requester& requester,
+               Outbox& outbox)
+    : config_(config), table_(table), memory_(memory), requester_(requester), outbox_(outbox),
       slot_transactions_(config.slot_count) {
   for (std::uint32_t slot = config.slot_count; slot > 0; --slot)
     free_slots_.push_back(static_cast<std::uint16_t>(slot - 1));
@@ -109,6 +110,7 @@ void Holder::give_read_copy(PageNo page, const Demand& demand, TimeUs now_us) {
     outbox_.act(Protect{page});
     entry.state = PageState::shared;
   }
+  memory_.became_shared(page);
   outbox_.send(demand.requester, demand.transaction,
                PageData{page, demand.version, Access::read, demand.acks_expected,
                         delay_of(demand, now_us)},
@@ -129,6 +131,7 @@ void Holder::give_away(PageNo page, const Demand& demand, TimeUs now_us) {
   outbox_.act(Capture{page, slot});
   outbox_.act(Drop{page});
   left_.push_back(page);
+  memory_.leave(page);
   outbox_.send(demand.requester, demand.transaction,
                PageData{page, demand.version, Access::write, demand.acks_expected,
                         delay_of(demand, now_us)},
@@ -139,6 +142,7 @@ void Holder::drop(PageNo page, const Demand& demand) {
   table_.at(page).state = PageState::leaving;
   outbox_.act(Drop{page});
   left_.push_back(page);
+  memory_.leave(page);
   outbox_.send(demand.requester, demand.transaction, InvalidateAck{page});
 }
 
@@ -149,6 +153,7 @@ void Holder::drop_run(PageNo first, std::uint32_t count) {
     const PageNo page{raw(first) + i};
     table_.at(page).state = PageState::leaving;
     left_.push_back(page);
+    memory_.leave(page);
   }
 }
 
@@ -197,7 +202,9 @@ void Holder::on_time(TimeUs now_us) {
 void Holder::carried_out(const std::vector<PageNo>& installed) {
   for (const PageNo page : installed)
     if (demands_.contains(page)) schedule(page, table_.at(page).hold_until_us);
-  for (const PageNo page : left_) table_.at(page).state = PageState::invalid;
+  // Not what was granted anew in the same step.
+  for (const PageNo page : left_)
+    if (table_.at(page).state == PageState::leaving) table_.at(page).state = PageState::invalid;
   left_.clear();
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/ids.hpp"
 #include "core/config.hpp"
+#include "core/memory.hpp"
 #include "core/message.hpp"
 #include "core/outbox.hpp"
 #include "core/page_table.hpp"
@@ -35,7 +36,8 @@ struct Demand {
 
 class Holder {
  public:
-  Holder(const Config& config, PageTable& table, Requester& requester, Outbox& outbox);
+  Holder(const Config& config, PageTable& table, Memory& memory, Requester& requester,
+         Outbox& outbox);
 
   bool on_recall(NodeId from, Transaction transaction, const Recall& recall, TimeUs now_us);
   bool on_invalidate(NodeId from, Transaction transaction, const Invalidate& invalidate,
@@ -70,6 +72,7 @@ class Holder {
 
   const Config& config_;
   PageTable& table_;
+  Memory& memory_;
   Requester& requester_;
   Outbox& outbox_;
   std::unordered_map<PageNo, Demand> demands_;

@@ -26,6 +26,39 @@ void check_demand(const Node& node, PageNo page, const Demand& demand) {
   GALLOCY_CHECK(demand.requester != node.config().self, GALLOCY_VALUE(raw(page)));
 }
 
+bool has_reserved_frame(const DirectoryEntry& entry) {
+  const bool first_write = entry.busy && entry.current.kind != RequestKind::read;
+  return entry.state != DirectoryState::zero || (first_write && !entry.starved && !entry.denied);
+}
+
+// Every frame is counted, and every copy has one.
+void check_memory(const Node& node) {
+  const Memory& memory = node.memory();
+  std::uint64_t cached = 0, pinned = 0, reserved = 0;
+  for (std::uint64_t number = 0; number < node.table().page_count(); ++number) {
+    const PageNo page{number};
+    const PageEntry& entry = node.table().at(page);
+    cached += entry.frame != FrameUse::none;
+    pinned += entry.frame == FrameUse::pinned;
+    const auto* const home = node.directory().find(page);
+    GALLOCY_CHECK(!holds_copy(entry.state) || entry.frame != FrameUse::none ||
+                      (home != nullptr && has_reserved_frame(*home)),
+                  GALLOCY_VALUE(number), GALLOCY_VALUE(entry.state));
+    GALLOCY_CHECK(entry.frame != FrameUse::pinned || node.requester().pending().contains(page) ||
+                      node.prefetcher().on_its_way(page),
+                  GALLOCY_VALUE(number));
+  }
+  for (const auto& [page, entry] : node.directory().entries())
+    reserved += has_reserved_frame(entry);
+  GALLOCY_CHECK(cached == memory.cached(), GALLOCY_VALUE(cached), GALLOCY_VALUE(memory.cached()));
+  GALLOCY_CHECK(pinned == memory.pinned(), GALLOCY_VALUE(pinned), GALLOCY_VALUE(memory.pinned()));
+  GALLOCY_CHECK(reserved == memory.reserved(), GALLOCY_VALUE(reserved),
+                GALLOCY_VALUE(memory.reserved()));
+  const std::size_t listed = memory.shared().size() + memory.exclusive().size();
+  GALLOCY_CHECK(cached == pinned + listed + memory.evictions().size(), GALLOCY_VALUE(cached),
+                GALLOCY_VALUE(listed));
+}
+
 void check_directory_entry(const Node& node, PageNo page, const DirectoryEntry& entry) {
   const NodeSet nodes = node.config().nodes;
   GALLOCY_CHECK((entry.copyset.bits() & ~nodes.bits()) == 0, GALLOCY_VALUE(raw(page)));
@@ -35,9 +68,12 @@ void check_directory_entry(const Node& node, PageNo page, const DirectoryEntry& 
     GALLOCY_CHECK(!entry.copyset.empty(), GALLOCY_VALUE(raw(page)));
   if (entry.state == DirectoryState::zero)
     GALLOCY_CHECK(raw(entry.version) == 0, GALLOCY_VALUE(raw(page)));
-  GALLOCY_CHECK(entry.busy || entry.queue.empty() || node.directory().is_closed(page),
+  GALLOCY_CHECK(!entry.idle() || entry.queue.empty() || node.directory().is_closed(page),
                 GALLOCY_VALUE(raw(page)));
   GALLOCY_CHECK(entry.queue.size() + entry.busy <= nodes.count(), GALLOCY_VALUE(raw(page)));
+  for (const Departure& departure : entry.departures)
+    GALLOCY_CHECK(entry.copyset.contains(departure.node), GALLOCY_VALUE(raw(page)));
+  GALLOCY_CHECK(entry.busy || (!entry.starved && !entry.denied), GALLOCY_VALUE(raw(page)));
 }
 
 // Every slot in use is some page's, and no slot is two pages'.
@@ -74,6 +110,7 @@ void check_counters(const Node& node) {
 void check_invariants(const Node& node) {
   check_counters(node);
   check_pages(node);
+  check_memory(node);
   for (const auto& [page, pending] : node.requester().pending()) check_pending(node, page, pending);
   for (const auto& [page, demand] : node.holder().demands()) check_demand(node, page, demand);
   for (const auto& [page, entry] : node.directory().entries())

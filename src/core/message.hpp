@@ -236,12 +236,54 @@ struct BlocksFreed {
   std::vector<std::uint64_t> addresses;  // at most max_freed_blocks
 };
 
+// holder -> home: the holder wants to be rid of its copy, which it keeps, protected, until the
+// answer, and after an acceptance drops and says done. `bytes`: the page travels beside it; needed
+// from an owner, and from the last sharer.
+struct Writeback {
+  PageNo page{};
+  Version version{};
+  bool bytes = false;
+};
+enum class WritebackOutcome : std::uint8_t {
+  accepted,      // the holder drops the page and says done
+  busy,          // a transaction is under way that counts on this copy
+  bytes_needed,  // it is the last copy
+};
+// home -> holder.
+struct WritebackAck {
+  PageNo page{};
+  WritebackOutcome outcome = WritebackOutcome::accepted;
+};
+// home -> requester, instead of a grant: no frame is left at the home for one more page that is
+// not zero. The requester drops its copy, if any, and answers with done.
+struct Denial {
+  PageNo page{};
+  std::uint64_t memory_pages = 0;  // the home's bound
+};
+
+// Read copies ahead of any access, of pages first + i for each bit i that is set.
+inline constexpr std::uint64_t prefetch_window = 64;
+struct PrefetchRequest {  // requester -> home
+  PageNo first{};
+  std::uint64_t wanted = 0;
+};
+struct PrefetchAnswer {  // home -> requester: the bytes of these follow, of no others
+  PageNo first{};
+  std::uint64_t granted = 0;
+};
+// home -> requester, on the bulk connection; the page's 4096 bytes travel beside it.
+struct PrefetchData {
+  PageNo page{};
+  Version version{};
+};
+
 using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten, PageData, Grant,
                           Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, SyncRequest,
                           SyncReply, ThreadStart, ThreadStarted, ThreadExited, ThreadJoin,
                           ThreadJoined, BlocksFreed, ThreadControl, ThreadControlled, ThreadCancel,
                           ThreadCountRequest, ThreadCount, RootRequest, RootReply, ChunkReturn,
-                          ChunkReturned, Discard, Discarded, LoanRequest, Loan>;
+                          ChunkReturned, Discard, Discarded, LoanRequest, Loan, Writeback,
+                          WritebackAck, Denial, PrefetchRequest, PrefetchAnswer, PrefetchData>;
 
 struct Message {
   Epoch epoch{};
@@ -249,5 +291,10 @@ struct Message {
   Transaction transaction;
   Body body;
 };
+
+// Of two connections between two nodes: nothing that somebody waits for is behind these.
+inline bool is_bulk(const Message& message) {
+  return std::holds_alternative<PrefetchData>(message.body);
+}
 
 }  // namespace gallocy::core

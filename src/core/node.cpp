@@ -8,14 +8,18 @@
 namespace gallocy::core {
 
 Node::Node(const Config& config, std::span<PageEntry> entries)
-    : config_(config), table_(entries), outbox_(config_),
+    : config_(config), table_(entries), outbox_(config_), memory_(config_, table_),
       chunks_(config_, entries.size(), outbox_), homes_(config_, table_, chunks_, outbox_),
-      holds_(config_), directory_(config_, outbox_),
+      holds_(config_), directory_(config_, memory_, outbox_),
       returns_(config_, chunks_, directory_, outbox_),
-      requester_(config_, table_, chunks_, holds_, statistics_, outbox_),
-      holder_(config_, table_, requester_, outbox_), threads_(config_, statistics_, outbox_),
-      sync_objects_(outbox_), sync_calls_(config_, homes_, threads_, outbox_),
-      root_(config_, outbox_), freed_(config_, chunks_, outbox_) {
+      prefetcher_(config_, table_, chunks_, memory_, outbox_),
+      requester_(config_, table_, chunks_, directory_, prefetcher_, memory_, holds_, statistics_,
+                 outbox_),
+      holder_(config_, table_, memory_, requester_, outbox_),
+      evictor_(config_, table_, chunks_, holder_, requester_, memory_, outbox_),
+      threads_(config_, statistics_, outbox_), sync_objects_(outbox_),
+      sync_calls_(config_, homes_, threads_, outbox_), root_(config_, outbox_),
+      freed_(config_, chunks_, outbox_) {
   GALLOCY_CHECK(config_.nodes.contains(config_.self), GALLOCY_VALUE(raw(config_.self)));
   GALLOCY_CHECK(entries.size() % pages_per_chunk == 0, GALLOCY_VALUE(entries.size()));
 }
@@ -32,6 +36,7 @@ void Node::step(TimeUs now_us, const Event& event, Actions& actions) {
   sync_calls_.on_time(now_us);
   freed_.on_time(now_us);
   drain_local(now_us);
+  use_room(now_us);
   outbox_.end();
 }
 
@@ -42,13 +47,15 @@ void Node::carried_out(TimeUs now_us) {
   installed_.clear();
   requester_.carried_out(now_us, installed_);
   holder_.carried_out(installed_);
+  evictor_.carried_out();
 }
 
 TimeUs Node::next_deadline() const {
   if (returns_.can_proceed()) return 1;  // at once
   TimeUs next_us = 0;  // of those that are not 0
-  for (const TimeUs deadline_us : {holder_.next_deadline(), threads_.next_deadline(),
-                                   sync_calls_.next_deadline(), freed_.next_deadline()})
+  for (const TimeUs deadline_us :
+       {holder_.next_deadline(), threads_.next_deadline(), sync_calls_.next_deadline(),
+        freed_.next_deadline(), evictor_.next_deadline()})
     if (deadline_us != 0 && (next_us == 0 || deadline_us < next_us)) next_us = deadline_us;
   return next_us;
 }
@@ -56,6 +63,19 @@ TimeUs Node::next_deadline() const {
 void Node::drain_local(TimeUs now_us) {
   Message message;
   while (outbox_.take_local(message)) receive(config_.self, message, now_us);
+}
+
+// Copies of this node's own zero pages go at once, so that there may be room again.
+void Node::use_room(TimeUs now_us) {
+  do {
+    directory_.use_room();
+    requester_.use_room(now_us);
+    drain_local(now_us);
+    evictor_.make_room(directory_.starved_count() + requester_.waiting_for_frame_count(), now_us);
+    drain_local(now_us);
+    prefetcher_.advance(requester_.waiting_for_frame_count() > 0);
+    drain_local(now_us);
+  } while (memory_.take_changed());
 }
 
 void Node::receive(NodeId from, const Message& message, TimeUs now_us) {
@@ -122,7 +142,15 @@ bool Node::from_home(NodeId from, PageNo page) const {
 
 // ---- messages ----------------------------------------------------------------------------
 
+// The coordinator may have named this node as home before its grant has come here. It has sent the
+// grant first, so its answer to a question comes after it.
 bool Node::handle(const Received& from, const PageRequest& body) {
+  const ChunkNo chunk = chunk_of(body.page);
+  if (table_.contains(body.page) && chunks_.home_of(chunk) == no_node &&
+      config_.self != config_.nodes.lowest()) {
+    chunks_.ask_home(chunk, FromPeer{from.from, from.transaction, body});
+    return true;
+  }
   return homed_here(body.page) &&
          directory_.on_request(from.from, from.transaction, body, from.now_us);
 }
@@ -131,8 +159,12 @@ bool Node::handle(const Received& from, const Recall& body) {
          holder_.on_recall(from.from, from.transaction, body, from.now_us);
 }
 bool Node::handle(const Received& from, const Invalidate& body) {
-  return from_home(from.from, body.page) &&
-         holder_.on_invalidate(from.from, from.transaction, body, from.now_us);
+  if (!from_home(from.from, body.page)) return false;
+  if (prefetcher_.on_invalidate(body.page)) {
+    outbox_.send(body.requester, from.transaction, InvalidateAck{body.page});
+    return true;
+  }
+  return holder_.on_invalidate(from.from, from.transaction, body, from.now_us);
 }
 // To the home it comes from who made the request; the home itself passes it on under the
 // transaction of somebody else, or to another node.
@@ -165,6 +197,60 @@ bool Node::handle(const Received& from, const Release& body) {
   return from_home(from.from, body.page) &&
          holder_.on_release(from.from, from.transaction, body, from.now_us);
 }
+bool Node::handle(const Received& from, const Writeback& body) {
+  if (!homed_here(body.page)) return false;
+  bool bytes_wanted = false;
+  const WritebackOutcome outcome =
+      directory_.on_writeback(from.from, from.transaction, body, bytes_wanted);
+  if (bytes_wanted) {
+    PageEntry& entry = table_.at(body.page);
+    if (entry.state != PageState::invalid) return false;
+    entry.state = PageState::shared;
+    entry.version = body.version;
+    outbox_.act(Store{body.page});
+    memory_.note_change();  // a request of this node's may wait for a frame, and have it now
+  }
+  outbox_.send(from.from, from.transaction, WritebackAck{body.page, outcome});
+  return true;
+}
+bool Node::handle(const Received& from, const WritebackAck& body) {
+  return from_home(from.from, body.page) &&
+         evictor_.on_ack(from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const Denial& body) {
+  return table_.contains(body.page) &&
+         requester_.on_denial(from.from, from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const PrefetchRequest& body) {
+  std::vector<PageNo> granted;
+  PrefetchAnswer answer{body.first, 0};
+  for (std::uint64_t i = 0; i < prefetch_window; ++i) {
+    if ((body.wanted >> i & 1) == 0) continue;
+    const PageNo page{raw(body.first) + i};
+    // The coordinator may have named this node as home before its grant has come here.
+    if (!homed_here(page) || !directory_.share_at_once(from.from, page,
+                                                       table_.at(page).hold_until_us, from.now_us))
+      continue;
+    answer.granted |= std::uint64_t{1} << i;
+    granted.push_back(page);
+  }
+  outbox_.send(from.from, from.transaction, answer);
+  for (const PageNo page : granted) {
+    PageEntry& entry = table_.at(page);
+    if (entry.state == PageState::exclusive) outbox_.act(Protect{page});
+    entry.state = PageState::shared;
+    outbox_.send(from.from, from.transaction, PrefetchData{page, entry.version},
+                 Payload{PayloadKind::frame, no_slot});
+  }
+  return true;
+}
+bool Node::handle(const Received& from, const PrefetchAnswer& body) {
+  return table_.contains(body.first) &&
+         prefetcher_.on_answer(from.from, from.transaction, body);
+}
+bool Node::handle(const Received& from, const PrefetchData& body) {
+  return table_.contains(body.page) && prefetcher_.on_data(from.from, from.transaction, body);
+}
 bool Node::handle(const Received& from, const ChunkRequest& body) {
   return chunks_.on_request(from.from, from.transaction, body);
 }
@@ -178,6 +264,7 @@ bool Node::handle(const Received& from, const ChunkQuery& body) {
 bool Node::handle(const Received& from, const ChunkHome& body) {
   std::vector<WaitsForHome> waiting;
   if (!chunks_.on_home(from.from, body, waiting)) return false;
+  prefetcher_.on_home(body.chunk, body.home);
   for (WaitsForHome& one : waiting) {
     if (const PageNo* page = std::get_if<PageNo>(&one)) {
       requester_.on_home_known(*page, body.home, from.now_us);
@@ -185,6 +272,12 @@ bool Node::handle(const Received& from, const ChunkHome& body) {
     }
     if (const CallTag* tag = std::get_if<CallTag>(&one)) {
       chunks_.answer_home(*tag, body.home);
+      continue;
+    }
+    if (const FromPeer* asked = std::get_if<FromPeer>(&one)) {
+      if (body.home != config_.self ||
+          !directory_.on_request(asked->peer, asked->transaction, asked->request, from.now_us))
+        outbox_.act(DropPeer{asked->peer, "it asked for a page of another home"});
       continue;
     }
     ForHome& request = std::get<ForHome>(one);
@@ -252,15 +345,19 @@ bool Node::handle(const Received& from, const ChunkReturned&) {
   return returns_.on_returned(from.from, from.transaction);
 }
 bool Node::handle(const Received& from, const Discard& body) {
-  return chunks_.contains(body.chunk) && chunks_.home_of(body.chunk) == from.from &&
-         holder_.on_discard(from.from, from.transaction, body);
+  if (!chunks_.contains(body.chunk) || chunks_.home_of(body.chunk) != from.from) return false;
+  prefetcher_.on_discard(body.chunk);
+  return holder_.on_discard(from.from, from.transaction, body);
 }
 bool Node::handle(const Received& from, const Discarded& body) {
   return returns_.on_discarded(from.from, from.transaction, body, from.now_us);
 }
 
 bool Node::handle(const Received& from, const LoanRequest& body) {
-  return chunks_.on_loan_request(from.from, from.transaction, body);
+  if (memory_.has_room_for_chunks(body.count))
+    return chunks_.on_loan_request(from.from, from.transaction, body);
+  outbox_.send(from.from, from.transaction, Loan{});
+  return true;
 }
 bool Node::handle(const Received& from, const Loan& body) {
   return chunks_.on_loan(from.from, from.transaction, body);
@@ -270,7 +367,13 @@ bool Node::handle(const Received&, const BlocksFreed& body) { return freed_.on_m
 
 // ---- calls of local clients --------------------------------------------------------------
 
-void Node::call(CallTag tag, const ChunksCall& call, TimeUs) { chunks_.on_call(tag, call); }
+void Node::call(CallTag tag, const ChunksCall& call, TimeUs) {
+  // What could not be written to would end in SIGBUS; a program can deal with ENOMEM.
+  // The home of chunks of another node looks for itself.
+  const bool homed_elsewhere = call.node != no_node && call.node != config_.self;
+  if (homed_elsewhere || memory_.has_room_for_chunks(call.count)) chunks_.on_call(tag, call);
+  else outbox_.act(Reply{tag, ENOMEM, {}});
+}
 
 void Node::call(CallTag tag, const SyncCall& call, TimeUs now_us) {
   sync_calls_.on_call(tag, call, now_us);
@@ -295,6 +398,16 @@ void Node::call(CallTag tag, const NextOrderCall&, TimeUs) { threads_.on_next_or
 void Node::call(CallTag tag, const ThreadStarted& call, TimeUs) { threads_.on_started(tag, call); }
 void Node::call(CallTag tag, const ThreadExited& call, TimeUs now_us) {
   sync_calls_.on_exited(tag, call, now_us);
+}
+
+void Node::call(CallTag tag, const PrefetchCall& call, TimeUs) {
+  const std::uint64_t last = call.address + call.size_bytes - 1;
+  const bool valid = call.size_bytes > 0 && last >= call.address &&
+                     homes_.valid_address(call.address) && homes_.valid_address(last);
+  outbox_.act(Reply{tag, valid ? 0 : EINVAL, {}});
+  if (!valid) return;
+  const PageNo first = homes_.page_at(call.address);
+  prefetcher_.on_call(first, raw(homes_.page_at(last)) - raw(first) + 1);
 }
 
 void Node::call(CallTag tag, const TakeFreedCall&, TimeUs) { freed_.on_take(tag); }

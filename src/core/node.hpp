@@ -13,12 +13,15 @@
 #include "core/config.hpp"
 #include "core/directory.hpp"
 #include "core/event.hpp"
+#include "core/evictor.hpp"
 #include "core/freed_blocks.hpp"
 #include "core/holder.hpp"
 #include "core/holds.hpp"
 #include "core/homes.hpp"
+#include "core/memory.hpp"
 #include "core/outbox.hpp"
 #include "core/page_table.hpp"
+#include "core/prefetcher.hpp"
 #include "core/requester.hpp"
 #include "core/root.hpp"
 #include "core/statistics.hpp"
@@ -49,6 +52,8 @@ class Node {
   const Directory& directory() const { return directory_; }
   const Requester& requester() const { return requester_; }
   const Holder& holder() const { return holder_; }
+  const Memory& memory() const { return memory_; }
+  const Prefetcher& prefetcher() const { return prefetcher_; }
   const ChunkMap& chunks() const { return chunks_; }
   const ChunkReturns& returns() const { return returns_; }
   const SyncObjects& sync_objects() const { return sync_objects_; }
@@ -67,6 +72,7 @@ class Node {
 
   void receive(NodeId from, const Message& message, TimeUs now_us);
   void drain_local(TimeUs now_us);
+  void use_room(TimeUs now_us);
 
   struct Received {
     NodeId from;
@@ -107,6 +113,12 @@ class Node {
   bool handle(const Received& from, const Discarded& body);
   bool handle(const Received& from, const LoanRequest& body);
   bool handle(const Received& from, const Loan& body);
+  bool handle(const Received& from, const Writeback& body);
+  bool handle(const Received& from, const WritebackAck& body);
+  bool handle(const Received& from, const Denial& body);
+  bool handle(const Received& from, const PrefetchRequest& body);
+  bool handle(const Received& from, const PrefetchAnswer& body);
+  bool handle(const Received& from, const PrefetchData& body);
 
   void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const SyncCall& call, TimeUs now_us);
@@ -122,6 +134,7 @@ class Node {
   void call(CallTag tag, const RootRequest& call, TimeUs now_us);
   void call(CallTag tag, const ReturnChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const HomeCall& call, TimeUs now_us);
+  void call(CallTag tag, const PrefetchCall& call, TimeUs now_us);
 
   bool homed_here(PageNo page) const;
   bool homed_here(std::uint64_t address) const;
@@ -131,13 +144,16 @@ class Node {
   PageTable table_;
   Outbox outbox_;
   Statistics statistics_;
+  Memory memory_;
   ChunkMap chunks_;
   Homes homes_;
   Holds holds_;
   Directory directory_;
   ChunkReturns returns_;
+  Prefetcher prefetcher_;
   Requester requester_;
   Holder holder_;
+  Evictor evictor_;
   Threads threads_;
   SyncObjects sync_objects_;
   SyncCalls sync_calls_;

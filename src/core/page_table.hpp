@@ -21,9 +21,16 @@ enum class PageState : std::uint8_t {
   installing,   // granted; the frame may have the bytes but nothing maps it yet
 };
 
+// Whether the page's frame here is one of the cache (memory.hpp).
+enum class FrameUse : std::uint8_t {
+  none = 0,  // no frame, or the one that is reserved at the home
+  pinned,    // a request for the page is under way, with a copy here or without
+  cached,
+};
+
 struct PageEntry {
   PageState state;
-  std::uint8_t reserved;
+  FrameUse frame;
   std::uint16_t slot_plus_one;    // in-flight slot with the bytes of a page given away; 0: none
   Version version;                // of the bytes held
   std::uint64_t hold_until_us;    // the page stays until then

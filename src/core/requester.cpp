@@ -1,6 +1,7 @@
 #include "core/requester.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.hpp"
 
@@ -44,7 +45,7 @@ void Requester::on_fault(const Fault& fault, TimeUs now_us) {
   pending.asked_us = now_us;
   pending.home = chunks_.home_of(chunk_of(fault.page));
   if (pending.home == no_node) chunks_.ask_home(chunk_of(fault.page), fault.page);
-  else submit(fault.page, pending, now_us);
+  else try_submit(fault.page, pending, now_us);
 }
 
 // An access has joined the request. If it is older than the one that made the request, the others
@@ -57,7 +58,7 @@ void Requester::hasten(PageNo page, Pending& pending, TimeUs since_us, TimeUs no
                Hasten{page, config_.self, now_us - std::min(now_us, since_us)});
 }
 
-void Requester::resolve_locally(const Fault& fault, TimeUs now_us) {
+void Requester::resolve_locally(const Fault& fault, TimeUs faulted_us) {
   const bool exclusive = table_.at(fault.page).state == PageState::exclusive;
   // A thread may wait write-protected although the page is writable by now: another thread's
   // fault was served between its fault and our reading of it.
@@ -68,7 +69,7 @@ void Requester::resolve_locally(const Fault& fault, TimeUs now_us) {
   else
     outbox_.act(Install{fault.client, fault.page, exclusive ? Access::write : Access::read,
                         Source::present});
-  statistics_.resolved(fault.client, Resolution::local, now_us);
+  statistics_.resolved(fault.client, Resolution::local, faulted_us);
 }
 
 void Requester::on_home_known(PageNo page, NodeId home, TimeUs now_us) {
@@ -76,7 +77,7 @@ void Requester::on_home_known(PageNo page, NodeId home, TimeUs now_us) {
   if (found == pending_.end() || found->second.home != no_node) return;
   if (home != no_node) {
     found->second.home = home;
-    submit(page, found->second, now_us);
+    try_submit(page, found->second, now_us);
     return;
   }
   // Nobody was ever given this memory.
@@ -85,6 +86,58 @@ void Requester::on_home_known(PageNo page, NodeId home, TimeUs now_us) {
     statistics_.resolved(waiter.who.client, Resolution::poisoned, waiter.faulted_us);
   }
   pending_.erase(found);
+}
+
+// A request has a frame for what it brings before it is sent: the answer never has to wait.
+void Requester::try_submit(PageNo page, Pending& pending, TimeUs now_us) {
+  // Its copy came home, or was not taken back, while the request waited.
+  if (found_here(page, pending)) return;
+  // The home must not hear of the page while it is asked to take it back or sends it.
+  if (memory_.evicting(page) || prefetcher_.on_its_way(page))
+    blocked_.push_back(page);
+  else if (!needs_cache(page, pending) || (wants_frame_.empty() && memory_.pin(page)))
+    submit(page, pending, now_us);
+  else
+    wants_frame_.push_back(page);
+}
+
+bool Requester::found_here(PageNo page, const Pending& pending) {
+  const Access wanted = pending.kind == RequestKind::read ? Access::read : Access::write;
+  if (!table_.suffices(page, wanted)) return false;
+  for (const Waiter& waiter : pending.waiters)
+    resolve_locally({waiter.who.client, waiter.who.thread, page, wanted, FaultCause::minor},
+                    waiter.faulted_us);
+  memory_.unpin(page);
+  pending_.erase(page);
+  return true;
+}
+
+// Not what goes into the frame that is reserved here.
+bool Requester::needs_cache(PageNo page, const Pending& pending) const {
+  if (pending.home != config_.self || table_.at(page).frame != FrameUse::none) return true;
+  return pending.kind == RequestKind::read && directory_.is_zero(page);
+}
+
+void Requester::use_room(TimeUs now_us) {
+  wants_frame_.insert(wants_frame_.end(), blocked_.begin(), blocked_.end());
+  blocked_.clear();
+  if (wants_frame_.empty()) return;
+  // By age and not by turn: threads that need several pages at once would each keep some of them.
+  std::ranges::stable_sort(wants_frame_, {},
+                           [this](PageNo page) { return pending_.at(page).since_us; });
+  std::vector<PageNo> waiting = std::exchange(wants_frame_, {});
+  for (const PageNo page : waiting) try_submit(page, pending_.at(page), now_us);
+}
+
+const Pending* Requester::oldest() const {
+  const auto found = std::ranges::min_element(
+      pending_, {}, [](const auto& one) { return one.second.since_us; });
+  return found == pending_.end() ? nullptr : &found->second;
+}
+
+bool Requester::needs(const Pending& pending, PageNo page) const {
+  return !pending.waiters.empty() &&
+         holds_.recently_granted(pending.waiters.front().who, page);
 }
 
 void Requester::submit(PageNo page, Pending& pending, TimeUs now_us) {
@@ -137,9 +190,11 @@ bool Requester::on_grant(NodeId from, Transaction transaction, const Grant& gran
   Pending* const pending = current(grant.page, transaction);
   if (pending == nullptr) return true;
   PageEntry& entry = table_.at(grant.page);
-  const PageState needed = grant.zero ? PageState::invalid : PageState::shared;
+  // Leaving: dropped earlier in this very step, when this node took back its own chunk.
+  const bool absent = entry.state == PageState::invalid || entry.state == PageState::leaving;
+  const bool fits = grant.zero ? absent : entry.state == PageState::shared;
   const bool wanted = grant.access == Access::write || (pending->kind == RequestKind::read && grant.zero);
-  if (from != pending->home || pending->permitted || !wanted || entry.state != needed) return false;
+  if (from != pending->home || pending->permitted || !wanted || !fits) return false;
   pending->permitted = true;
   pending->access = grant.access;
   pending->version = grant.version;
@@ -167,6 +222,8 @@ void Requester::complete_if_ready(PageNo page, TimeUs now_us) {
   if (!pending.permitted || pending.acks_from.count() < pending.acks_expected) return;
   if (pending.remote) holds_.on_fetched(pending.fetch_us);
   install(page, pending);
+  const bool zero_copy = pending.source == Source::zero && pending.access == Access::read;
+  memory_.settle(page, pending.access, pending.home == config_.self && !zero_copy);
 
   Granted granted{page, pending.access == Access::write ? PageState::exclusive : PageState::shared,
                   holds_.base_hold_us(), {}};
@@ -204,10 +261,11 @@ void Requester::install(PageNo page, const Pending& pending) {
 void Requester::note_request_over(NodeId home, TimeUs now_us) {
   --outstanding_[raw(home)];
   auto& queue = unsent_[raw(home)];
-  if (queue.empty()) return;
-  const PageNo next = queue.front();
-  queue.pop_front();
-  submit(next, pending_.at(next), now_us);
+  while (!queue.empty() && outstanding_[raw(home)] < config_.max_outstanding) {
+    const PageNo next = queue.front();
+    queue.pop_front();
+    try_submit(next, pending_.at(next), now_us);
+  }
 }
 
 void Requester::carried_out(TimeUs now_us, std::vector<PageNo>& installed) {
@@ -229,6 +287,8 @@ void Requester::carried_out(TimeUs now_us, std::vector<PageNo>& installed) {
     }
   }
   granted_.clear();
+  for (const PageNo page : left_) table_.at(page).state = PageState::invalid;
+  left_.clear();
 }
 
 // The home may have started a young request before an older one came, which then waits behind
@@ -248,6 +308,35 @@ TimeUs Requester::keep_until(PageNo page, TimeUs since_us, NodeId rival, TimeUs 
       if (holds_.recently_granted(waiter.who, page)) until_us = std::max(until_us, from_us + keep_us);
   }
   return until_us;
+}
+
+// Whoever wanted to write is told; a reader may try again.
+bool Requester::on_denial(NodeId from, Transaction transaction, const Denial& denial,
+                          TimeUs now_us) {
+  Pending* const pending = current(denial.page, transaction);
+  if (pending == nullptr) return true;
+  if (from != pending->home || pending->permitted || pending->kind == RequestKind::read)
+    return false;
+  std::vector<ClientId> poisoned;
+  if (table_.at(denial.page).state == PageState::shared) {
+    table_.at(denial.page).state = PageState::leaving;
+    outbox_.act(Drop{denial.page});
+    left_.push_back(denial.page);
+  }
+  memory_.unpin(denial.page);
+  for (const Waiter& waiter : pending->waiters) {
+    statistics_.resolved(waiter.who.client, Resolution::poisoned, waiter.faulted_us);
+    if (waiter.access == Access::read) {
+      outbox_.act(Wake{waiter.who.client, denial.page});
+    } else if (std::ranges::find(poisoned, waiter.who.client) == poisoned.end()) {
+      poisoned.push_back(waiter.who.client);
+      outbox_.act(Poison{waiter.who.client, denial.page, from, denial.memory_pages});
+    }
+  }
+  outbox_.send(from, transaction, Done{denial.page});
+  pending_.erase(denial.page);
+  note_request_over(from, now_us);
+  return true;
 }
 
 void Requester::forget_client(ClientId client) {

@@ -11,10 +11,13 @@
 #include "base/node_set.hpp"
 #include "core/chunk_map.hpp"
 #include "core/config.hpp"
+#include "core/directory.hpp"
 #include "core/holds.hpp"
+#include "core/memory.hpp"
 #include "core/message.hpp"
 #include "core/outbox.hpp"
 #include "core/page_table.hpp"
+#include "core/prefetcher.hpp"
 #include "core/statistics.hpp"
 
 namespace gallocy::core {
@@ -46,9 +49,11 @@ struct Pending {
 
 class Requester {
  public:
-  Requester(const Config& config, PageTable& table, ChunkMap& chunks, Holds& holds,
-            Statistics& statistics, Outbox& outbox)
-      : config_(config), table_(table), chunks_(chunks), holds_(holds), statistics_(statistics),
+  Requester(const Config& config, PageTable& table, ChunkMap& chunks, const Directory& directory,
+            const Prefetcher& prefetcher, Memory& memory, Holds& holds, Statistics& statistics,
+            Outbox& outbox)
+      : config_(config), table_(table), chunks_(chunks), directory_(directory),
+        prefetcher_(prefetcher), memory_(memory), holds_(holds), statistics_(statistics),
         outbox_(outbox) {}
 
   void on_fault(const Fault& fault, TimeUs now_us);
@@ -58,6 +63,11 @@ class Requester {
   bool on_data(NodeId from, Transaction transaction, const PageData& data, TimeUs now_us);
   bool on_grant(NodeId from, Transaction transaction, const Grant& grant, TimeUs now_us);
   bool on_ack(NodeId from, Transaction transaction, const InvalidateAck& ack, TimeUs now_us);
+  bool on_denial(NodeId from, Transaction transaction, const Denial& denial, TimeUs now_us);
+
+  // There may be frames for the requests that wait for one.
+  void use_room(TimeUs now_us);
+  std::size_t waiting_for_frame_count() const { return wants_frame_.size(); }
 
   void forget_client(ClientId client);
 
@@ -68,11 +78,19 @@ class Requester {
   // keep it, counted from `from_us`; 0: there is none.
   TimeUs keep_until(PageNo page, TimeUs since_us, NodeId rival, TimeUs from_us) const;
 
+  // The oldest access that waits, and whether a thread of it may need the page for it, too: one
+  // thread's, since what many need may be more than there is.
+  const Pending* oldest() const;
+  bool needs(const Pending& pending, PageNo page) const;
+
   const std::unordered_map<PageNo, Pending>& pending() const { return pending_; }
 
  private:
-  void resolve_locally(const Fault& fault, TimeUs now_us);
+  void resolve_locally(const Fault& fault, TimeUs faulted_us);
   void hasten(PageNo page, Pending& pending, TimeUs since_us, TimeUs now_us);
+  void try_submit(PageNo page, Pending& pending, TimeUs now_us);
+  bool found_here(PageNo page, const Pending& pending);
+  bool needs_cache(PageNo page, const Pending& pending) const;
   void submit(PageNo page, Pending& pending, TimeUs now_us);
   void complete_if_ready(PageNo page, TimeUs now_us);
   void install(PageNo page, const Pending& pending);
@@ -89,13 +107,19 @@ class Requester {
   const Config& config_;
   PageTable& table_;
   ChunkMap& chunks_;
+  const Directory& directory_;
+  const Prefetcher& prefetcher_;
+  Memory& memory_;
   Holds& holds_;
   Statistics& statistics_;
   Outbox& outbox_;
   std::unordered_map<PageNo, Pending> pending_;
   std::vector<Granted> granted_;
+  std::vector<PageNo> left_;  // in this step
   std::array<std::uint32_t, max_node_count> outstanding_{};
   std::array<std::deque<PageNo>, max_node_count> unsent_;
+  std::vector<PageNo> wants_frame_;
+  std::vector<PageNo> blocked_;  // by an eviction or a prefetch of the page, which will end
 };
 
 }  // namespace gallocy::core

@@ -18,6 +18,7 @@ namespace {
 
 struct PeerMail {
   NodeId peer;
+  wire::ConnectionKind kind;
   net::Detached connection;
 };
 struct ClientMail {
@@ -96,7 +97,7 @@ class Job::Thread {
   }
 
   static void read(Reactor& reactor, PeerMail& mail) {
-    reactor.add_peer(mail.peer, std::move(mail.connection));
+    reactor.add_peer(mail.peer, mail.kind, std::move(mail.connection));
   }
   static void read(Reactor& reactor, ClientMail& mail) {
     reactor.add_client(std::move(mail.socket), mail.hello);
@@ -128,8 +129,8 @@ Result<std::unique_ptr<Job>> Job::start(const JobSettings& settings, JobEvents& 
   return std::unique_ptr<Job>(new Job(std::move(thread)));
 }
 
-void Job::add_peer(NodeId peer, net::Detached connection) {
-  thread_->post(PeerMail{peer, std::move(connection)});
+void Job::add_peer(NodeId peer, wire::ConnectionKind kind, net::Detached connection) {
+  thread_->post(PeerMail{peer, kind, std::move(connection)});
 }
 void Job::add_client(UniqueFd socket, const ipc::ClientHello& hello) {
   thread_->post(ClientMail{std::move(socket), hello});

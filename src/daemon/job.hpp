@@ -16,6 +16,7 @@
 #include "core/config.hpp"
 #include "ipc/protocol.hpp"
 #include "net/connection.hpp"
+#include "wire/link.hpp"
 
 namespace gallocy::daemon {
 
@@ -31,6 +32,7 @@ struct JobSettings {
   std::vector<std::uint16_t> rank_cpus;  // CPUs of the rank's node, by rank
   core::PlacementPolicy placement = core::PlacementPolicy::spread;
   bool every_rank_runs_main = false;
+  std::uint64_t memory_bytes = 0;        // that it may use on this node
 
   bool runs_main(std::uint32_t rank) const { return rank == 0 || every_rank_runs_main; }
 };
@@ -58,8 +60,8 @@ class Job {
                                             Log& log);
   ~Job();  // stops the thread and joins it; clients lose their socket, peers their connection
 
-  // A connection whose hello named this job and that peer.
-  void add_peer(NodeId peer, net::Detached connection);
+  // A connection whose hello named this job, that peer and what it is for: job_control or job_bulk.
+  void add_peer(NodeId peer, wire::ConnectionKind kind, net::Detached connection);
   // A client whose hello was read and whose uid and rank were checked; the job sends the
   // welcome, takes the userfaultfd and, after start_ranks(), sends ready.
   void add_client(UniqueFd socket, const ipc::ClientHello& hello);

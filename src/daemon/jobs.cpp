@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/memory_size.hpp"
 #include "daemon/waiting.hpp"
 
 namespace gallocy::daemon {
@@ -48,7 +49,7 @@ wire::JobOpen open_of(const JobSettings& settings) {
   return {settings.job,       settings.owner,
           settings.region_size_bytes, settings.rank_nodes,
           settings.rank_cpus, static_cast<wire::Placement>(settings.placement),
-          settings.every_rank_runs_main};
+          settings.every_rank_runs_main, 0};
 }
 
 std::uint32_t cpu_count() {
@@ -87,8 +88,9 @@ Jobs::Jobs(const Context& context, Links& links, Mailbox& mailbox)
                   context_.later.discard(std::move(at->second));
                   parts_.erase(at);
                 },
-                [this](JobId job, NodeId peer, Result<net::Detached> stream) {
-                  if (Part* part = find(job)) part->connected(peer, std::move(stream));
+                [this](JobId job, NodeId peer, wire::ConnectionKind kind,
+                       Result<net::Detached> stream) {
+                  if (Part* part = find(job)) part->connected(peer, kind, std::move(stream));
                 }} {}
 
 Jobs::~Jobs() = default;
@@ -224,15 +226,38 @@ void Jobs::on_session_gone(Session& session) {
 }
 
 void Jobs::create(Session& session, const ipc::JobCreate& create) {
-  const JobSettings settings = settings_of(create, session.who().uid, context_.self);
+  JobSettings settings = settings_of(create, session.who().uid, context_.self);
+  const auto memory_bytes = memory_for(create.memory_bytes);
+  if (!memory_bytes) return session.refuse(memory_bytes.error());
+  settings.memory_bytes = *memory_bytes;
   settings.nodes.without(context_.self).for_each([&](NodeId node) {
-    links_.send(node, open_of(settings));
+    wire::JobOpen open = open_of(settings);
+    open.memory_bytes = create.memory_bytes;  // each shares as it can
+    links_.send(node, open);
   });
   Part& part = add(settings, context_.self);
   part.attach(session);
   part.open();
   admit_parked(part);
   look_at_all();
+}
+
+// A job that names no size gets a quarter of what is left: the first of several shall not have it
+// all. Its share is fixed: what one job does not use is not another's, so none can starve another.
+Result<std::uint64_t> Jobs::memory_for(std::uint64_t asked_bytes) const {
+  std::uint64_t left_bytes = context_.options.memory_bytes;
+  for (const auto& [job, part] : parts_)
+    left_bytes -= std::min(left_bytes, part->settings().memory_bytes);
+  if (asked_bytes != 0 && asked_bytes < min_memory_bytes)
+    return fail(EINVAL, "a memory bound of ", asked_bytes, " bytes: a job needs at least ",
+                min_memory_bytes >> 20, " MiB on each node");
+  const std::uint64_t wanted_bytes =
+      asked_bytes != 0 ? asked_bytes : std::max(left_bytes / 4, min_memory_bytes);
+  if (wanted_bytes <= left_bytes) return wanted_bytes;
+  return fail(ENOMEM, "node ", raw(context_.self), " has ", left_bytes >> 20, " MiB left of its ",
+              context_.options.memory_bytes >> 20, " MiB for jobs, and ", wanted_bytes >> 20,
+              " MiB are needed: ask for less (gallocy-run --memory) or start the daemon with a "
+              "greater --memory");
 }
 
 Part& Jobs::add(JobSettings settings, NodeId creator) {
@@ -246,7 +271,8 @@ Part& Jobs::add(JobSettings settings, NodeId creator) {
 
 void Jobs::on_open(NodeId from, const wire::JobOpen& open) {
   if (find(open.job) != nullptr) return;
-  const JobSettings settings = settings_of(open, context_.self);
+  JobSettings settings = settings_of(open, context_.self);
+  const auto memory_bytes = memory_for(open.memory_bytes);
   Sentence refusal;
   if (!settings.nodes.contains(context_.self) || !settings.nodes.contains(from))
     refusal = Sentence("node ", raw(context_.self), " was asked to open a job of other nodes");
@@ -255,6 +281,10 @@ void Jobs::on_open(NodeId from, const wire::JobOpen& open) {
                        ": it was started without --allow-uid ", open.uid);
   else if (parts_.size() >= max_job_count || open.region_size_bytes > max_region_bytes)
     refusal = Sentence("node ", raw(context_.self), " has no room for job ", Hex{raw(open.job)});
+  else if (!memory_bytes)
+    refusal = memory_bytes.error().sentence;
+  else
+    settings.memory_bytes = *memory_bytes;
   if (!refusal.empty()) {
     context_.say(refusal.view());
     return links_.send(from, wire::JobFailed{open.job, refusal});
@@ -274,7 +304,7 @@ Status Jobs::on_guest(Reception::Guest& guest) {
   if (hello.last_frame_received != 0)
     return fail(EOPNOTSUPP, "connections of jobs can't be taken up again yet");
   if (Part* part = find(hello.job)) {
-    if (const Status status = part->check_peer(hello.node); !status) return status;
+    if (const Status status = part->check_peer(hello.node, hello.kind); !status) return status;
     admit(*part, std::move(guest));
     return {};
   }
@@ -287,9 +317,9 @@ Status Jobs::on_guest(Reception::Guest& guest) {
 
 void Jobs::admit(Part& part, Reception::Guest guest) {
   guest.channel->send(acceptance(context_));
-  guest.channel->detach([this, job = part.settings().job,
-                         peer = guest.hello.node](Result<net::Detached> stream) {
-    services_.on_connection(job, peer, std::move(stream));
+  guest.channel->detach([this, job = part.settings().job, peer = guest.hello.node,
+                         kind = guest.hello.kind](Result<net::Detached> stream) {
+    services_.on_connection(job, peer, kind, std::move(stream));
   });
   context_.later.discard(std::move(guest.channel));
 }
@@ -311,7 +341,8 @@ void Jobs::admit_parked(Part& part) {
   for (const auto& parked : parked_)
     if (parked->guest.hello.job == part.settings().job) early.push_back(parked.get());
   for (Parked* parked : early) {
-    if (const Status status = part.check_peer(parked->guest.hello.node); !status) {
+    const wire::Hello& hello = parked->guest.hello;
+    if (const Status status = part.check_peer(hello.node, hello.kind); !status) {
       unpark(*parked, status.error().sentence.view());
       continue;
     }

@@ -49,6 +49,9 @@ class Jobs {
   void forget(Waiting& waiting);
   void create(Session& session, const ipc::JobCreate& create);
 
+  // How much memory one more job may use here, of what the others leave. Errors: EINVAL, ENOMEM.
+  Result<std::uint64_t> memory_for(std::uint64_t asked_bytes) const;
+
   void on_open(NodeId from, const wire::JobOpen& open);
   void admit(Part& part, Reception::Guest guest);
   void unpark(Parked& parked, std::string_view why);

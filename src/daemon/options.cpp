@@ -19,6 +19,7 @@ bool is_loopback(const net::Endpoint& at) {
 struct Texts {
   std::string listen;
   std::vector<std::string> peers;
+  std::string memory;
   unsigned node = 0;
   bool insecure = false;
 };
@@ -44,6 +45,10 @@ void describe(CLI::App& app, Options& options, Texts& texts) {
                  "a user that may use this daemon, besides root and its own; may be repeated")
       ->type_name("UID")
       ->allow_extra_args(false);
+  app.add_option("--memory", texts.memory,
+                 "how much memory all jobs together may use for pages, in bytes or with K, M or G "
+                 "(default half of the machine's)")
+      ->type_name("SIZE");
   app.add_flag("--insecure-no-auth", texts.insecure,
                "listen beyond this machine although nothing authenticates peers yet");
 }
@@ -61,6 +66,13 @@ Status resolve(const Texts& texts, Options& options) {
     const auto peer = net::parse_endpoint(text);
     if (!peer) return tl::unexpected(peer.error());
     options.peers.push_back(*peer);
+  }
+  if (!texts.memory.empty()) {
+    const auto size_bytes = parse_memory_size(texts.memory);
+    if (!size_bytes || *size_bytes < min_memory_bytes)
+      return fail(EINVAL, "--memory ", texts.memory, ": must be a size of at least ",
+                  min_memory_bytes >> 20, "M");
+    options.memory_bytes = *size_bytes;
   }
   if (options.peers.size() >= max_node_count)
     return fail(EINVAL, "more than ", max_node_count - 1, " peers");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "base/memory_size.hpp"
 #include "net/endpoint.hpp"
 
 namespace gallocy::daemon {
@@ -22,6 +23,7 @@ struct Options {
   std::vector<net::Endpoint> peers;  // daemons with lower ids
   NodeId node{};
   std::vector<uid_t> allowed_uids;  // besides root and the daemon's own
+  std::uint64_t memory_bytes = half_of_ram_bytes();  // of pages, for all jobs together
 
   bool allows(uid_t uid) const;
 };

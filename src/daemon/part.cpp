@@ -11,6 +11,7 @@ Part::Part(const Services& services, JobSettings settings, NodeId creator)
       settings_(std::move(settings)),
       creator_(creator),
       awaited_(others()),
+      awaited_bulk_(others()),
       unready_(settings_.nodes),
       unended_(others()),
       limit_(context_.ring.timers(), [this] { out_of_time(); }) {}
@@ -32,7 +33,7 @@ void Part::open() {
   others().for_each([this](NodeId peer) {
     if (services_.links.up(peer)) link_made(peer);
   });
-  if (awaited_.empty()) became_ready();
+  if (all_connected()) became_ready();
 }
 
 // The higher id dials. The creator has links to all nodes, but any two others may be still
@@ -40,43 +41,46 @@ void Part::open() {
 void Part::link_made(NodeId peer) {
   if (phase_ != Phase::opening || !awaited_.contains(peer) || dialled_.contains(peer)) return;
   if (raw(peer) >= raw(settings_.self)) return;
-  if (const auto address = services_.links.address_of(peer)) dial(peer, *address);
+  const auto address = services_.links.address_of(peer);
+  if (!address) return;
+  dialled_.insert(peer);
+  dial(peer, *address, wire::ConnectionKind::job_control);
+  dial(peer, *address, wire::ConnectionKind::job_bulk);
 }
 
-void Part::dial(NodeId peer, const net::Endpoint& address) {
-  dialled_.insert(peer);
-  const auto met = [this, peer](Result<Dial::Met> outcome) {
-    if (!outcome) return connected(peer, tl::unexpected(outcome.error()));
-    const auto forward = [on_connection = &services_.on_connection, job = settings_.job,
-                          peer](Result<net::Detached> stream) {
-      (*on_connection)(job, peer, std::move(stream));
+void Part::dial(NodeId peer, const net::Endpoint& address, wire::ConnectionKind kind) {
+  const auto met = [this, peer, kind](Result<Dial::Met> outcome) {
+    if (!outcome) return connected(peer, kind, tl::unexpected(outcome.error()));
+    const auto forward = [on_connection = &services_.on_connection, job = settings_.job, peer,
+                          kind](Result<net::Detached> stream) {
+      (*on_connection)(job, peer, kind, std::move(stream));
     };
     outcome->channel->detach(forward);
     context_.later.discard(std::move(outcome->channel));
   };
   dials_.push_back(std::make_unique<Dial>(
       context_, address, seconds_from_now(open_limit_s),
-      hello_of(context_, wire::ConnectionKind::job_control, settings_.job), met));
+      hello_of(context_, kind, settings_.job), met));
 }
 
-Status Part::check_peer(NodeId peer) const {
+Status Part::check_peer(NodeId peer, wire::ConnectionKind kind) const {
   if (!others().contains(peer))
     return gallocy::fail(EPERM, "node ", raw(peer), " takes no part in job ",
                          Hex{raw(settings_.job)});
-  if (phase_ != Phase::opening || !awaited_.contains(peer))
+  if (phase_ != Phase::opening || !awaited(kind).contains(peer))
     return gallocy::fail(EEXIST, "job ", Hex{raw(settings_.job)},
                          " waits for no connection of node ", raw(peer));
   return {};
 }
 
-void Part::connected(NodeId peer, Result<net::Detached> connection) {
+void Part::connected(NodeId peer, wire::ConnectionKind kind, Result<net::Detached> connection) {
   if (phase_ != Phase::opening) return;
   if (!connection)
     return fail_with(Sentence("no connection to node ", raw(peer), " (",
                               connection.error().sentence.view(), ")"));
-  job_->add_peer(peer, std::move(*connection));
-  awaited_.erase(peer);
-  if (awaited_.empty()) became_ready();
+  job_->add_peer(peer, kind, std::move(*connection));
+  (kind == wire::ConnectionKind::job_bulk ? awaited_bulk_ : awaited_).erase(peer);
+  if (all_connected()) became_ready();
 }
 
 void Part::became_ready() {
@@ -100,7 +104,8 @@ void Part::peer_ready(NodeId peer) {
 
 void Part::out_of_time() {
   if (phase_ == Phase::ending) return become_over();
-  const NodeSet missing = awaited_.empty() ? unready_ : awaited_;
+  const NodeSet missing =
+      all_connected() ? unready_ : NodeSet{awaited_.bits() | awaited_bulk_.bits()};
   fail_with(Sentence("node ", raw(missing.empty() ? settings_.self : missing.lowest()),
                      " was not ready for job ", Hex{raw(settings_.job)}, " within ", open_limit_s,
                      " s: is its daemon running, and does every daemon have --peer for those of "
@@ -240,7 +245,8 @@ void Part::tell_others(const wire::LinkMessage& message) const {
 void Part::dump() const {
   constexpr const char* phases[] = {"opening", "ready", "ending", "over"};
   context_.say("job ", Hex{raw(settings_.job)}, ": ", phases[static_cast<unsigned>(phase_)],
-               ", awaited ", Hex{awaited_.bits()}, ", unready ", Hex{unready_.bits()},
+               ", awaited ", Hex{awaited_.bits() | awaited_bulk_.bits()}, ", unready ",
+               Hex{unready_.bits()},
                ", unended ", Hex{unended_.bits()}, ", ranks ", Hex{ranks_taken_}, ", launchers ",
                launchers_.size());
   if (job_) job_->dump();

@@ -33,7 +33,7 @@ class Part {
     JobEvents& events;
     std::function<void(JobId)> on_over;
     // A connection made for that job: it may be over when the connection is there.
-    std::function<void(JobId, NodeId, Result<net::Detached>)> on_connection;
+    std::function<void(JobId, NodeId, wire::ConnectionKind, Result<net::Detached>)> on_connection;
   };
 
   Part(const Services& services, JobSettings settings, NodeId creator);
@@ -52,9 +52,9 @@ class Part {
   Status check_client(uid_t uid, const ipc::ClientHello& hello) const;
   void add_client(UniqueFd socket, const ipc::ClientHello& hello);
 
-  // Whether that node may connect now.
-  Status check_peer(NodeId peer) const;
-  void connected(NodeId peer, Result<net::Detached> connection);
+  // Whether that node may make that connection now.
+  Status check_peer(NodeId peer, wire::ConnectionKind kind) const;
+  void connected(NodeId peer, wire::ConnectionKind kind, Result<net::Detached> connection);
   void link_made(NodeId peer);
   void link_lost(NodeId peer, const Sentence& why);
   void peer_ready(NodeId peer);
@@ -70,7 +70,7 @@ class Part {
  private:
   enum class Phase { opening, ready, ending, over };
 
-  void dial(NodeId peer, const net::Endpoint& address);
+  void dial(NodeId peer, const net::Endpoint& address, wire::ConnectionKind kind);
   void became_ready();
   void out_of_time();
   void fail_with(const Sentence& why);
@@ -83,6 +83,10 @@ class Part {
   void tell(const T& message) {
     for (Session* launcher : launchers_) launcher->send(message);
   }
+  bool all_connected() const { return awaited_.empty() && awaited_bulk_.empty(); }
+  const NodeSet& awaited(wire::ConnectionKind kind) const {
+    return kind == wire::ConnectionKind::job_bulk ? awaited_bulk_ : awaited_;
+  }
   NodeSet others() const { return settings_.nodes.without(settings_.self); }
 
   const Services& services_;
@@ -91,7 +95,7 @@ class Part {
   const NodeId creator_;
   Phase phase_ = Phase::opening;
   std::unique_ptr<Job> job_;
-  NodeSet awaited_;            // connections that do not stand yet
+  NodeSet awaited_, awaited_bulk_;  // connections that do not stand yet
   NodeSet dialled_;
   NodeSet unready_;            // creator: nodes that have not said JobReady
   NodeSet unended_;            // other nodes that have not said JobEnd or JobFailed

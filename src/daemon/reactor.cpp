@@ -19,6 +19,8 @@ core::Config config_of(const JobSettings& settings) {
   config.placement = settings.placement;
   for (std::size_t rank = 0; rank < settings.rank_nodes.size(); ++rank)
     config.cpus[raw(settings.rank_nodes[rank])] = settings.rank_cpus[rank];
+  config.memory_pages = settings.memory_bytes / page_bytes;
+  config.cache_min_pages = (config.memory_pages - config.slot_count) / 8;
   return config;
 }
 
@@ -29,6 +31,22 @@ core::Fault fault_of(ClientId client, const uffd::Fault& fault) {
                      : fault.kind == uffd::FaultKind::write_protect ? core::FaultCause::write_protect
                                                                     : core::FaultCause::missing;
   return {client, fault.thread, PageNo{(fault.address - region_base) / page_bytes}, access, cause};
+}
+
+// REQUIRES: a message that may have a frame beside it.
+PageNo page_of(const core::Message& message) {
+  if (const auto* data = std::get_if<core::PageData>(&message.body)) return data->page;
+  if (const auto* data = std::get_if<core::PrefetchData>(&message.body)) return data->page;
+  return std::get<core::Writeback>(message.body).page;
+}
+
+Sentence poison_sentence(const core::Poison& what) {
+  const Hex address{Pages::address_of(what.page)};
+  if (what.full_home == no_node)
+    return Sentence("no memory was ever handed out at ", address, ": the access ends with SIGBUS");
+  return Sentence("node ", raw(what.full_home), " has no memory left for the page at ", address,
+                  ": its bound is ", what.memory_pages * page_bytes >> 20,
+                  " MiB (--memory); the access ends with SIGBUS");
 }
 
 }  // namespace
@@ -76,12 +94,14 @@ void Reactor::step(const core::Event& event, std::span<const std::byte> message_
   message_bytes_ = {};
 }
 
-void Reactor::on_frame(NodeId from, const net::FrameView& frame) {
+void Reactor::on_frame(NodeId from, wire::ConnectionKind on, const net::FrameView& frame) {
   auto decoded = wire::decode(frame.message);
   if (!decoded) return lose_peer(from, decoded.error().sentence.view());
   if (decoded->job != settings_.job) return lose_peer(from, "it speaks of another job");
   if (frame.payload.size() != wire::payload_bytes(decoded->message))
     return lose_peer(from, "a frame has the wrong number of page bytes");
+  if (is_bulk(decoded->message) != (on == wire::ConnectionKind::job_bulk))
+    return lose_peer(from, "a message came on the wrong connection");
   step(core::PeerMessage{from, decoded->message}, frame.payload);
 }
 
@@ -157,13 +177,14 @@ void Reactor::note(Pages::Outcome outcome) {
 
 void Reactor::carry_out(const core::Send& what) {
   auto& peer = peers_[raw(what.to)];
-  if (!peer.connection) return;  // it has gone: the job is failing
+  auto& connection = is_bulk(what.message) ? peer.bulk : peer.connection;
+  if (!connection) return;  // it has gone: the job is failing
   std::span<const std::byte> payload;
   if (what.payload.kind == core::PayloadKind::frame)
-    payload = pages_.frame(std::get<core::PageData>(what.message.body).page);
+    payload = pages_.frame(page_of(what.message));
   else if (what.payload.kind == core::PayloadKind::slot)
     payload = pages_.slot(what.payload.slot);
-  peer.connection->send(wire::encode(settings_.job, what.message, buffer_), payload);
+  connection->send(wire::encode(settings_.job, what.message, buffer_), payload);
 }
 
 void Reactor::carry_out(const core::Install& what) {
@@ -183,8 +204,7 @@ void Reactor::carry_out(const core::Wake& what) {
 }
 
 void Reactor::carry_out(const core::Poison& what) {
-  line(Sentence("no memory was ever handed out at ", Hex{Pages::address_of(what.page)},
-                ": the access ends with SIGBUS"));
+  line(poison_sentence(what));
   if (const auto* client = userfault_of(what.client)) note(pages_.poison(*client, what.page));
 }
 

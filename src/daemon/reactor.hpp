@@ -35,7 +35,7 @@ class Reactor {
   // One round: look at the clients' rings, sleep, dispatch.
   void run_once();
 
-  void add_peer(NodeId peer, net::Detached connection);
+  void add_peer(NodeId peer, wire::ConnectionKind kind, net::Detached connection);
   void add_client(UniqueFd socket, const ipc::ClientHello& hello);
   void start_ranks();
   void request_statistics();
@@ -47,13 +47,13 @@ class Reactor {
   static constexpr std::uint64_t stall_us = 5'000'000;  // no fault waits that long
 
   struct Peer {
-    std::optional<net::Connection> connection;
+    std::optional<net::Connection> connection, bulk;
     std::uint64_t bytes_in = 0, bytes_out = 0;  // when it ended
   };
 
   // into core
   void step(const core::Event& event, std::span<const std::byte> message_bytes = {});
-  void on_frame(NodeId from, const net::FrameView& frame);
+  void on_frame(NodeId from, wire::ConnectionKind on, const net::FrameView& frame);
   void on_faults(ClientSession& client);
   void on_request(ClientSession& client, const ipc::Request& request);
   bool take_requests();
@@ -81,6 +81,8 @@ class Reactor {
 
   void on_registered(ClientSession& client);
   void bury_clients();
+  static std::uint64_t bytes_in(const Peer& peer);  // so far, of connections that stand
+  static std::uint64_t bytes_out(const Peer& peer);
   void lose_peer(NodeId peer, std::string_view why);
   void fail_job(const Sentence& sentence);
   void tell_if_ended();

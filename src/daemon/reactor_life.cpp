@@ -8,11 +8,12 @@
 
 namespace gallocy::daemon {
 
-void Reactor::add_peer(NodeId peer, net::Detached connection) {
-  peers_[raw(peer)].connection.emplace(
+void Reactor::add_peer(NodeId peer, wire::ConnectionKind kind, net::Detached connection) {
+  Peer& added = peers_[raw(peer)];
+  (kind == wire::ConnectionKind::job_bulk ? added.bulk : added.connection).emplace(
       ring_, std::move(connection),
       net::ConnectionEvents{
-          [this, peer](const net::FrameView& frame) { on_frame(peer, frame); },
+          [this, peer, kind](const net::FrameView& frame) { on_frame(peer, kind, frame); },
           [this, peer](const Error& error) { lose_peer(peer, error.sentence.view()); }});
 }
 
@@ -76,12 +77,27 @@ void Reactor::bury_clients() {
   tell_if_ended();
 }
 
+std::uint64_t Reactor::bytes_in(const Peer& peer) {
+  std::uint64_t bytes = 0;
+  for (const auto* const connection : {&peer.connection, &peer.bulk})
+    if (*connection) bytes += (*connection)->counters().bytes_in;
+  return bytes;
+}
+
+std::uint64_t Reactor::bytes_out(const Peer& peer) {
+  std::uint64_t bytes = 0;
+  for (const auto* const connection : {&peer.connection, &peer.bulk})
+    if (*connection) bytes += (*connection)->counters().bytes_out;
+  return bytes;
+}
+
 void Reactor::lose_peer(NodeId peer, std::string_view why) {
   Peer& lost = peers_[raw(peer)];
-  if (!lost.connection) return;
-  lost.bytes_in += lost.connection->counters().bytes_in;
-  lost.bytes_out += lost.connection->counters().bytes_out;
+  if (!lost.connection && !lost.bulk) return;
+  lost.bytes_in += bytes_in(lost);
+  lost.bytes_out += bytes_out(lost);
   lost.connection.reset();
+  lost.bulk.reset();
   if (!ending_) fail_job(Sentence("node ", raw(peer), " is lost to the job: ", why));
 }
 
@@ -117,12 +133,10 @@ ipc::JobStatistics Reactor::statistics() const {
   statistics.job = raw(settings_.job);
   statistics.node = raw(settings_.self);
   for (const Peer& peer : peers_) {
-    statistics.peer_bytes_in += peer.bytes_in;
-    statistics.peer_bytes_out += peer.bytes_out;
-    if (!peer.connection) continue;
-    statistics.peer_bytes_in += peer.connection->counters().bytes_in;
-    statistics.peer_bytes_out += peer.connection->counters().bytes_out;
+    statistics.peer_bytes_in += peer.bytes_in + bytes_in(peer);
+    statistics.peer_bytes_out += peer.bytes_out + bytes_out(peer);
   }
+  statistics.pages_evicted = node_.memory().evicted_count();
   for (const auto& [rank, client] : client_of_rank_) {
     if (statistics.rank_count == ipc::max_rank_count) break;
     ipc::RankStatistics& out = statistics.ranks[statistics.rank_count++];

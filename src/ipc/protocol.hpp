@@ -121,6 +121,7 @@ struct JobCreate {
   std::uint16_t cpus[max_rank_count] = {};  // NodeInfo::cpu_count of the same daemon
   Placement placement = Placement::spread;
   std::uint32_t every_rank_runs_main = 0;  // else rank 0 alone does
+  std::uint64_t memory_bytes = 0;  // bound of the job on each node; 0: a share of the daemon's
 };
 
 struct JobWatch {
@@ -171,6 +172,7 @@ struct JobStatistics {
   std::uint32_t rank_count = 0;  // entries used
   std::uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
   std::uint64_t resident_pages = 0;  // that the node holds for the job
+  std::uint64_t pages_evicted = 0;  // copies given back to their homes for want of memory
   RankStatistics ranks[max_rank_count];
   Histogram::Buckets latency_us = {};  // of faults, from the event's reading to the thread's wake-up
 };
@@ -255,6 +257,7 @@ enum class Operation : std::uint32_t {
   thread_cancelled,  // (thread id): pthread_cancel has been called for it -> ()
   condition_wait,    // (condition, thread, mutex, its SyncKind, timeout_us, 1 if the thread can be
                      //  cancelled) -> (), with the mutex locked again
+  prefetch,          // (address, size in bytes)               -> (), never waits
   root,              // (address or 0)  -> (the job's root): the first address that is proposed
   home_of,           // (address) -> (node), EINVAL if nobody was ever given that memory
   return_chunks,     // (address of the first chunk, count) -> (): all of them are zero again

@@ -43,8 +43,9 @@ class PrivateDaemon {
 
 class PrivateDaemons {
  public:
-  PrivateDaemons(ScratchFolder folder, std::string executable)
-      : folder_(std::move(folder)), executable_(std::move(executable)) {}
+  PrivateDaemons(ScratchFolder folder, std::string executable, std::uint64_t memory_bytes)
+      : folder_(std::move(folder)), executable_(std::move(executable)),
+        memory_bytes_(memory_bytes) {}
 
   // Starts the next node's. REQUIRES: those before it are ready.
   Try<PrivateDaemon*> start_next(const sigset_t& signal_mask);
@@ -56,6 +57,7 @@ class PrivateDaemons {
  private:
   ScratchFolder folder_;
   std::string executable_;
+  std::uint64_t memory_bytes_;  // of each
   std::deque<PrivateDaemon> daemons_;  // addresses stay
 };
 

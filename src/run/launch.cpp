@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "base/memory_size.hpp"
+
 namespace gallocy::run {
 
 namespace {
@@ -29,7 +31,8 @@ std::uint64_t random_job_id() {
 
 Launch::Launch(const Options& options, const Program& program, Signals& signals,
                Messages& messages)
-    : options_(options), program_(program), signals_(signals), messages_(messages) {
+    : options_(options), program_(program), signals_(signals), messages_(messages),
+      memory_bytes_(options.memory_bytes) {
   watch_.add(signals_.fd(), WatchOrder::signal, [this] { on_signal(); });
   if (options_.timeout_s > 0)
     time_limit_ = Clock::now() + std::chrono::milliseconds{
@@ -62,7 +65,10 @@ bool Launch::start_daemons() {
   if (!executable) return refuse_job(executable.error());
   auto folder = ScratchFolder::create();
   if (!folder) return refuse_job(folder.error());
-  daemons_.emplace(std::move(*folder), *executable);
+  // They are all this job's.
+  if (memory_bytes_ == 0)
+    memory_bytes_ = std::max(min_memory_bytes, half_of_ram_bytes() / options_.rank_count);
+  daemons_.emplace(std::move(*folder), *executable, memory_bytes_);
   for (unsigned node = 0; node < options_.rank_count; ++node)
     if (!start_daemon()) return false;
   return true;
@@ -126,6 +132,7 @@ bool Launch::create_job() {
   create.job = job_;
   create.region_size_bytes = region_size_bytes;
   create.rank_count = options_.rank_count;
+  create.memory_bytes = memory_bytes_;
   create.node_count = static_cast<std::uint32_t>(sessions_.size());
   for (std::size_t i = 0; i < sessions_.size(); ++i) {
     create.nodes[i] = static_cast<std::uint8_t>(*sessions_[i].node);

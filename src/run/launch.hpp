@@ -91,6 +91,7 @@ class Launch {
   Watch watch_;
   std::optional<Deadline> time_limit_;
   std::uint64_t job_ = 0;
+  std::uint64_t memory_bytes_ = 0;  // 0: as the daemons share
 
   std::optional<PrivateDaemons> daemons_;
   std::deque<Session> sessions_;  // one a daemon, in the order of ranks; addresses stay

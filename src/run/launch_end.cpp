@@ -131,7 +131,8 @@ int Launch::report_statistics(int status) {
 void Launch::report(int status) {
   if (!verdict_) return;
   const bool log_may_tell = status == exit_job_failed || status == exit_timeout ||
-                            status == exit_unavailable;
+                            status == exit_unavailable ||
+                            verdict_.blame() == Blame::rank_bus_error;  // says of which page
   if (daemons_ && log_may_tell && !options_.verbose)
     for (auto& daemon : daemons_->all()) {
       daemon.read_output(nullptr);

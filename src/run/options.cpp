@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "base/memory_size.hpp"
+
 namespace gallocy::run {
 
 namespace {
@@ -92,6 +94,16 @@ Try<void> read_sockets(std::string_view list, bool given, Options& options) {
   return {};
 }
 
+Try<void> read_memory(const std::string& text, Options& options) {
+  if (text.empty()) return {};
+  const auto size_bytes = parse_memory_size(text);
+  if (!size_bytes || *size_bytes < min_memory_bytes)
+    return refuse(exit_usage, fmt::format("--memory {}: must be a size of at least {}M", text,
+                                          min_memory_bytes >> 20));
+  options.memory_bytes = *size_bytes;
+  return {};
+}
+
 Try<void> check_numbers(long rank_count, bool count_given, Options& options) {
   if (!count_given && !options.daemon_sockets.empty())
     rank_count = static_cast<long>(options.daemon_sockets.size());
@@ -133,6 +145,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
   long rank_count = 1;
   // Not a list for CLI11: that would take the program's name.
   std::string sockets;
+  std::string memory;
   std::vector<std::string> statistics, exports;
   bool version = false;
   CLI::Option* count = app.add_option("-n", rank_count, "how many ranks, 1 to 64 (default 1)");
@@ -141,6 +154,10 @@ Try<Request> parse_command_line(int argc, char** argv) {
                      "use running daemons, ranks go round; without it one private daemon is "
                      "started for each rank")
           ->type_name("SOCKET,...");
+  app.add_option("--memory", memory,
+                 "how much memory each node may use for the job's pages, in bytes or with K, M or "
+                 "G (default half of the machine's, divided by the daemons started)")
+      ->type_name("SIZE");
   app.add_option("--timeout", options.timeout_s, "end the job after so many seconds");
   // A flag with a value, not an option with an optional one: that would take the program's name.
   app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
@@ -177,6 +194,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
                      .and_then([&] {
                        return check_numbers(rank_count, count->count() > 0, options);
                      })
+                     .and_then([&] { return read_memory(memory, options); })
                      .and_then([&] { return read_statistics_options(statistics, options); })
                      .and_then([&] { return read_exports(exports, options); })
                      .and_then([&] { return read_command(app.remaining(), options); });

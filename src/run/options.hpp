@@ -14,6 +14,7 @@ struct Options {
   unsigned rank_count = 1;
   std::vector<std::string> daemon_sockets;  // empty: start private daemons, one a rank
   double timeout_s = 0;                     // 0: none
+  std::uint64_t memory_bytes = 0;           // of each node; 0: not said
   bool statistics_line = false;
   std::string statistics_file;  // empty: none
   bool verbose = false;

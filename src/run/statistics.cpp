@@ -55,6 +55,7 @@ Figures collect(const std::vector<const ipc::JobStatistics*>& daemons) {
       if (i > 0) continue;
       rank.peer_bytes_in = daemon->peer_bytes_in;
       rank.peer_bytes_out = daemon->peer_bytes_out;
+      rank.pages_evicted = daemon->pages_evicted;
     }
   }
   std::sort(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {
@@ -100,9 +101,10 @@ std::string json_of(const Figures& figures) {
   for (const auto& rank : figures.ranks)
     text += fmt::format(
         "{}  {{\"rank\": {}, \"node\": {}, \"threads_run\": {},\n   \"faults\": {{{}}},\n"
-        "   \"peer_bytes_in\": {}, \"peer_bytes_out\": {}}}",
+        "   \"peer_bytes_in\": {}, \"peer_bytes_out\": {}, \"pages_evicted\": {}}}",
         text.empty() ? "" : ",\n", rank.counted.rank, rank.counted.node,
-        rank.counted.threads_run, faults_json(rank), rank.peer_bytes_in, rank.peer_bytes_out);
+        rank.counted.threads_run, faults_json(rank), rank.peer_bytes_in, rank.peer_bytes_out,
+        rank.pages_evicted);
   return fmt::format(
       "{{\"ranks\": [\n{}\n],\n\"fault_latency_us\": {{\"p50\": {}, \"p99\": {}}}}}\n", text,
       figures.latency_us.percentile(50), figures.latency_us.percentile(99));

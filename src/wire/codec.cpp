@@ -203,6 +203,43 @@ void put(Root::Builder to, const core::BlocksFreed& from) {
   for (unsigned i = 0; i < addresses.size(); ++i) addresses.set(i, from.addresses[i]);
 }
 
+void put(Root::Builder to, const core::Writeback& from) {
+  auto writeback = to.initWriteback();
+  writeback.setPage(raw(from.page));
+  writeback.setVersion(raw(from.version));
+  writeback.setBytes(from.bytes);
+}
+
+void put(Root::Builder to, const core::WritebackAck& from) {
+  auto ack = to.initWritebackAck();
+  ack.setPage(raw(from.page));
+  ack.setOutcome(static_cast<peer::WritebackAck::Outcome>(from.outcome));
+}
+
+void put(Root::Builder to, const core::Denial& from) {
+  auto denial = to.initDenial();
+  denial.setPage(raw(from.page));
+  denial.setMemoryPages(from.memory_pages);
+}
+
+void put(Root::Builder to, const core::PrefetchRequest& from) {
+  auto request = to.initPrefetchRequest();
+  request.setFirst(raw(from.first));
+  request.setMask(from.wanted);
+}
+
+void put(Root::Builder to, const core::PrefetchAnswer& from) {
+  auto answer = to.initPrefetchAnswer();
+  answer.setFirst(raw(from.first));
+  answer.setMask(from.granted);
+}
+
+void put(Root::Builder to, const core::PrefetchData& from) {
+  auto data = to.initPrefetchData();
+  data.setPage(raw(from.page));
+  data.setVersion(raw(from.version));
+}
+
 // ---- schema -> core ------------------------------------------------------------------------
 
 // Both have the same enumerators in the same order; `last` is the last one that we know.
@@ -278,6 +315,20 @@ core::BlocksFreed take(peer::BlocksFreed::Reader from, Ranges& ranges) {
   return blocks;
 }
 
+core::Writeback take(peer::Writeback::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()), Version{from.getVersion()}, from.getBytes()};
+}
+
+core::WritebackAck take(peer::WritebackAck::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()),
+          known(from.getOutcome(), core::WritebackOutcome::bytes_needed, ranges,
+                "outcome of a writeback")};
+}
+
+core::Denial take(peer::Denial::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()), from.getMemoryPages()};
+}
+
 core::Body body_of(Root::Reader from, Ranges& ranges) {
   switch (from.which()) {
     case Root::PAGE_REQUEST: return take(from.getPageRequest(), ranges);
@@ -337,6 +388,18 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::CHUNK_RETURNED: return core::ChunkReturned{};
     case Root::DISCARD: return core::Discard{ChunkNo{from.getDiscard().getChunk()}};
     case Root::DISCARDED: return core::Discarded{ChunkNo{from.getDiscarded().getChunk()}};
+    case Root::WRITEBACK: return take(from.getWriteback(), ranges);
+    case Root::WRITEBACK_ACK: return take(from.getWritebackAck(), ranges);
+    case Root::DENIAL: return take(from.getDenial(), ranges);
+    case Root::PREFETCH_REQUEST:
+      return core::PrefetchRequest{ranges.page(from.getPrefetchRequest().getFirst()),
+                                   from.getPrefetchRequest().getMask()};
+    case Root::PREFETCH_ANSWER:
+      return core::PrefetchAnswer{ranges.page(from.getPrefetchAnswer().getFirst()),
+                                  from.getPrefetchAnswer().getMask()};
+    case Root::PREFETCH_DATA:
+      return core::PrefetchData{ranges.page(from.getPrefetchData().getPage()),
+                                Version{from.getPrefetchData().getVersion()}};
     case Root::HASTEN: return take(from.getHasten(), ranges);
     case Root::BLOCKS_FREED: return take(from.getBlocksFreed(), ranges);
     case Root::NONE: break;
@@ -385,7 +448,10 @@ Result<Decoded> decode(std::span<const std::byte> bytes) {
 }
 
 std::size_t payload_bytes(const core::Message& message) {
-  return std::holds_alternative<core::PageData>(message.body) ? page_bytes : 0;
+  const auto* const writeback = std::get_if<core::Writeback>(&message.body);
+  if (writeback != nullptr) return writeback->bytes ? page_bytes : 0;
+  const bool bytes = std::holds_alternative<core::PageData>(message.body) || is_bulk(message);
+  return bytes ? page_bytes : 0;
 }
 
 }  // namespace gallocy::wire

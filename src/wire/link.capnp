@@ -3,8 +3,9 @@
 #
 # Carrier. As in peer.capnp: one frame, one message, one Cap'n Proto segment; never a payload.
 #
-# Meeting. Between any two nodes there is one *link*, and one connection for each job that both
-# take part in. The daemon with the higher node id dials; it knows the addresses of lower ones.
+# Meeting. Between any two nodes there is one *link*, and two connections, control and bulk, for
+# each job that both take part in. The daemon with the higher node id dials; it knows the addresses
+# of lower ones.
 # The dialler sends Hello as its first frame and nothing else before it has the HelloReply; the
 # listener answers with HelloReply as its first frame. Whoever gets anything else as a first
 # frame closes. A listener has at most 64 connections that have said no hello, each for at most
@@ -57,6 +58,7 @@ struct Hello {
   enum Kind {
     link @0;
     jobControl @1;
+    jobBulk @2;                 # prefetched pages
   }
 }
 
@@ -84,6 +86,8 @@ struct JobOpen {
   rankCpus @4 :List(UInt16);    # CPUs of that node, as many as ranks
   placement @5 :Placement;
   everyRankRunsMain @6 :Bool;   # main() goes on in each rank, not only in rank 0
+  memoryBytes @7 :UInt64;       # how much memory the job may use on each node, at least 16 MiB;
+                                # 0: a share of what the receiver has. One with less says JobFailed
 
   enum Placement {              # of threads that a program creates without naming a node
     spread @0;                  # on the node with the fewest live threads of this creator

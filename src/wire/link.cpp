@@ -44,6 +44,7 @@ void put(Root::Builder to, const JobOpen& from) {
   open.setJob(raw(from.job));
   open.setUid(from.uid);
   open.setRegionSizeBytes(from.region_size_bytes);
+  open.setMemoryBytes(from.memory_bytes);
   auto nodes = open.initRankNodes(static_cast<unsigned>(from.rank_nodes.size()));
   for (unsigned rank = 0; rank < nodes.size(); ++rank)
     nodes.set(rank, raw(from.rank_nodes[rank]));
@@ -76,8 +77,8 @@ Sentence sentence_of(capnp::Text::Reader text, Ranges& ranges) {
 }
 
 ConnectionKind kind_of(link::Hello::Kind kind, Ranges& ranges) {
-  if (kind > link::Hello::Kind::JOB_CONTROL) ranges.violate("kind of connection");
-  return kind == link::Hello::Kind::LINK ? ConnectionKind::link : ConnectionKind::job_control;
+  if (kind > link::Hello::Kind::JOB_BULK) ranges.violate("kind of connection");
+  return static_cast<ConnectionKind>(kind);
 }
 
 LinkMessage take(link::Hello::Reader from, Ranges& ranges) {
@@ -115,6 +116,7 @@ LinkMessage take(link::JobOpen::Reader from, Ranges& ranges) {
   open.job = JobId{from.getJob()};
   open.uid = from.getUid();
   open.region_size_bytes = from.getRegionSizeBytes();
+  open.memory_bytes = from.getMemoryBytes();
   if (open.region_size_bytes == 0 || open.region_size_bytes % chunk_bytes != 0)
     ranges.violate("size of the region");
   if (from.getPlacement() > link::JobOpen::Placement::ROUND_ROBIN)

@@ -19,7 +19,7 @@ inline constexpr std::uint32_t link_magic = 0x4c59'4c47;  // "GLYL"
 inline constexpr std::uint32_t link_version = 1;
 inline constexpr unsigned max_rank_nodes = 64;
 
-enum class ConnectionKind : std::uint8_t { link, job_control };
+enum class ConnectionKind : std::uint8_t { link, job_control, job_bulk };
 
 struct Hello {
   std::uint32_t version = link_version;
@@ -53,6 +53,7 @@ struct JobOpen {
   std::vector<std::uint16_t> rank_cpus;  // as many
   Placement placement = Placement::spread;
   bool every_rank_runs_main = false;
+  std::uint64_t memory_bytes = 0;  // bound of the job on each node; 0: as each daemon shares
 };
 
 struct JobReady {

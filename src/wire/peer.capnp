@@ -7,7 +7,9 @@
 # them on their way into a frame of memory.
 #
 # Order. A job connection is ordered and is a session: frames are numbered, acknowledged, sent
-# again after a reconnect, dropped when they come twice. Nothing is assumed about order between
+# again after a reconnect, dropped when they come twice. Two nodes have two of them a job: control,
+# and bulk for prefetchData alone, so that nothing somebody waits for is behind those bytes. Nothing
+# is assumed about order between
 # connections: what node 1 and node 2 send to node 0 arrives in any order, also where one was
 # caused by the other. In particular acknowledgements of an invalidation may reach the requester
 # before the bytes that they belong to.
@@ -132,7 +134,17 @@ struct PeerMessage {
     loanRequest @37 :LoanRequest;
     loan @38 :ChunkGrant;
     # home -> node: chunks as they were asked for, which are the client's until chunkReturn. Count
-    # 0: there are none.
+    # 0: there are none, or no memory for them.
+
+    # Memory.
+    writeback @39 :Writeback;
+    writebackAck @40 :WritebackAck;
+    denial @41 :Denial;
+
+    # Pages ahead of any access.
+    prefetchRequest @42 :PrefetchRequest;
+    prefetchAnswer @43 :PrefetchAnswer;
+    prefetchData @44 :PrefetchData;
   }
 }
 
@@ -213,6 +225,70 @@ struct Grant {
   zero @4 :Bool;
   # The page was never granted for writing and is all zeros. Otherwise the requester's own shared
   # copy becomes writable.
+}
+
+struct Writeback {
+  # holder -> home: the holder is short of memory and wants to be rid of its copy. It keeps it,
+  # protected, until the answer, and serves a recall or an invalidation of it meanwhile as ever; it
+  # asks for nothing about the page until then. A home always has room: each page that is not zero
+  # has a frame reserved there. The transaction is the holder's own and joins the two messages.
+  page @0 :UInt64;
+  version @1 :UInt32;       # of the copy
+  bytes @2 :Bool;
+  # The page, 4096 bytes, is beside the message. An owner sends it always, a sharer only when it has
+  # been told that its copy is the last.
+}
+
+struct WritebackAck {
+  # home -> holder. An answer to an eviction that is over (the copy had to be given to somebody
+  # before) is dropped by its transaction.
+  enum Outcome {
+    accepted @0;
+    # The holder drops the page and answers with done; until then the home begins nothing about the
+    # page, since who may read must not miss a write. If bytes came and nobody else has a copy, they
+    # are the home's now. The home accepts only if no transaction about the page is under way that
+    # counts on the copy, so none can cross this answer.
+    busy @1;
+    # A transaction is under way, or the sender has no copy any more as the home sees it. The
+    # holder goes on as if it had not asked.
+    bytesNeeded @2;
+    # It is the last copy of a page that is not zero, and no bytes came: ask again, with them.
+  }
+  page @0 :UInt64;
+  outcome @1 :Outcome;
+}
+
+struct Denial {
+  # home -> requester, instead of a grant: the page is zero, is to be written for the first time,
+  # and the home has no frame left that it could reserve for it. The requester drops its copy, if it has
+  # one, ends the accesses with SIGBUS and answers with done; it then has no copy. The page stays
+  # zero. Stale transaction: dropped.
+  page @0 :UInt64;
+  memoryPages @1 :UInt64;   # the home's bound, for the sentence
+}
+
+struct PrefetchRequest {
+  # requester -> home: read copies, please, of the pages first + i for which bit i of the mask is
+  # set; none of them is here or was asked for. At most 1,024 pages are asked for and not settled at a
+  # time. The home grants what is idle and which it has a copy of itself, downgrading its own
+  # exclusive copy if its hold is over; it leaves out what is busy, zero, with others only, or
+  # not its own. Of what it grants the requester is a sharer at once; nothing becomes busy and there is no done.
+  first @0 :UInt64;
+  mask @1 :UInt64;
+}
+
+struct PrefetchAnswer {
+  # home -> requester, on the control connection: what was granted. The bytes of these and no other
+  # pages come on the bulk connection, perhaps before this. An invalidation of a granted page comes
+  # after this, and perhaps before the bytes: the requester acknowledges it, and drops the bytes.
+  first @0 :UInt64;
+  mask @1 :UInt64;
+}
+
+struct PrefetchData {
+  # home -> requester, on the bulk connection, which carries nothing else. Beside it: the page.
+  page @0 :UInt64;
+  version @1 :UInt32;
 }
 
 struct ChunkRequest {

@@ -52,6 +52,16 @@ void Machine::step(TimeUs now_us, const core::Event& event, const Bytes& bytes) 
   }
   node_->carried_out(now_us);
   core::check_counters(*node_);
+  const core::Memory& memory = node_->memory();
+  if (memory.reserved() + memory.cached() > memory.limit() || frame_count_ > memory.limit())
+    throw Failure(fmt::format("node {} uses {} frames, has reserved {} and cached {} of {}",
+                              raw(id()), frame_count_, memory.reserved(), memory.cached(),
+                              memory.limit()));
+}
+
+void Machine::fill(PageNo page, const Frame& bytes) {
+  frames_[raw(page)] = bytes;
+  ++frame_count_;
 }
 
 void Machine::require(bool holds, const char* what, PageNo page) const {
@@ -88,11 +98,11 @@ void Machine::carry_out(const core::Install& install) {
     require(!frame, "installs into a frame that has bytes", install.page);
     const bool zero = install.source == core::Source::zero;
     require(zero || message_bytes_, "installs a message without bytes", install.page);
-    frame = zero ? Frame{} : *message_bytes_;
+    fill(install.page, zero ? Frame{} : *message_bytes_);
   }
   // Already mapped: the kernel says EEXIST, which leaves the protection alone and wakes.
   Mapping& mapping = mapping_of(install.client, install.page);
-  if (mapping == Mapping::none)
+  if (mapping == Mapping::none || mapping == Mapping::poisoned)
     mapping = install.access == core::Access::write ? Mapping::writable : Mapping::read_only;
   surroundings_.wake(id(), install.client, install.page);
 }
@@ -100,7 +110,7 @@ void Machine::carry_out(const core::Install& install) {
 void Machine::carry_out(const core::Store& store) {
   require(!frames_[raw(store.page)], "stores into a frame that has bytes", store.page);
   require(message_bytes_.has_value(), "stores a message without bytes", store.page);
-  frames_[raw(store.page)] = message_bytes_;
+  fill(store.page, *message_bytes_);
 }
 
 void Machine::carry_out(const core::Unprotect& unprotect) {
@@ -142,6 +152,7 @@ void Machine::carry_out(const core::Drop& drop) {
     for (auto& pages : mappings_)
       if (pages[page] != Mapping::poisoned) pages[page] = Mapping::none;
     frames_[page].reset();
+    --frame_count_;
   }
 }
 

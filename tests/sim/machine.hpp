@@ -78,12 +78,14 @@ class Machine {
   void carry_out(const core::OwnerLost&) {}  // a line in a log
   void carry_out(const core::DropPeer& drop);
   void require(bool holds, const char* what, PageNo page) const;
+  void fill(PageNo page, const Frame& bytes);
   Mapping& mapping_of(ClientId client, PageNo page) { return mappings_[raw(client)][raw(page)]; }
 
   Surroundings& surroundings_;
   std::vector<core::PageEntry> entries_;
   std::unique_ptr<core::Node> node_;
   std::vector<Bytes> frames_;
+  std::uint64_t frame_count_ = 0;  // that are not empty
   std::vector<Bytes> slots_;
   std::vector<PageNo> slot_pages_;
   std::vector<std::vector<Mapping>> mappings_;  // [client][page]

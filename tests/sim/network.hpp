@@ -1,5 +1,6 @@
 // The future of a run: everything that will happen, in the order of time. Messages of one
-// ordered pair of nodes arrive in the order in which they were sent, others in any order.
+// ordered pair of nodes and one of its two connections arrive in the order in which they were sent,
+// others in any order.
 #pragma once
 
 #include <array>
@@ -79,8 +80,10 @@ class Network {
 
   void send(TimeUs now_us, NodeId from, NodeId to, const core::Message& message,
             const Bytes& bytes) {
-    TimeUs& last_us = last_us_[raw(from)][raw(to)];
-    last_us = std::max(last_us, now_us + delay_us());
+    TimeUs& last_us = last_us_[core::is_bulk(message)][raw(from)][raw(to)];
+    // What was prefetched is often late: much may be queued before it.
+    const TimeUs queued_us = core::is_bulk(message) && random_.one_in(3) ? random_.below(3'000) : 0;
+    last_us = std::max(last_us, now_us + delay_us() + queued_us);
     ++in_flight_;
     timeline_.plan(last_us, Happening::Kind::delivery, to, parcels_.put({from, message, bytes}));
   }
@@ -102,7 +105,8 @@ class Network {
   Timeline& timeline_;
   Random& random_;
   Pool<Parcel> parcels_;
-  std::array<std::array<TimeUs, node_limit>, node_limit> last_us_{};
+  using Pairs = std::array<std::array<TimeUs, node_limit>, node_limit>;
+  std::array<Pairs, 2> last_us_{};  // control, bulk
   std::uint64_t in_flight_ = 0;
 };
 

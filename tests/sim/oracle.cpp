@@ -70,10 +70,12 @@ void Oracle::check_directory(PageNo page) const {
   const NodeId home = machines_[0]->node().chunks().home_of(chunk_of(page));
   const core::DirectoryEntry* entry =
       home == no_node ? nullptr : machines_[raw(home)]->node().directory().find(page);
-  if (entry != nullptr && entry->busy) return;
+  if (entry != nullptr && !entry->idle()) return;
   if (home != no_node && machines_[raw(home)]->node().directory().is_closed(page)) return;
   for (const auto& machine : machines_) {
     const bool listed = entry != nullptr && entry->copyset.contains(machine->id());
+    // Its bytes may be on their way, to whoever has not been told that they are old.
+    if (listed && machine->node().prefetcher().on_its_way(page)) continue;
     require(listed == holds_copy(machine->state(page)),
             "page {}: node {} {} a copy, home {} says otherwise", raw(page), raw(machine->id()),
             listed ? "lacks" : "has", raw(home));
@@ -101,9 +103,11 @@ void Oracle::check_quiet(const Machine& machine) const {
   require(node.holder().demands().empty(), "node {} still has demands", id);
   require(node.requester().pending().empty(), "node {} still has pending requests", id);
   require(node.returns().idle(), "node {} still takes chunks back", id);
+  require(node.prefetcher().prefetches().empty() && node.prefetcher().backlog_size() == 0,
+          "node {} still waits for prefetched pages", id);
   require(node.next_deadline() == 0, "node {} still has a deadline", id);
   for (const auto& [page, entry] : node.directory().entries())
-    require(!entry.busy, "node {} page {} is busy", id, raw(page));
+    require(entry.idle(), "node {} page {} is busy", id, raw(page));
   for (const auto& [client, counts] : node.statistics().clients()) {
     std::uint64_t ended = 0;
     for (const std::uint64_t count : counts.faults) ended += count;

@@ -25,6 +25,7 @@ void Workload::attached(NodeId node, ClientId client, ThreadId) { agents_[{node,
 void Workload::start() {
   constexpr TimeUs pauses_us[] = {20, 300, 3'000};
   pause_us_ = world_.random().pick(pauses_us);
+  if (world_.random().one_in(2)) prefetch_percent_ = 10;
   make_threads();
   for (unsigned number = 0; number < world_.node_count(); ++number) {
     const NodeId node{static_cast<std::uint8_t>(number)};
@@ -83,6 +84,7 @@ void Workload::run_thread(std::uint32_t number) {
     case Operation::Kind::trespass:
       if (mapped(thread)) end(thread);
       return;
+    case Operation::Kind::prefetch: return prefetch(thread);
   }
 }
 
@@ -97,7 +99,11 @@ void Workload::end(SimThread& thread) {
 // ---- choosing ----------------------------------------------------------------------------
 
 void Workload::choose(SimThread& thread) {
-  thread.operation = any_operation(thread, world_.pattern());
+  Operation prefetch;
+  prefetch.kind = Operation::Kind::prefetch;
+  thread.operation = world_.random().below(100) < prefetch_percent_
+                         ? prefetch
+                         : any_operation(thread, world_.pattern());
   thread.operation.started_us = world_.now_us();
   thread.busy = true;
 }
@@ -180,8 +186,17 @@ Operation Workload::several_pages(const SimThread& thread, unsigned count) {
 void Workload::access(SimThread& thread) {
   if (!mapped(thread)) return;
   const Operation& operation = thread.operation;
-  for (unsigned i = 0; i < operation.touch_count; ++i) perform(thread, operation.touches[i]);
+  if (!poisoned(thread))
+    for (unsigned i = 0; i < operation.touch_count; ++i) perform(thread, operation.touches[i]);
   end(thread);
+}
+
+bool Workload::poisoned(const SimThread& thread) const {
+  const Machine& machine = world_.machine(thread.node);
+  for (unsigned i = 0; i < thread.operation.touch_count; ++i)
+    if (machine.mapping(thread.client, thread.operation.touches[i].page) == Mapping::poisoned)
+      return true;
+  return false;
 }
 
 void Workload::perform(const SimThread& thread, const Touch& touch) {
@@ -240,9 +255,7 @@ void Workload::wild_access(SimThread& thread) {
     operation.touch_count = 1;
   }
   if (!mapped(thread)) return;
-  const PageNo page = operation.touches[0].page;
-  if (world_.machine(thread.node).mapping(thread.client, page) != Mapping::poisoned)
-    perform(thread, operation.touches[0]);
+  if (!poisoned(thread)) perform(thread, operation.touches[0]);
   end(thread);
 }
 

@@ -26,7 +26,7 @@ struct Touch {
 
 struct Operation {
   enum class Kind : std::uint8_t {
-    access, locked, chunks, freed, spawn, wild,
+    access, locked, chunks, freed, spawn, wild, prefetch,
     recycle,   // take chunks, let others use them for a while, give them back
     visit,     // access such chunks
     trespass,  // access such chunks although they were given back
@@ -99,10 +99,12 @@ class Workload {
   void run_again(SimThread& thread, TimeUs delay_us);
 
   bool mapped(SimThread& thread);  // all pages of the operation; parks the thread otherwise
+  bool poisoned(const SimThread& thread) const;  // one of them is: the access ends with SIGBUS
   void park(SimThread& thread, const Touch& touch);
   void access(SimThread& thread);
   void perform(const SimThread& thread, const Touch& touch);
   void locked_increment(SimThread& thread);
+  void unlock(SimThread& thread);
   void lock_call(SimThread& thread, core::SyncOperation operation);
   core::ChunksCall chunks_wish(std::uint32_t count);
   void grow_lease(SimThread& thread);
@@ -122,6 +124,7 @@ class Workload {
   void ask_order(NodeId node, ClientId client);
   void run_spawned(NodeId node, ClientId client, ThreadId spawned);
   void wild_access(SimThread& thread);
+  void prefetch(SimThread& thread);
 
   World& world_;
   std::vector<SimThread> threads_;
@@ -136,6 +139,7 @@ class Workload {
   std::uint64_t remaining_ = 0, ended_ = 0, write_count_ = 0, check_count_ = 0;
   unsigned waiting_for_chunks_ = 0;
   TimeUs pause_us_ = 0;  // between operations, at most
+  unsigned prefetch_percent_ = 0;
 };
 
 }  // namespace gallocy::sim

@@ -25,6 +25,7 @@ void Workload::locked_increment(SimThread& thread) {
     case 1:
       if (!mapped(thread)) return;
       if (!locked_.insert(operation.lock_address).second) throw Failure("two hold one lock");
+      if (poisoned(thread)) return unlock(thread);
       perform(thread, touch);
       operation.seen = world_.machine(thread.node).frame(touch.page)[touch.cell];
       touch.access = core::Access::write;
@@ -32,14 +33,19 @@ void Workload::locked_increment(SimThread& thread) {
       return run_again(thread, world_.random().below(30));
     case 2:
       if (!mapped(thread)) return;
+      if (poisoned(thread)) return unlock(thread);
       if (world_.machine(thread.node).frame(touch.page)[touch.cell] != operation.seen)
         throw Failure("somebody wrote under another thread's lock");
       perform(thread, touch);
-      locked_.erase(operation.lock_address);
-      return lock_call(thread, core::SyncOperation::give);
+      return unlock(thread);
     default:
       return end(thread);
   }
+}
+
+void Workload::unlock(SimThread& thread) {
+  locked_.erase(thread.operation.lock_address);
+  lock_call(thread, core::SyncOperation::give);
 }
 
 void Workload::lock_call(SimThread& thread, core::SyncOperation operation) {
@@ -51,6 +57,17 @@ void Workload::lock_call(SimThread& thread, core::SyncOperation operation) {
                   throw Failure(fmt::format("lock operation: {}", reply.status));
                 thread.operation.phase = operation == core::SyncOperation::take ? 1 : 3;
                 run_again(thread, world_.random().between(1, 10));
+              });
+}
+
+void Workload::prefetch(SimThread& thread) {
+  Random& random = world_.random();
+  const core::PrefetchCall call{region_base + raw(random.pick(pages_)) * page_bytes,
+                                random.between(1, 20) * page_bytes};
+  world_.call(thread.node, thread.client, {{}, call}, random.below(3),
+              [this, &thread](const core::Reply& reply) {
+                if (reply.status != 0) throw Failure(fmt::format("prefetch: {}", reply.status));
+                end(thread);
               });
 }
 

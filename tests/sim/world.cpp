@@ -27,7 +27,14 @@ void World::make_machines() {
   config.slot_count = random_.one_in(3) ? static_cast<std::uint32_t>(random_.between(1, 3)) : 64;
   config.max_outstanding =
       random_.one_in(3) ? static_cast<std::uint32_t>(random_.between(1, 3)) : 256;
+  config.max_prefetched = random_.one_in(2) ? 64 : 1024;
   config.chunk_batch = static_cast<std::uint32_t>(random_.between(1, 2));
+  // Memory pressure: a program's pages are 5 to 60, some of them homed at each node.
+  if (random_.one_in(2)) {
+    config.cache_min_pages = random_.between(6, 24);
+    config.memory_pages = config.slot_count + config.cache_min_pages + random_.between(2, 30);
+    config.chunk_frames = 1;
+  }
   const std::uint64_t chunk_count = settings_.node_count + random_.between(2, 4);
   const auto client_count = static_cast<unsigned>(random_.between(1, 2));
   for (unsigned node = 0; node < settings_.node_count; ++node) {

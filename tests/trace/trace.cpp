@@ -2,8 +2,10 @@
 // begin with ">" are the scenario, indented ones what the core said. With --print the trace is
 // written anew instead of compared.
 //
-//   > N fault read|write PAGE      > N wait MICROSECONDS      > deliver FROM TO
+//   > N fault read|write PAGE [THREAD]      > N wait MICROSECONDS      > deliver FROM TO
 //   > N return CHUNK
+//   > N prefetch PAGE COUNT          > deliver bulk FROM TO
+//   > N frames COUNT               node N, of which nothing was asked yet, has no more of them
 //
 // Synchronisation: thread T of node N is alone in its process; A is an offset into chunk 0.
 //
@@ -16,6 +18,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "core/describe.hpp"
@@ -39,23 +42,26 @@ class Scenario {
  public:
   Scenario() {
     for (unsigned number = 0; number < node_count; ++number) {
-      Config config;
-      config.self = NodeId{static_cast<std::uint8_t>(number)};
-      config.nodes = NodeSet{(1U << node_count) - 1};
-      entries_[number].resize(pages_per_chunk);
-      nodes_.push_back(std::make_unique<Node>(config, entries_[number]));
+      nodes_.emplace_back();
+      make_node(number, Config{});
     }
-    step(0, ClientCall{{}, ChunksCall{1}});
+    give_chunk();
   }
 
+  // What the core said to the line.
   std::string play(const std::string& line) {
     std::istringstream words(line);
     std::string first, what;
     words >> first;
     if (first == "deliver") {
-      unsigned from = 0, to = 0;
-      words >> from >> to;
-      auto& pipe = pipes_[{from, to}];
+      std::string name;
+      words >> name;
+      const bool bulk = name == "bulk";
+      if (bulk) words >> name;
+      const auto from = static_cast<unsigned>(std::stoul(name));
+      unsigned to = 0;
+      words >> to;
+      auto& pipe = pipes_[{bulk, from, to}];
       if (pipe.empty()) return "  nothing to deliver\n";
       const Message message = pipe.front();
       pipe.pop_front();
@@ -77,15 +83,45 @@ class Scenario {
       words >> number;
       return synchronise(node, number, what, words);
     }
+    if (what == "prefetch") {
+      std::uint64_t count = 0;
+      words >> number >> count;
+      return step(node, ClientCall{{}, PrefetchCall{region_base + number * page_bytes,
+                                                    count * page_bytes}});
+    }
+    if (what == "frames") {
+      words >> number;
+      Config config;
+      config.memory_pages = config.slot_count + number;
+      config.cache_min_pages = 1;
+      config.chunk_frames = 1;
+      make_node(node, config);
+      return node == 0 ? give_chunk() : "";
+    }
     std::string access;
+    std::uint32_t thread = 1;
     words >> access >> number;
+    if (std::uint32_t other = 0; words >> other) thread = other;
     const PageNo page{number};
-    const bool mapped = nodes_.at(node)->table().at(page).state == PageState::shared;
-    return step(node, Fault{ClientId{0}, 1, page, access == "read" ? Access::read : Access::write,
-                            mapped ? FaultCause::write_protect : FaultCause::missing});
+    const bool is_protected =
+        access == "write" && nodes_.at(node)->table().at(page).state == PageState::shared;
+    return step(node, Fault{ClientId{0}, thread, page,
+                            access == "read" ? Access::read : Access::write,
+                            is_protected ? FaultCause::write_protect : FaultCause::missing});
   }
 
  private:
+  void make_node(unsigned number, Config config) {
+    config.self = NodeId{static_cast<std::uint8_t>(number)};
+    config.nodes = NodeSet{(1U << node_count) - 1};
+    entries_[number].assign(pages_per_chunk, {});
+    nodes_[number] = std::make_unique<Node>(config, entries_[number]);
+  }
+
+  std::string give_chunk() {
+    step(0, ClientCall{{}, ChunksCall{1}});
+    return "";  }
+
   std::string synchronise(unsigned node, std::uint64_t number, const std::string& what,
                           std::istringstream& words) {
     const ClientId client{static_cast<std::uint16_t>(number)};
@@ -120,7 +156,7 @@ class Scenario {
     for (const Action& action : actions) {
       said += "  " + describe(action) + "\n";
       if (const Send* send = std::get_if<Send>(&action))
-        pipes_[{number, raw(send->to)}].push_back(send->message);
+        pipes_[{is_bulk(send->message), number, raw(send->to)}].push_back(send->message);
     }
     return said;
   }
@@ -128,7 +164,7 @@ class Scenario {
   TimeUs now_us_ = 1'000'000;
   std::map<unsigned, std::vector<PageEntry>> entries_;
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::map<std::pair<unsigned, unsigned>, std::deque<Message>> pipes_;
+  std::map<std::tuple<bool, unsigned, unsigned>, std::deque<Message>> pipes_;  // bulk, from, to
 };
 
 std::string replay(std::istream& trace, std::string& original) {

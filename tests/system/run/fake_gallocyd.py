@@ -151,7 +151,8 @@ class Fake:
     def send_statistics(self):
         rank = struct.pack("<IIQ6Q", self.node, self.node, 2, 1000, 20, 3, 4, 5, 0)
         self.launcher.send(message(STATISTICS, struct.pack(
-            "<QIIQQQ", self.job, self.node, 1, 4096, 8192, 7) + rank.ljust(64 * 64, b"\0") + LATENCIES))
+            "<QIIQQQQ", self.job, self.node, 1, 4096, 8192, 9, 7) + rank.ljust(64 * 64, b"\0") +
+            LATENCIES))
 
 
 fake = Fake(sys.argv[1:])

@@ -76,7 +76,8 @@ def job_runs():
     expect(ranks[2] == {"rank": 2, "node": 2, "threads_run": 2,
                         "faults": {"local": 1000, "first_touch": 20, "remote_read": 3,
                                    "remote_write": 4, "upgrade": 5, "poisoned": 0},
-                        "peer_bytes_in": 4096, "peer_bytes_out": 8192}, ranks)
+                        "peer_bytes_in": 4096, "peer_bytes_out": 8192,
+                        "pages_evicted": 7}, ranks)
 
 
 def statistics_line():

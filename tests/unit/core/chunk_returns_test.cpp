@@ -36,6 +36,17 @@ TEST_CASE("a chunk that is given back loses its pages and is handed out again") 
   CHECK(core.fault(Access::write, 5) == Lines{"install page 5 write from zero client 0"});
 }
 
+TEST_CASE("a write in the step that takes its page back finds a page of zeros") {
+  Core core(0);
+  take(core, 1);
+  core.fault(Access::read, 5);
+  CHECK(give_back(core, 0).empty());
+  CHECK(core.fault(Access::write, 5) == Lines{"drop page 5",
+                                              "install page 5 write from zero client 0",
+                                              "reply to client 0 slot 0: 0"});
+  CHECK(core.state(5) == PageState::exclusive);
+}
+
 TEST_CASE("only who has a chunk gives it back, once") {
   Core core(0);
   take(core, 1);

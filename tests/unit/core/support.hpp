@@ -14,7 +14,9 @@ namespace gallocy::core {
 
 struct Core {
   explicit Core(unsigned self, std::uint32_t slot_count = 4)
-      : entries(2 * pages_per_chunk), node(make_config(self, slot_count), entries) {}
+      : Core(make_config(self, slot_count)) {}
+  explicit Core(const Config& config)
+      : entries(2 * pages_per_chunk), node(config, entries) {}
 
   static Config make_config(unsigned self, std::uint32_t slot_count) {
     Config config;

@@ -53,6 +53,13 @@ TEST_CASE("what makes no sense is a usage error in one line") {
   CHECK(std::get<Leave>(parsed).status == exit_usage);
 }
 
+TEST_CASE("memory is half of the machine's unless it is said") {
+  CHECK(std::get<Options>(parse({})).memory_bytes == half_of_ram_bytes());
+  CHECK(std::get<Options>(parse({"--memory", "64M"})).memory_bytes == 64 << 20);
+  for (const char* const bad : {"64X", "M", "-1", "15M", "1", "99999999999999999999G"})
+    CHECK(usage_error({"--memory", bad}, bad));
+}
+
 TEST_CASE("an address beyond this machine needs consent") {
   const char* const plain[] = {"gallocyd", "--socket", "/tmp/s",    "--listen",
                                "0.0.0.0:0", "--node-id", "3",       "--insecure-no-auth"};

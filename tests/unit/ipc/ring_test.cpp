@@ -37,8 +37,8 @@ struct EchoDaemon {
   explicit EchoDaemon(Ring& memory, int doorbell) : ring(memory), doorbell_fd(doorbell) {}
 
   void answer(const Request& request) {
-    std::uint64_t values[argument_count];
-    for (unsigned i = 0; i < argument_count; ++i) values[i] = request.arguments[i] + 1;
+    std::uint64_t values[value_count];
+    for (unsigned i = 0; i < value_count; ++i) values[i] = request.arguments[i] + 1;
     ring.answer(request.ticket, request.operation == Operation::ping ? 0 : ENOSYS, values);
     stop = stop || request.operation == Operation::finalize;
   }

@@ -82,10 +82,14 @@ TEST_CASE("a message outside any transaction is one") {
   CHECK(comes_back(message));
 }
 
-TEST_CASE("only page data has bytes beside it") {
-  for (const core::Body& body : every_body())
-    CHECK(payload_bytes(message_with(body)) ==
-          (std::holds_alternative<core::PageData>(body) ? page_bytes : 0));
+TEST_CASE("only page data and what is written back has bytes beside it") {
+  for (const core::Body& body : every_body()) {
+    const auto* const writeback = std::get_if<core::Writeback>(&body);
+    const bool bytes = writeback != nullptr ? writeback->bytes
+                                            : std::holds_alternative<core::PageData>(body) ||
+                                                  std::holds_alternative<core::PrefetchData>(body);
+    CHECK(payload_bytes(message_with(body)) == (bytes ? page_bytes : 0));
+  }
 }
 
 TEST_CASE("numbers out of range are refused") {
@@ -113,6 +117,13 @@ TEST_CASE("numbers out of range are refused") {
   CHECK(refused(core::BlocksFreed{std::vector<std::uint64_t>(core::max_freed_blocks + 1, 1)}));
   CHECK(refused(core::ThreadStart{foreign, 0, 0}));
   CHECK(refused(core::ThreadJoin{good, none}));
+  CHECK(refused(core::Writeback{far, {}, false}));
+  CHECK(refused(core::WritebackAck{far, {}}));
+  CHECK(refused(core::WritebackAck{{}, core::WritebackOutcome{3}}));
+  CHECK(refused(core::Denial{far, 1}));
+  CHECK(refused(core::PrefetchRequest{far, 1}));
+  CHECK(refused(core::PrefetchAnswer{far, 1}));
+  CHECK(refused(core::PrefetchData{far, {}}));
   CHECK(refused(core::Transaction{NodeId{64}, 1}));
   CHECK(refused(core::Transaction{NodeId{1}, std::uint64_t{1} << 48}));
   CHECK(refused(core::Transaction{no_node, 1}));

@@ -24,6 +24,7 @@ JobOpen an_open(std::uint64_t region_size_bytes, const std::vector<NodeId>& node
   open.uid = 0xfffffffe;
   open.region_size_bytes = region_size_bytes;
   open.rank_nodes = nodes;
+  open.memory_bytes = 64 << 20;
   for (const NodeId node : nodes) open.rank_cpus.push_back(raw(node) + 1);
   open.placement = Placement::round_robin;
   open.every_rank_runs_main = true;
@@ -97,7 +98,7 @@ TEST_CASE("a wrong magic number is refused") {
 
 TEST_CASE("link numbers out of range are refused") {
   CHECK(refused_hello([](Hello& hello) { hello.node = NodeId{64}; }));
-  CHECK(refused_hello([](Hello& hello) { hello.kind = ConnectionKind{2}; }));
+  CHECK(refused_hello([](Hello& hello) { hello.kind = ConnectionKind{3}; }));
   CHECK(refused(an_open(chunk_bytes - 1, {NodeId{}})));
   CHECK(refused(an_open(0, {NodeId{}})));
   CHECK(refused(an_open(chunk_bytes, {})));

@@ -52,7 +52,16 @@ inline std::vector<core::Body> every_body() {
       LoanRequest{3, ChunkNo{7}},
       Loan{ChunkNo{9}, 4},
       Discard{ChunkNo{0xffffffff}},
-      Discarded{ChunkNo{0xffffffff}}};
+      Discarded{ChunkNo{0xffffffff}},
+      Writeback{page, Version{7}, true},
+      Writeback{page, Version{7}, false},
+      WritebackAck{page, WritebackOutcome::accepted},
+      WritebackAck{page, WritebackOutcome::busy},
+      WritebackAck{page, WritebackOutcome::bytes_needed},
+      Denial{page, 16384},
+      PrefetchRequest{page, ~std::uint64_t{0}},
+      PrefetchAnswer{page, 5},
+      PrefetchData{page, Version{7}}};
   for (const auto kind : {RequestKind::read, RequestKind::write, RequestKind::upgrade})
     bodies.push_back(PageRequest{kind, page, 17});
   for (unsigned operation = 0; operation <= unsigned(SyncOperation::abandon); ++operation)

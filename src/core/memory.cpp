@@ -1,0 +1,128 @@
+#include "core/memory.hpp"
+
+#include "base/check.hpp"
+
+namespace gallocy::core {
+
+Memory::Memory(const Config& config, PageTable& table) : config_(config), table_(table) {
+  GALLOCY_CHECK(config.cache_min_pages > 0);
+  GALLOCY_CHECK(config.memory_pages > config.slot_count + config.cache_min_pages,
+                GALLOCY_VALUE(config.memory_pages), GALLOCY_VALUE(config.slot_count));
+}
+
+// ---- home --------------------------------------------------------------------------------
+
+Memory::Room Memory::reserve() {
+  if (reserved_ >= limit() - config_.cache_min_pages) return Room::never;
+  if (free() == 0) return Room::later;
+  ++reserved_;
+  return Room::granted;
+}
+
+void Memory::unreserve() {
+  GALLOCY_CHECK(reserved_ > 0);
+  --reserved_;
+  changed_ = true;
+}
+
+bool Memory::has_room_for_chunks(std::uint64_t count) const {
+  return count * config_.chunk_frames <= limit() - config_.cache_min_pages - reserved_;
+}
+
+// ---- requester ---------------------------------------------------------------------------
+
+bool Memory::pin(PageNo page) {
+  PageEntry& entry = table_.at(page);
+  if (entry.frame == FrameUse::pinned) return true;
+  if (!may_pin() || (entry.frame == FrameUse::none && free() == 0)) return false;
+  if (entry.frame == FrameUse::none) ++cached_;
+  else unlist(page);
+  entry.frame = FrameUse::pinned;
+  ++pinned_;
+  return true;
+}
+
+void Memory::settle(PageNo page, Access granted, bool reserved) {
+  PageEntry& entry = table_.at(page);
+  if (reserved) return unpin(page);
+  // Not pinned: it was not zero when the request was made, and was given back meanwhile.
+  if (entry.frame == FrameUse::pinned) --pinned_;
+  else ++cached_;
+  entry.frame = FrameUse::cached;
+  changed_ = true;
+  enlist(page, granted == Access::write);
+}
+
+void Memory::unpin(PageNo page) {
+  PageEntry& entry = table_.at(page);
+  if (entry.frame != FrameUse::pinned) return;
+  --pinned_;
+  free_frame(entry);
+}
+
+void Memory::free_frame(PageEntry& entry) {
+  entry.frame = FrameUse::none;
+  --cached_;
+  changed_ = true;
+}
+
+// ---- holder ------------------------------------------------------------------------------
+
+void Memory::became_shared(PageNo page) {
+  if (const auto found = evictions_.find(page); found != evictions_.end())
+    found->second.exclusive = false;
+  const auto place = places_.find(page);
+  if (place == places_.end() || place->second.order != &exclusive_) return;
+  unlist(page);
+  enlist(page, false);
+}
+
+void Memory::leave(PageNo page) {
+  evictions_.erase(page);
+  PageEntry& entry = table_.at(page);
+  if (entry.frame != FrameUse::cached) return;
+  unlist(page);
+  free_frame(entry);
+}
+
+// ---- eviction ----------------------------------------------------------------------------
+
+void Memory::put_off(PageNo page) {
+  const auto found = places_.find(page);
+  GALLOCY_CHECK(found != places_.end(), GALLOCY_VALUE(raw(page)));
+  Order& order = *found->second.order;
+  order.splice(order.end(), order, found->second.at);
+}
+
+void Memory::enlist(PageNo page, bool exclusive) {
+  Order& order = exclusive ? exclusive_ : shared_;
+  order.push_back(page);
+  const bool fresh = places_.emplace(page, Place{&order, std::prev(order.end())}).second;
+  GALLOCY_CHECK(fresh, GALLOCY_VALUE(raw(page)));
+}
+
+void Memory::unlist(PageNo page) {
+  const auto found = places_.find(page);
+  if (found == places_.end()) return;  // being evicted
+  found->second.order->erase(found->second.at);
+  places_.erase(found);
+}
+
+Eviction* Memory::eviction(PageNo page, Transaction transaction) {
+  const auto found = evictions_.find(page);
+  if (found == evictions_.end() || found->second.transaction != transaction) return nullptr;
+  return &found->second;
+}
+
+void Memory::begin_eviction(PageNo page, const Eviction& eviction) {
+  unlist(page);
+  evictions_[page] = eviction;
+}
+
+void Memory::end_eviction(PageNo page, bool exclusive) {
+  evictions_.erase(page);
+  changed_ = true;
+  enlist(page, exclusive);
+}
+
+}  // namespace gallocy::core

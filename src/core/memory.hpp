@@ -1,0 +1,104 @@
+// The frames of this node, of which it may use a bounded number.
+//
+// A page that is not zero has a frame *reserved* at its home, wherever its copies are: so it can
+// always come home, and giving a page back never waits for memory. All other copies here, of pages
+// homed elsewhere and of zero pages that were only read, are the *cache*, which gives way.
+//
+//   reserved + cached <= limit, the bound without the slots
+//   reserved <= limit - cache_min_pages
+//   pinned <= cache_min_pages, of cached
+//
+// Pinned is the frame of a page that a request is under way for; it cannot be given up. The last
+// two lines leave something to evict whenever a page waits for a frame and may have it, without
+// which two full nodes could wait for each other.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <unordered_map>
+#include <utility>
+
+#include "base/ids.hpp"
+#include "core/config.hpp"
+#include "core/message.hpp"
+#include "core/page_table.hpp"
+
+namespace gallocy::core {
+
+// A copy that its home was asked to take back.
+struct Eviction {
+  Transaction transaction;
+  bool exclusive = false;  // the page was, and is again if the home refuses; shared meanwhile
+};
+
+class Memory {
+ public:
+  Memory(const Config& config, PageTable& table);
+
+  std::uint64_t limit() const { return config_.memory_pages - config_.slot_count; }
+  std::uint64_t reserved() const { return reserved_; }
+  std::uint64_t cached() const { return cached_; }
+  std::uint64_t pinned() const { return pinned_; }
+  std::uint64_t free() const {
+    return reserved_ + cached_ < limit() ? limit() - reserved_ - cached_ : 0;
+  }
+  bool may_pin() const { return pinned_ < config_.cache_min_pages; }
+
+  // ---- home: a page becomes, or is no longer, one that is not zero ----
+  enum class Room { granted, later, never };
+  Room reserve();
+  void unreserve();
+  bool has_room_for_chunks(std::uint64_t count) const;
+
+  // ---- requester: the page's frame in the cache ----
+  // False: it has to wait until something is evicted, or another request is over.
+  bool pin(PageNo page);
+  // The request is over and the page here; `reserved`: in the frame that is reserved for it.
+  void settle(PageNo page, Access granted, bool reserved);
+  // The request is over and brought nothing.
+  void unpin(PageNo page);
+
+  // ---- holder ----
+  // A read copy was given to another node.
+  void became_shared(PageNo page);
+  // The copy is gone; the frame stays if it is pinned.
+  void leave(PageNo page);
+
+  // ---- eviction ----
+  // Oldest grant first. REQUIRES: the page is in the cache and not pinned.
+  using Order = std::list<PageNo>;
+  const Order& shared() const { return shared_; }
+  const Order& exclusive() const { return exclusive_; }
+  // Not now: as if the page had been granted just now.
+  void put_off(PageNo page);
+  bool evicting(PageNo page) const { return evictions_.contains(page); }
+  Eviction* eviction(PageNo page, Transaction transaction);
+  void begin_eviction(PageNo page, const Eviction& eviction);
+  void end_eviction(PageNo page, bool exclusive);
+  std::uint64_t evicted_count() const { return evicted_count_; }
+  void note_evicted() { ++evicted_count_; }
+  const std::unordered_map<PageNo, Eviction>& evictions() const { return evictions_; }
+
+  // True once after there may be room for what waits.
+  bool take_changed() { return std::exchange(changed_, false); }
+  void note_change() { changed_ = true; }
+
+ private:
+  struct Place {
+    Order* order;
+    Order::iterator at;
+  };
+  void enlist(PageNo page, bool exclusive);
+  void unlist(PageNo page);
+  void free_frame(PageEntry& entry);
+
+  const Config& config_;
+  PageTable& table_;
+  std::uint64_t reserved_ = 0, cached_ = 0, pinned_ = 0, evicted_count_ = 0;
+  Order shared_, exclusive_;
+  std::unordered_map<PageNo, Place> places_;
+  std::unordered_map<PageNo, Eviction> evictions_;
+  bool changed_ = false;
+};
+
+}  // namespace gallocy::core

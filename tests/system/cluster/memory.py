@@ -1,0 +1,96 @@
+"""memory.py CASE NODES: programs at the bound of --memory, and what the daemons really use."""
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from harness import (Job, expect, expect_status, main, require_daemon,  # noqa: E402
+                     require_nodes, run)
+
+MIB = 1 << 20
+BOUND = 64 * MIB
+TABLE = 2 * MIB  # page tables come on top: 16 bytes a page
+MEMORY = os.environ["MEMORY"]
+NODES = int(sys.argv[2])
+
+
+def resident_bytes(pid):
+    """Of all the memory files of a daemon: frames, slots and page table."""
+    total = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{name}"
+        try:
+            if os.readlink(path).startswith("/memfd:gallocy-"):
+                total += os.stat(path).st_blocks * 512
+        except OSError:
+            pass  # closed meanwhile
+    return total
+
+
+def watch(*command):
+    """Runs it to its end; the result, and the most that any daemon used."""
+    require_daemon()
+    most = 0
+    with Job(["-n", NODES, *command], stat=True) as job:
+        end = time.monotonic() + 120
+        while job.process.poll() is None:
+            expect(time.monotonic() < end, "the job still runs:", job)
+            for pid in job.processes("gallocyd"):
+                try:
+                    most = max(most, resident_bytes(pid))
+                except OSError:
+                    pass  # it has ended
+            time.sleep(0.005)
+        result = job.wait(1)
+        job.expect_nothing_left()
+    return result, most
+
+
+def evicted(result):
+    return [rank["pages_evicted"] for rank in result.stat["ranks"]]
+
+
+def more_than_a_node_has():
+    mib_of_each = {1: 48, 2: 36, 3: 24}  # together more than the bound, but for one node
+    result, most = watch("--memory", "64M", MEMORY, "exceed", mib_of_each[NODES],
+                         1 if NODES == 3 else 2)
+    expect_status(result, 0)
+    require_nodes(result, NODES)
+    expect(most <= BOUND + TABLE, most, "bytes are used of", BOUND)
+    if NODES > 1:  # long enough for many looks
+        expect(most > 40 * MIB, "at most", most, "bytes were seen")
+        expect(all(count > 1000 for count in evicted(result)), "hardly evicted:", evicted(result))
+
+
+def untouched_by_the_default():
+    result, most = watch(MEMORY, "exceed", 8, 2)
+    expect_status(result, 0)
+    require_nodes(result, NODES)
+    expect(evicted(result) == [0] * NODES, "evicted:", evicted(result))
+    expect(most < (8 * NODES + 6) * MIB + TABLE, most, "bytes are used")
+
+
+def malloc_until_there_is_no_more():
+    result, most = watch("--memory", "64M", MEMORY, "malloc")
+    expect_status(result, 0)
+    expect(most <= BOUND + TABLE, most, "bytes are used of", BOUND)
+
+
+def sparse_memory_ends_with_a_sentence():
+    require_daemon()
+    result = run("-n", NODES, "--memory", "64M", MEMORY, "sparse", NODES - 1)
+    expect_status(result, 128 + 7)
+    lines = [line for line in result.err.splitlines() if "has no memory left" in line]
+    expect(len(lines) == 1 and "node 0 has no memory left for the page at 0x55" in lines[0]
+           and "64 MiB (--memory)" in lines[0], "not one sentence:", result)
+
+
+def no_room_for_another_job():
+    require_daemon()
+    result = run("-n", NODES, "--memory", "1M", MEMORY, "malloc")
+    expect_status(result, 64)
+    expect("at least 16M" in result.err, result)
+
+
+main(more_than_a_node_has, untouched_by_the_default, malloc_until_there_is_no_more,
+     sparse_memory_ends_with_a_sentence, no_room_for_another_job, chosen=[sys.argv[1]])

@@ -1,0 +1,163 @@
+#include <cerrno>
+
+#include "support.hpp"
+
+using namespace gallocy;
+using namespace gallocy::core;
+
+namespace {
+
+// One frame is for copies; the home of chunk 0 is node 0.
+Config with_frames(unsigned self, std::uint64_t count) {
+  Config config = Core::make_config(self, 4);
+  config.memory_pages = config.slot_count + count;
+  config.cache_min_pages = 1;
+  config.chunk_frames = 1;
+  return config;
+}
+
+PageRequest write(std::uint64_t page) { return {RequestKind::write, PageNo{page}, 0}; }
+
+// Node 1 with pages 5, exclusive, and 6, shared, in its two frames, and its thread 3 waiting for 7.
+struct Full : Core {
+  Full() : Core(with_frames(1, 2)) {
+    fault(Access::write, 5);
+    from(0, by(1, 2), ChunkHome{ChunkNo{0}, NodeId{0}});
+    from(0, by(1, 1), Grant{PageNo{5}, Version{1}, Access::write, 0, true});
+    wait(1'000);
+    fault(Access::read, 6);
+    from(0, by(1, 3), PageData{PageNo{6}, Version{4}, Access::read, 0});
+  }
+  Lines ask() { return fault(Access::read, 7, 3); }
+};
+
+}  // namespace
+
+TEST_CASE("pages that are not zero are reserved at their home up to its bound, less the cache") {
+  Core core(with_frames(0, 3));
+  give_chunk(core);
+  core.fault(Access::write, 5);
+  core.from(1, by(1, 1), write(6));
+  core.from(1, by(1, 1), Done{PageNo{6}});
+  CHECK(core.node.memory().reserved() == 2);
+  CHECK(core.fault(Access::write, 7) == Lines{"poison page 7 client 0, its home is full"});
+  CHECK(core.from(1, by(1, 2), write(8)) == Lines{"to 1: denial page 8 bound 7 pages {1,2}"});
+  // It is neither busy nor anybody's afterwards, and can still be read.
+  CHECK(core.from(1, by(1, 2), Done{PageNo{8}}).empty());
+  CHECK(core.fault(Access::read, 8) == Lines{"install page 8 read from zero client 0"});
+}
+
+TEST_CASE("a first write waits for a frame that a copy occupies") {
+  Core core(with_frames(0, 3));
+  give_chunk(core);
+  for (const std::uint64_t page : {5, 6, 7}) core.fault(Access::read, page);
+  CHECK(core.from(1, by(1, 1), write(8)).empty());
+  CHECK(core.wait(100) == Lines{"drop page 5", "to 1: grant page 8 v1 write acks 0 zero {1,1}"});
+}
+
+TEST_CASE("a copy may be given back to a home whose first write waits for a frame") {
+  Core core(with_frames(0, 3));
+  give_chunk(core);
+  core.from(1, by(1, 1), PageRequest{RequestKind::read, PageNo{8}, 0});
+  core.from(1, by(1, 1), Done{PageNo{8}});
+  for (const std::uint64_t page : {5, 6, 7}) core.fault(Access::read, page);
+  CHECK(core.from(2, by(2, 1), write(8)).empty());
+  CHECK(core.from(1, by(1, 9), Writeback{PageNo{8}, Version{0}, false}) ==
+        Lines{"to 1: writeback_ack page 8 accepted {1,9}"});
+  // Node 1 can read the page until it has said that it has dropped it.
+  CHECK(core.wait(100) == Lines{"drop page 5"});
+  CHECK(core.from(1, by(1, 9), Done{PageNo{8}}) ==
+        Lines{"to 2: grant page 8 v1 write acks 0 zero {2,1}"});
+}
+
+TEST_CASE("the last copy does not come home while this node's own request waits for a departure") {
+  Core core(0);
+  give_chunk(core);
+  core.from(1, by(1, 1), write(5));
+  core.from(1, by(1, 1), Done{PageNo{5}});
+  core.from(2, by(2, 1), PageRequest{RequestKind::read, PageNo{5}, 0});
+  core.from(2, by(2, 1), Done{PageNo{5}});
+  core.from(1, by(1, 2), Writeback{PageNo{5}, Version{1}, false});
+  CHECK(core.fault(Access::read, 5).empty());
+  CHECK(core.from(2, by(2, 2), Writeback{PageNo{5}, Version{1}, true}) ==
+        Lines{"to 2: writeback_ack page 5 busy {2,2}"});
+  CHECK(core.from(1, by(1, 2), Done{PageNo{5}}).at(0).starts_with("to 2: recall to shared page 5"));
+}
+
+TEST_CASE("chunks that could not be written to are not handed out") {
+  Config config = with_frames(0, 3);
+  config.chunk_frames = 2;
+  Core core(config);
+  const auto chunks = [&](std::uint32_t count) {
+    return core.step(ClientCall{{}, ChunksCall{count}}).back();
+  };
+  CHECK(chunks(2).ends_with(": " + std::to_string(ENOMEM)));
+  CHECK(chunks(1).ends_with(": 0"));
+  core.fault(Access::write, 5);
+  CHECK(chunks(1).ends_with(": " + std::to_string(ENOMEM)));
+}
+
+TEST_CASE("clean copies go before pages that only this node has, and none inside its hold") {
+  Full full;
+  CHECK(full.ask().empty());
+  CHECK(full.wait(100) == Lines{"to 0: writeback page 6 v4 {1,5}"});
+  CHECK(full.from(0, by(1, 5), WritebackAck{PageNo{6}, WritebackOutcome::accepted}) ==
+        Lines{"drop page 6", "to 0: done page 6 {1,5}", "to 0: read_request page 7 {1,4}"});
+}
+
+TEST_CASE("the last copy is sent when the home lacks it") {
+  Full full;
+  full.ask();
+  full.wait(100);
+  CHECK(full.from(0, by(1, 5), WritebackAck{PageNo{6}, WritebackOutcome::bytes_needed}) ==
+        Lines{"to 0: writeback page 6 v4 bytes {1,6} + frame"});
+}
+
+TEST_CASE("a page that the home did not take back is written to again") {
+  Full full;
+  full.wait(1'000);
+  full.from(0, by(0, 8), Invalidate{PageNo{6}, NodeId{2}, 0});
+  full.fault(Access::read, 8, 3);
+  full.from(0, by(1, 4), Grant{PageNo{8}, Version{0}, Access::read, 0, true});
+  full.wait(1'000);
+  full.from(0, by(0, 9), Invalidate{PageNo{8}, NodeId{2}, 0});
+  full.fault(Access::write, 9, 3);
+  full.from(0, by(1, 5), Grant{PageNo{9}, Version{1}, Access::write, 0, true});
+  full.wait(1'000);
+  CHECK(full.fault(Access::read, 10, 4) ==
+        Lines{"protect page 5", "to 0: writeback page 5 v1 bytes {1,7} + frame"});
+  CHECK(full.state(5) == PageState::shared);
+  full.fault(Access::write, 5, 1);
+  const auto lines = full.from(0, by(1, 7), WritebackAck{PageNo{5}, WritebackOutcome::busy});
+  CHECK(lines == Lines{"install page 5 write from present client 0"});
+}
+
+TEST_CASE("a copy that was taken away meanwhile needs no answer any more") {
+  Full full;
+  full.ask();
+  full.wait(100);
+  CHECK(full.from(0, by(2, 1), Invalidate{PageNo{6}, NodeId{2}, 0}) ==
+        Lines{"drop page 6", "to 2: invalidate_ack page 6 {2,1}", "to 0: read_request page 7 {1,4}"});
+  CHECK(full.from(0, by(1, 5), WritebackAck{PageNo{6}, WritebackOutcome::busy}).empty());
+}
+
+TEST_CASE("a home that takes back what it has demanded is dropped") {
+  Full full;
+  full.ask();
+  full.wait(100);
+  full.entries[6].hold_until_us = full.now_us + 500;
+  full.from(0, by(2, 1), Invalidate{PageNo{6}, NodeId{2}, 0});
+  const auto lines = full.from(0, by(1, 5), WritebackAck{PageNo{6}, WritebackOutcome::accepted});
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].starts_with("drop peer 0"));
+}
+
+TEST_CASE("what was never granted cannot be given back") {
+  Core core(0);
+  give_chunk(core);
+  CHECK(core.from(1, by(1, 1), Writeback{PageNo{5}, Version{1}, true}) ==
+        Lines{"to 1: writeback_ack page 5 busy {1,1}"});
+  core.fault(Access::write, 5);
+  CHECK(core.from(1, by(1, 2), Writeback{PageNo{5}, Version{1}, true}) ==
+        Lines{"to 1: writeback_ack page 5 busy {1,2}"});
+}
