@@ -64,6 +64,39 @@ static long mapped_pages(void) {
   return strtol(text, NULL, 10);
 }
 
+/* The daemon of client_test knows mutexes only, and says so. */
+static int is_wrong(int status) { return status != 0 && status != ENOSYS; }
+
+static void nothing(void) {}
+
+struct objects {
+  pthread_cond_t condition;
+  pthread_barrier_t barrier;
+  pthread_rwlock_t lock;
+  sem_t semaphore;
+  pthread_once_t once;
+};
+
+static int synchronise(pthread_mutex_t* mutex) {
+  const struct timespec past = {0, 0};
+  struct objects* it = gallocy_calloc(1, sizeof *it);
+  int wrong = is_wrong(gallocy_pthread_once(&it->once, nothing));
+  wrong += is_wrong(gallocy_pthread_barrier_init(&it->barrier, NULL, 1));
+  gallocy_pthread_barrier_wait(&it->barrier);
+  wrong += is_wrong(gallocy_pthread_rwlock_rdlock(&it->lock));
+  wrong += is_wrong(gallocy_pthread_rwlock_unlock(&it->lock));
+  if (gallocy_sem_init(&it->semaphore, 0, 0) == 0) {
+    wrong += gallocy_sem_timedwait(&it->semaphore, &past) == 0 || errno != ETIMEDOUT;
+    wrong += gallocy_sem_post(&it->semaphore) != 0 || gallocy_sem_wait(&it->semaphore) != 0;
+  }
+  wrong += gallocy_pthread_mutex_timedlock(mutex, &past) != 0;
+  gallocy_pthread_cond_timedwait(&it->condition, mutex, &past);
+  wrong += gallocy_pthread_mutex_unlock(mutex) != 0;
+  wrong += is_wrong(gallocy_pthread_cond_broadcast(&it->condition));
+  gallocy_free(it);
+  return wrong;
+}
+
 static int requests(pthread_mutex_t* mutex) {
   int wrong = 0;
   for (int i = 0; i < 1000; ++i) {
@@ -84,6 +117,7 @@ static int requests(pthread_mutex_t* mutex) {
     gallocy_free(large);
     gallocy_free(small);
   }
+  for (int i = 0; i < 100; ++i) wrong += synchronise(mutex);
   return wrong;
 }
 

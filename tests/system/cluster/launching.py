@@ -1,6 +1,6 @@
 """What gallocy-run can be told about how a job runs, with real daemons.
 
-The environment names the programs: SPMD, PLACEMENT."""
+The environment names the programs: SPMD, PLACEMENT, OWNERS."""
 import os
 import sys
 import tempfile
@@ -43,6 +43,16 @@ def tagged_output():
     expect(result.out == "[0] OK\n", result)
 
 
+def owner_leaves():
+    require_daemon()
+    result = run("-n", 2, "-v", "--spmd", os.environ["OWNERS"], stat=True)
+    expect_status(result, 0)
+    expect("OK" in result.out.splitlines(), "no OK:", result)
+    passed_on = [line for line in result.err.splitlines() if "goes to the next" in line]
+    expect(len(passed_on) == 3, "every lock that is not robust is in the log:", result)
+    require_nodes(result, 2)
+
+
 def logs_in_a_file():
     require_daemon()
     with tempfile.TemporaryDirectory(prefix="gt-", dir="/tmp") as folder:
@@ -57,4 +67,5 @@ def logs_in_a_file():
         expect("GALLOCY_LOG" in result.last_line() and folder in result.last_line(), result)
 
 
-main(every_rank_runs_main, placement_of_threads, tagged_output, logs_in_a_file, side_by_side=1)
+main(every_rank_runs_main, placement_of_threads, tagged_output, logs_in_a_file,
+     owner_leaves, side_by_side=1)
