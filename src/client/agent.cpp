@@ -30,6 +30,14 @@ constexpr int ending_interval_ms = 1;
   ::_exit(exit_without_daemon);
 }
 
+// gallocy-run says why, if it is there.
+[[noreturn]] void end_with_job(int status) {
+  if (process.is_guest && status != 0)
+    say(Sentence("gallocy: the gallocy-run that hosts this program has gone; rank ", process.rank,
+                 " ends\n"));
+  ::_exit(status);
+}
+
 template <class... Numbers>
 ipc::Reply ask(ipc::Operation operation, Numbers... numbers) {
   const std::uint64_t arguments[] = {static_cast<std::uint64_t>(numbers)..., 0};
@@ -57,7 +65,7 @@ bool take_orders() {
         ask(ipc::Operation::thread_started, values[1], error);
         break;
       }
-      case ipc::OrderKind::end: ::_exit(static_cast<int>(values[1]));
+      case ipc::OrderKind::end: end_with_job(static_cast<int>(values[1]));
       case ipc::OrderKind::cancel_thread:
         cancel_thread(values[1]);
         ask(ipc::Operation::thread_cancelled, values[1]);

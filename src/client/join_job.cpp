@@ -42,6 +42,7 @@ Status read_number(const char* name, int base, Number& number) {
 Result<Invitation> be_invited() {
   const auto guest = start_host();
   if (!guest) return tl::unexpected<Error>(guest.error());
+  process.is_guest = true;
   return Invitation{FixedText<128>(guest->socket_path), guest->job, 0};
 }
 

@@ -101,7 +101,8 @@ def stat_shows_private_jobs():
         for page in first:
             expect(page["uid"] == os.geteuid() and page["peer_bytes_in"] > 0, page)
             expect(0 < page["fault_latency_us"]["p50"] <= page["fault_latency_us"]["p99"], page)
-            expect(page["resident_pages"] > 0, page)
+        # At any moment; the nodes steal the one page that both use from each other.
+        expect(sum(page["resident_pages"] for page in first) > 0, first)
         # The pages go on while the job does.
         wait_for(lambda: all(new["written_us"] > old["written_us"] and
                              new["peer_bytes_in"] > old["peer_bytes_in"]
