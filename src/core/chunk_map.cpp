@@ -18,10 +18,14 @@ NodeId ChunkMap::home_of(ChunkNo chunk) const {
 }
 
 void ChunkMap::ask_home(ChunkNo chunk, WaitsForHome waiting) {
-  auto& list = asked_[chunk];
-  list.push_back(std::move(waiting));
-  if (list.size() == 1)
-    outbox_.send(coordinator(), outbox_.new_transaction(), ChunkQuery{chunk});
+  Asked& asked = asked_[chunk];
+  asked.waiting.push_back(std::move(waiting));
+  if (asked.waiting.size() == 1) query(chunk, asked);
+}
+
+void ChunkMap::query(ChunkNo chunk, Asked& asked) {
+  asked.covered = asked.waiting.size();
+  outbox_.send(coordinator(), outbox_.new_transaction(), ChunkQuery{chunk});
 }
 
 void ChunkMap::on_home_call(CallTag tag, const HomeCall& call) {
@@ -84,9 +88,10 @@ bool ChunkMap::take_wish(NodeId from, Transaction transaction, Wish& wish) {
 // At the home.
 void ChunkMap::serve(const Wish& wish, bool may_ask_coordinator) {
   const ChunkNo first = take_from_pool(wish.count, wish.wanted);
-  if (first != no_chunk) lend(wish, first);
-  else if (!may_ask_coordinator) refuse(wish);
-  else send_wish(wish, coordinator(), ChunkRequest{std::max(wish.count, config_.chunk_batch)});
+  if (first != no_chunk) return lend(wish, first);
+  if (!may_ask_coordinator) return refuse(wish);
+  ++grants_awaited_;
+  send_wish(wish, coordinator(), ChunkRequest{std::max(wish.count, config_.chunk_batch)});
 }
 
 void ChunkMap::lend(const Wish& wish, ChunkNo first) {
@@ -231,6 +236,7 @@ bool ChunkMap::on_grant(NodeId from, Transaction transaction, const ChunkGrant& 
   Wish wish;
   if (from != coordinator() || end > chunk_count_ || !take_wish(from, transaction, wish))
     return false;
+  --grants_awaited_;
   for (std::uint32_t i = 0; i < grant.count; ++i)
     homes_[ChunkNo{raw(grant.first) + i}] = config_.self;
   add_to_pool(grant.first, grant.count);
@@ -248,10 +254,18 @@ bool ChunkMap::on_home(NodeId from, const ChunkHome& home, std::vector<WaitsForH
   const auto found = asked_.find(home.chunk);
   if (from != coordinator() || found == asked_.end()) return false;
   if (home.home != no_node && !config_.nodes.contains(home.home)) return false;
-  waiting = std::move(found->second);
-  asked_.erase(found);
-  // "Nobody" is not kept: the chunk may be handed out a moment later.
-  if (home.home != no_node) homes_[home.chunk] = home.home;
+  Asked& asked = found->second;
+  if (home.home != no_node) {
+    homes_[home.chunk] = home.home;
+    asked.covered = asked.waiting.size();
+  }
+  // "Nobody" holds only for those who waited when it was asked: the chunk may have been handed out
+  // since, and who came then may know that.
+  const auto end = asked.waiting.begin() + static_cast<std::ptrdiff_t>(asked.covered);
+  waiting.assign(std::make_move_iterator(asked.waiting.begin()), std::make_move_iterator(end));
+  asked.waiting.erase(asked.waiting.begin(), end);
+  if (asked.waiting.empty()) asked_.erase(found);
+  else query(home.chunk, asked);
   return true;
 }
 

@@ -17,19 +17,12 @@
 
 namespace gallocy::core {
 
-// What waits for the home of a chunk: a faulted page, a request to that home, one of a peer, or a
-// client's call.
+// What waits for the home of a chunk: a faulted page, a request to that home, or a client's call.
 struct ForHome {
   Transaction transaction;
   Body body;
 };
-// A peer has asked this node as the home, of which this node has not heard.
-struct FromPeer {
-  NodeId peer = no_node;
-  Transaction transaction;
-  PageRequest request;
-};
-using WaitsForHome = std::variant<PageNo, ForHome, FromPeer, CallTag>;
+using WaitsForHome = std::variant<PageNo, ForHome, CallTag>;
 
 class ChunkMap {
  public:
@@ -66,6 +59,10 @@ class ChunkMap {
   // Gives back what waited for the answer.
   bool on_home(NodeId from, const ChunkHome& home, std::vector<WaitsForHome>& waiting);
 
+  // The coordinator has been asked for chunks and has not answered. It may have told others already
+  // that they are homed here.
+  bool awaits_grant() const { return grants_awaited_ > 0; }
+
   bool contains(ChunkNo chunk) const { return raw(chunk) < chunk_count_; }
   bool contains_address(std::uint64_t address) const {
     return address >= config_.region_address &&
@@ -97,6 +94,12 @@ class ChunkMap {
   void lend(const Wish& wish, ChunkNo first);
   void note_client(CallTag tag, ChunkNo first, std::uint32_t count);
 
+  struct Asked {
+    std::vector<WaitsForHome> waiting;
+    std::size_t covered = 0;  // how many of them waited when the query was sent
+  };
+  void query(ChunkNo chunk, Asked& asked);
+
   using Pool = std::map<std::uint32_t, std::uint32_t>;  // first chunk and length of each run
   // no_chunk: there are none. Else they are in the pool no longer.
   ChunkNo take_from_pool(std::uint32_t count, ChunkNo wanted);
@@ -108,8 +111,9 @@ class ChunkMap {
   std::unordered_map<ChunkNo, NodeId> homes_;  // at the coordinator: all that were handed out
   std::unordered_map<ChunkNo, ClientId> clients_;  // what clients of this node have
   std::unordered_map<ChunkNo, NodeId> loans_;      // homed here: whose client has it
-  std::unordered_map<ChunkNo, std::vector<WaitsForHome>> asked_;
+  std::unordered_map<ChunkNo, Asked> asked_;
   std::unordered_map<std::uint64_t, Wish> wishes_;  // sent on, by the transaction's counter
+  std::uint32_t grants_awaited_ = 0;
   Pool pool_;                // homed here, nobody's, zeros; no two runs touch
   std::uint32_t fresh_ = 0;  // coordinator: next chunk to hand out
 };

@@ -80,6 +80,10 @@ void Node::use_room(TimeUs now_us) {
 
 void Node::receive(NodeId from, const Message& message, TimeUs now_us) {
   if (message.epoch != config_.epoch) return;  // of a membership that is over
+  if (is_early(message)) {
+    early_.emplace_back(from, message);
+    return;
+  }
   const Received received{from, message.transaction, now_us};
   const bool allowed =
       std::visit([&](const auto& body) { return handle(received, body); }, message.body);
@@ -87,6 +91,24 @@ void Node::receive(NodeId from, const Message& message, TimeUs now_us) {
   GALLOCY_CHECK(from != config_.self, GALLOCY_VALUE(message.body.index()),
                 GALLOCY_VALUE(message.transaction.counter));
   outbox_.act(DropPeer{from, "a message that the protocol does not allow in this state"});
+}
+
+// The coordinator grants chunks to this node and tells another, who asks for their home, of it; the
+// other's request may be here before the grant.
+bool Node::is_early(const Message& message) const {
+  if (!chunks_.awaits_grant()) return false;
+  const auto unknown = [this](PageNo page) {
+    return table_.contains(page) && chunks_.home_of(chunk_of(page)) == no_node;
+  };
+  if (const auto* request = std::get_if<PageRequest>(&message.body)) return unknown(request->page);
+  if (const auto* hasten = std::get_if<Hasten>(&message.body)) return unknown(hasten->page);
+  const auto* sync = std::get_if<SyncRequest>(&message.body);
+  return sync != nullptr && homes_.valid_address(sync->address) &&
+         unknown(homes_.page_at(sync->address));
+}
+
+void Node::receive_early(TimeUs now_us) {
+  for (const auto& [from, message] : std::exchange(early_, {})) receive(from, message, now_us);
 }
 
 void Node::on(TimeUs now_us, const Fault& fault) {
@@ -142,15 +164,7 @@ bool Node::from_home(NodeId from, PageNo page) const {
 
 // ---- messages ----------------------------------------------------------------------------
 
-// The coordinator may have named this node as home before its grant has come here. It has sent the
-// grant first, so its answer to a question comes after it.
 bool Node::handle(const Received& from, const PageRequest& body) {
-  const ChunkNo chunk = chunk_of(body.page);
-  if (table_.contains(body.page) && chunks_.home_of(chunk) == no_node &&
-      config_.self != config_.nodes.lowest()) {
-    chunks_.ask_home(chunk, FromPeer{from.from, from.transaction, body});
-    return true;
-  }
   return homed_here(body.page) &&
          directory_.on_request(from.from, from.transaction, body, from.now_us);
 }
@@ -255,7 +269,9 @@ bool Node::handle(const Received& from, const ChunkRequest& body) {
   return chunks_.on_request(from.from, from.transaction, body);
 }
 bool Node::handle(const Received& from, const ChunkGrant& body) {
-  return chunks_.on_grant(from.from, from.transaction, body);
+  if (!chunks_.on_grant(from.from, from.transaction, body)) return false;
+  receive_early(from.now_us);
+  return true;
 }
 bool Node::handle(const Received& from, const ChunkQuery& body) {
   return chunks_.on_query(from.from, from.transaction, body);
@@ -272,12 +288,6 @@ bool Node::handle(const Received& from, const ChunkHome& body) {
     }
     if (const CallTag* tag = std::get_if<CallTag>(&one)) {
       chunks_.answer_home(*tag, body.home);
-      continue;
-    }
-    if (const FromPeer* asked = std::get_if<FromPeer>(&one)) {
-      if (body.home != config_.self ||
-          !directory_.on_request(asked->peer, asked->transaction, asked->request, from.now_us))
-        outbox_.act(DropPeer{asked->peer, "it asked for a page of another home"});
       continue;
     }
     ForHome& request = std::get<ForHome>(one);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/chunk_map.hpp"
@@ -136,6 +137,9 @@ class Node {
   void call(CallTag tag, const HomeCall& call, TimeUs now_us);
   void call(CallTag tag, const PrefetchCall& call, TimeUs now_us);
 
+  // Of messages to the home that came before the node knows that it is the home.
+  bool is_early(const Message& message) const;
+  void receive_early(TimeUs now_us);
   bool homed_here(PageNo page) const;
   bool homed_here(std::uint64_t address) const;
   bool from_home(NodeId from, PageNo page) const;
@@ -159,6 +163,7 @@ class Node {
   SyncCalls sync_calls_;
   Root root_;
   FreedBlocks freed_;
+  std::vector<std::pair<NodeId, Message>> early_;
   std::vector<PageNo> installed_;
   bool carrying_out_ = false;
 };

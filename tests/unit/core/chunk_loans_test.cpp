@@ -59,6 +59,28 @@ TEST_CASE("a home lends from its pool, or asks for fresh chunks") {
         Lines{"to 2: loan chunk 0 + 0 {2,9}"});
 }
 
+TEST_CASE("that nobody has a chunk is no answer to who comes after the question") {
+  Core core(1);
+  const CallTag other{ClientId{0}, 5, 0};
+  CHECK(core.step(ClientCall{tag, HomeCall{region_base}}) == Lines{"to 0: chunk_query chunk 0 {1,1}"});
+  CHECK(core.step(ClientCall{other, HomeCall{region_base}}).empty());
+  CHECK(core.from(0, by(1, 1), ChunkHome{ChunkNo{0}, no_node}) ==
+        Lines{"to 0: chunk_query chunk 0 {1,2}", "reply to client 0 slot 0: 22"});
+  CHECK(core.from(0, by(1, 2), ChunkHome{ChunkNo{0}, NodeId{2}}) ==
+        Lines{"reply to client 0 slot 5: 0"});
+}
+
+TEST_CASE("a request that is faster than the grant waits for it") {
+  Core core(1);
+  take(core, 1);
+  CHECK(core.from(2, by(2, 1), PageRequest{RequestKind::write, PageNo{5}, 0}).empty());
+  CHECK(core.from(2, by(2, 1), Hasten{PageNo{5}, NodeId{2}, 300}).empty());
+  CHECK(core.from(2, by(2, 2), PageRequest{RequestKind::read, PageNo{600}, 0}).empty());
+  CHECK(core.from(0, by(1, 1), ChunkGrant{ChunkNo{0}, 1}) ==
+        Lines{"reply to client 0 slot 0: 0", "to 2: grant page 5 v1 write acks 0 zero {2,1}",
+              "drop peer 2: a message that the protocol does not allow in this state"});
+}
+
 TEST_CASE("the chunk behind is had if it is free and of the same home") {
   Core core(0);
   CHECK(take(core, 1) == answer(0));

@@ -31,20 +31,17 @@ TEST_CASE("a message of an old epoch is dropped without a word") {
 
 TEST_CASE("a request to a node that is not the home drops the peer") {
   Core core(1);
-  CHECK(core.from(2, by(2, 1), PageRequest{RequestKind::read, PageNo{5}, 0}) ==
-        Lines{"to 0: chunk_query chunk 0 {1,1}"});
-  CHECK(core.from(0, by(1, 1), ChunkHome{ChunkNo{0}, NodeId{0}}) ==
-        Lines{"drop peer 2: it asked for a page of another home"});
+  const auto lines = core.from(2, by(2, 1), PageRequest{RequestKind::read, PageNo{5}, 0});
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].starts_with("drop peer 2"));
 }
 
 TEST_CASE("a request may come before the grant that makes the node the home") {
   Core core(1);
   give_chunk(core);
-  CHECK(core.from(2, by(2, 1), PageRequest{RequestKind::read, PageNo{5}, 0}) ==
-        Lines{"to 0: chunk_query chunk 0 {1,2}"});
-  core.from(0, by(1, 1), ChunkGrant{ChunkNo{0}, 1});
-  CHECK(core.from(0, by(1, 2), ChunkHome{ChunkNo{0}, NodeId{1}}) ==
-        Lines{"to 2: grant page 5 v0 read acks 0 zero {2,1}"});
+  CHECK(core.from(2, by(2, 1), PageRequest{RequestKind::read, PageNo{5}, 0}).empty());
+  CHECK(core.from(0, by(1, 1), ChunkGrant{ChunkNo{0}, 1}).back() ==
+        "to 2: grant page 5 v0 read acks 0 zero {2,1}");
 }
 
 TEST_CASE("bytes of a transaction that is over are dropped") {
