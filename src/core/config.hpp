@@ -34,8 +34,7 @@ struct Config {
   std::uint64_t hold_min_us = 100;         // a granted page stays at least that long
   std::uint64_t hold_max_us = 10'000;      // with growth for threads that lose several pages
   std::uint64_t hold_single_max_us = 1'000;  // with growth for a thread that loses one page
-  std::uint64_t keep_max_us = 10'000;       // an older access delays a recall at most that much longer
-  std::uint64_t age_margin_us = 500;       // ages closer than that count as equal
+  std::uint64_t keep_max_us = 1'000'000;  // an older access delays a recall at most that much longer
 };
 
 }  // namespace gallocy::core

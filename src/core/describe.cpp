@@ -37,7 +37,7 @@ std::string text(const Invalidate& m) {
   return fmt::format("invalidate page {} for node {}", raw(m.page), raw(m.requester));
 }
 std::string text(const Hasten& m) {
-  return fmt::format("hasten page {} for node {} age {} us", raw(m.page), raw(m.requester), m.age_us);
+  return fmt::format("hasten page {} for node {} since {} us", raw(m.page), raw(m.requester), m.since_us);
 }
 std::string text(const InvalidateAck& m) {
   return fmt::format("invalidate_ack page {}", raw(m.page));

@@ -14,10 +14,6 @@ Access access_of(RequestKind kind) {
   return kind == RequestKind::read ? Access::read : Access::write;
 }
 
-std::uint64_t age_of(const DirectoryEntry& entry) {
-  return entry.started_us - std::min(entry.started_us, entry.current.since_us);
-}
-
 void for_each_page(ChunkNo chunk, auto visit) {
   const std::uint64_t first = raw(chunk) * pages_per_chunk;
   for (std::uint64_t page = first; page < first + pages_per_chunk; ++page) visit(PageNo{page});
@@ -33,8 +29,7 @@ const DirectoryEntry* Directory::find(PageNo page) const {
 bool Directory::on_request(NodeId from, Transaction transaction, const PageRequest& request,
                            TimeUs now_us) {
   DirectoryEntry& entry = entries_[request.page];
-  const TimeUs since_us = now_us - std::min(now_us, request.age_us);
-  const QueuedRequest queued{from, transaction, request.kind, since_us, now_us};
+  const QueuedRequest queued{from, transaction, request.kind, request.since_us, now_us};
   if (entry.idle() && !is_closed(request.page)) return start(request.page, entry, queued, now_us);
 
   // One request per page and node: the queue is bounded by the number of nodes.
@@ -42,16 +37,14 @@ bool Directory::on_request(NodeId from, Transaction transaction, const PageReque
   const bool is_served = entry.busy && same_node(entry.current);
   if (is_served || std::ranges::any_of(entry.queue, same_node)) return false;
   entry.queue.push_back(queued);
-  if (entry.busy) hasten(request.page, entry, queued, now_us);
+  if (entry.busy) hasten(request.page, entry, queued);
   return true;
 }
 
-void Directory::on_hasten(NodeId from, Transaction transaction, const Hasten& what,
-                          TimeUs now_us) {
+void Directory::on_hasten(NodeId from, Transaction transaction, const Hasten& what) {
   const auto found = entries_.find(what.page);
   if (found == entries_.end()) return;
   DirectoryEntry& entry = found->second;
-  const TimeUs since_us = now_us - std::min(now_us, what.age_us);
   const auto is_meant = [&](const QueuedRequest& request) {
     return request.from == from && request.transaction == transaction;
   };
@@ -59,21 +52,19 @@ void Directory::on_hasten(NodeId from, Transaction transaction, const Hasten& wh
   const bool is_served = entry.busy && is_meant(entry.current);
   if (queued == entry.queue.end() && !is_served) return;
   QueuedRequest& request = is_served ? entry.current : *queued;
-  request.since_us = std::min(request.since_us, since_us);
-  if (entry.busy) hasten(what.page, entry, request, now_us);
+  request.since_us = std::min(request.since_us, what.since_us);
+  if (entry.busy) hasten(what.page, entry, request);
 }
 
 // The entry is busy with a younger request, whose holder may keep the page from that one for the
 // sake of an access in between: two nodes would each keep what the other's oldest access needs.
-void Directory::hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& older,
-                       TimeUs now_us) {
-  if (!entry.busy || older.since_us >= entry.oldest_us) return;
-  entry.oldest_us = older.since_us;
-  const std::uint64_t age_us = now_us - std::min(now_us, older.since_us);
+void Directory::hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& older) {
+  if (!entry.busy || older.turn() >= entry.oldest) return;
+  entry.oldest = older.turn();
   entry.asked.for_each([&](NodeId asked) {
     // The node's own access cannot be kept from it by itself.
     if (asked != older.from)
-      outbox_.send(asked, entry.current.transaction, Hasten{page, older.from, age_us});
+      outbox_.send(asked, entry.current.transaction, Hasten{page, older.from, older.since_us});
   });
 }
 
@@ -88,7 +79,7 @@ bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& r
   entry.current = request;
   entry.release_to = no_node;
   entry.asked = NodeSet{};
-  entry.oldest_us = request.since_us;
+  entry.oldest = request.turn();
   entry.started_us = now_us;
   return access_of(request.kind) == Access::read ? start_read(page, entry)
                                                  : start_write(page, entry);
@@ -228,11 +219,10 @@ bool Directory::depart(DirectoryEntry& entry, NodeId from, Transaction transacti
 }
 
 void Directory::invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers) {
-  const std::uint64_t age_us = age_of(entry);
   sharers.for_each([&](NodeId sharer) {
     entry.asked.insert(sharer);
     outbox_.send(sharer, entry.current.transaction,
-                 Invalidate{page, entry.current.from, age_us});
+                 Invalidate{page, entry.current.from, entry.current.since_us});
   });
 }
 
@@ -241,8 +231,8 @@ void Directory::recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access
   const Version version = access == Access::write ? next(entry.version) : entry.version;
   entry.asked.insert(holder);
   outbox_.send(holder, entry.current.transaction,
-               Recall{access, page, entry.current.from, version, acks_expected, age_of(entry),
-                      entry.started_us - entry.current.arrived_us});
+               Recall{access, page, entry.current.from, version, acks_expected,
+                      entry.current.since_us, entry.started_us - entry.current.arrived_us});
 }
 
 NodeId Directory::source_of(const DirectoryEntry& entry) const {
@@ -264,7 +254,7 @@ bool Directory::on_done(NodeId from, Transaction transaction, const Done& done, 
 
 void Directory::serve_queue(PageNo page, DirectoryEntry& entry, TimeUs now_us) {
   while (entry.idle() && !entry.queue.empty()) {
-    const auto oldest = std::ranges::min_element(entry.queue, {}, &QueuedRequest::since_us);
+    const auto oldest = std::ranges::min_element(entry.queue, {}, &QueuedRequest::turn);
     const QueuedRequest request = *oldest;
     entry.queue.erase(oldest);
     // The fault of who asked, not of who is done.

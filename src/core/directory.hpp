@@ -19,6 +19,7 @@
 #include "core/memory.hpp"
 #include "core/message.hpp"
 #include "core/outbox.hpp"
+#include "core/turn.hpp"
 
 namespace gallocy::core {
 
@@ -28,8 +29,10 @@ struct QueuedRequest {
   NodeId from = no_node;
   Transaction transaction;
   RequestKind kind = RequestKind::read;
-  TimeUs since_us = 0;    // by this node's clock
+  TimeUs since_us = 0;  // in the job's time
   TimeUs arrived_us = 0;
+
+  Turn turn() const { return {since_us, from}; }
 };
 
 // A copy that its holder may drop, until it says that it has: others may not write before.
@@ -48,7 +51,7 @@ struct DirectoryEntry {
   QueuedRequest current;         // valid while busy
   TimeUs started_us = 0;         // when it became that
   NodeSet asked;                 // who was sent a recall or an invalidation for `current`
-  TimeUs oldest_us = 0;          // of all that wait; what `asked` has been told
+  Turn oldest;                   // of all that wait; what `asked` has been told
   NodeId release_to = no_node;   // who keeps the bytes in a slot until `current` is done
   std::vector<QueuedRequest> queue;
   std::vector<Departure> departures;  // of members of the copyset
@@ -67,7 +70,7 @@ class Directory {
   bool on_done(NodeId from, Transaction transaction, const Done& done, TimeUs now_us);
 
   // A request that is under way or queued is older than it said. One that is over: no effect.
-  void on_hasten(NodeId from, Transaction transaction, const Hasten& hasten, TimeUs now_us);
+  void on_hasten(NodeId from, Transaction transaction, const Hasten& hasten);
 
   // A chunk of this home is given back; one at a time. From close() until reopen() no request for
   // its pages is begun.
@@ -106,7 +109,7 @@ class Directory {
   void invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers);
   void recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access access,
               std::uint32_t acks_expected);
-  void hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& older, TimeUs now_us);
+  void hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& older);
   NodeId source_of(const DirectoryEntry& entry) const;
   void finish(PageNo page, DirectoryEntry& entry);
   void serve_queue(PageNo page, DirectoryEntry& entry, TimeUs now_us);

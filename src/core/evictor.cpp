@@ -75,9 +75,8 @@ bool Evictor::on_ack(Transaction transaction, const WritebackAck& ack, TimeUs no
 }
 
 void Evictor::drop(PageNo page, Transaction transaction) {
-  table_.at(page).state = PageState::leaving;
+  table_.leave(page);
   outbox_.act(Drop{page});
-  left_.push_back(page);
   memory_.leave(page);
   memory_.note_evicted();
   outbox_.send(chunks_.home_of(chunk_of(page)), transaction, Done{page});
@@ -88,11 +87,6 @@ void Evictor::refused(PageNo page, const Eviction& eviction, TimeUs now_us) {
   if (eviction.exclusive) table_.at(page).state = PageState::exclusive;
   memory_.end_eviction(page, eviction.exclusive);
   rest_until_us_ = now_us + config_.hold_min_us;
-}
-
-void Evictor::carried_out() {
-  for (const PageNo page : left_) table_.at(page).state = PageState::invalid;
-  left_.clear();
 }
 
 }  // namespace gallocy::core

@@ -36,7 +36,6 @@ class Evictor {
 
   // Begins evictions while fewer frames are free or about to be than `waiting` and a few more.
   void make_room(std::size_t waiting, TimeUs now_us);
-  void carried_out();
 
   // 0: nothing waits for a page whose hold has to end first.
   TimeUs next_deadline() const { return again_at_us_; }
@@ -61,7 +60,6 @@ class Evictor {
   Outbox& outbox_;
   TimeUs rest_until_us_ = 0;  // a home has refused
   TimeUs again_at_us_ = 0;
-  std::vector<PageNo> left_;  // in this step
 };
 
 }  // namespace gallocy::core

@@ -25,8 +25,8 @@ Holder::Holder(const Config& config, PageTable& table, Memory& memory, Requester
 bool Holder::on_recall(NodeId, Transaction transaction, const Recall& recall, TimeUs now_us) {
   return add(recall.page,
              Demand{transaction, recall.requester, false, recall.access, recall.version,
-                    recall.acks_expected, recall.requester,
-                    now_us - std::min(now_us, recall.age_us), now_us, recall.delayed_us},
+                    recall.acks_expected, Turn{recall.since_us, recall.requester}, now_us,
+                    recall.delayed_us},
              now_us);
 }
 
@@ -34,17 +34,16 @@ bool Holder::on_invalidate(NodeId, Transaction transaction, const Invalidate& in
                            TimeUs now_us) {
   return add(invalidate.page,
              Demand{transaction, invalidate.requester, true, Access::write, Version{}, 0,
-                    invalidate.requester, now_us - std::min(now_us, invalidate.age_us), now_us},
+                    Turn{invalidate.since_us, invalidate.requester}, now_us},
              now_us);
 }
 
 void Holder::on_hasten(Transaction transaction, const Hasten& hasten, TimeUs now_us) {
   const auto found = demands_.find(hasten.page);
   if (found == demands_.end() || found->second.transaction != transaction) return;
-  const TimeUs since_us = now_us - std::min(now_us, hasten.age_us);
-  if (since_us >= found->second.since_us) return;
-  found->second.since_us = since_us;
-  found->second.rival = hasten.requester;
+  const Turn rival{hasten.since_us, hasten.requester};
+  if (rival >= found->second.rival) return;
+  found->second.rival = rival;
   // What waits for a slot or for its installing has not been kept for anybody.
   const auto due = due_of_.find(hasten.page);
   if (due == due_of_.end()) return;
@@ -71,7 +70,7 @@ TimeUs Holder::ready_at(PageNo page, const Demand& demand, TimeUs now_us) const 
   if (entry.state == PageState::shared && demand.access == Access::read) return now_us;
   if (now_us < entry.hold_until_us) return entry.hold_until_us;
   const TimeUs keep_until_us =
-      requester_.keep_until(page, demand.since_us, demand.rival,
+      requester_.keep_until(page, demand.rival,
                             std::max(entry.hold_until_us, demand.arrived_us));
   // Looked at again soon: what the access waits for may come any time.
   if (now_us < keep_until_us) return std::min(keep_until_us, now_us + config_.hold_min_us);
@@ -89,7 +88,7 @@ void Holder::serve_or_wait(PageNo page, TimeUs now_us) {
   }
   const bool needs_slot = !demand.invalidate && demand.access == Access::write;
   if (needs_slot && free_slots_.empty()) {
-    wants_slot_.emplace(demand.since_us, page);
+    wants_slot_.emplace(demand.rival, page);
     return;
   }
   demands_.erase(page);
@@ -124,13 +123,12 @@ void Holder::give_away(PageNo page, const Demand& demand, TimeUs now_us) {
   GALLOCY_CHECK(entry.slot_plus_one == 0, GALLOCY_VALUE(raw(page)));
   const bool writable = entry.state == PageState::exclusive;
   entry.slot_plus_one = static_cast<std::uint16_t>(slot + 1);
-  entry.state = PageState::leaving;
+  table_.leave(page);
   slot_transactions_[slot] = demand.transaction;
   // Nobody may write between the copy and the drop, or that write is lost.
   if (writable) outbox_.act(Protect{page});
   outbox_.act(Capture{page, slot});
   outbox_.act(Drop{page});
-  left_.push_back(page);
   memory_.leave(page);
   outbox_.send(demand.requester, demand.transaction,
                PageData{page, demand.version, Access::write, demand.acks_expected,
@@ -139,9 +137,8 @@ void Holder::give_away(PageNo page, const Demand& demand, TimeUs now_us) {
 }
 
 void Holder::drop(PageNo page, const Demand& demand) {
-  table_.at(page).state = PageState::leaving;
+  table_.leave(page);
   outbox_.act(Drop{page});
-  left_.push_back(page);
   memory_.leave(page);
   outbox_.send(demand.requester, demand.transaction, InvalidateAck{page});
 }
@@ -151,8 +148,7 @@ void Holder::drop_run(PageNo first, std::uint32_t count) {
   outbox_.act(Drop{first, count});
   for (std::uint32_t i = 0; i < count; ++i) {
     const PageNo page{raw(first) + i};
-    table_.at(page).state = PageState::leaving;
-    left_.push_back(page);
+    table_.leave(page);
     memory_.leave(page);
   }
 }
@@ -202,10 +198,6 @@ void Holder::on_time(TimeUs now_us) {
 void Holder::carried_out(const std::vector<PageNo>& installed) {
   for (const PageNo page : installed)
     if (demands_.contains(page)) schedule(page, table_.at(page).hold_until_us);
-  // Not what was granted anew in the same step.
-  for (const PageNo page : left_)
-    if (table_.at(page).state == PageState::leaving) table_.at(page).state = PageState::invalid;
-  left_.clear();
 }
 
 }  // namespace gallocy::core

@@ -16,6 +16,7 @@
 #include "core/outbox.hpp"
 #include "core/page_table.hpp"
 #include "core/requester.hpp"
+#include "core/turn.hpp"
 
 namespace gallocy::core {
 
@@ -28,8 +29,7 @@ struct Demand {
   Access access = Access::write;  // what the requester will get
   Version version{};
   std::uint32_t acks_expected = 0;
-  NodeId rival = no_node;  // whose access is the oldest that waits, at first the requester's
-  TimeUs since_us = 0;     // of that access, by this clock
+  Turn rival;              // of the oldest access that waits, at first the requester's
   TimeUs arrived_us = 0;
   std::uint64_t queued_us = 0;  // before, at the home
 };
@@ -78,10 +78,9 @@ class Holder {
   std::unordered_map<PageNo, Demand> demands_;
   std::set<std::pair<TimeUs, PageNo>> due_;
   std::unordered_map<PageNo, TimeUs> due_of_;
-  std::set<std::pair<TimeUs, PageNo>> wants_slot_;  // oldest first
+  std::set<std::pair<Turn, PageNo>> wants_slot_;  // oldest first
   std::vector<std::uint16_t> free_slots_;
   std::vector<Transaction> slot_transactions_;
-  std::vector<PageNo> left_;  // in this step
 };
 
 }  // namespace gallocy::core

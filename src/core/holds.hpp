@@ -11,6 +11,7 @@
 #include "base/ids.hpp"
 #include "core/config.hpp"
 #include "core/event.hpp"
+#include "core/turn.hpp"
 
 namespace gallocy::core {
 
@@ -32,12 +33,12 @@ class Holds {
 
   static constexpr std::size_t max_thread_count = 4096;
 
-  explicit Holds(const Config& config) : config_(config) {}
+  Holds(const Config& config, const JobClock& clock) : config_(config), clock_(clock) {}
 
   // The thread faulted on a page that this node lacks. Faulting again on one of the pages it
   // was last granted means that it (perhaps) never got to use them together: its hold doubles.
-  // Returns since when the thread attempts its access. That survives the faults in between, or
-  // no access of several pages would ever become the oldest.
+  // Returns since when, in the job's time, the thread attempts its access. That survives the faults
+  // in between, or no access of several pages would ever become the oldest.
   TimeUs on_miss(FaultingThread who, PageNo page, Access access, TimeUs now_us);
 
   // The thread has been granted a page. `suffices(page, access)`: does the node have it still?
@@ -83,7 +84,7 @@ class Holds {
   struct Record {
     std::array<Recent, recent_count> recent{};  // latest first
     unsigned count = 0;
-    TimeUs since_us = 0;    // of its access
+    TimeUs since_us = 0;    // of its access, in the job's time
     TimeUs granted_us = 0;  // last
     unsigned doublings = 0;
     bool several = false;  // more than one page went back and forth
@@ -92,6 +93,7 @@ class Holds {
   static void remember(Record& record, PageNo page, Access access);
 
   const Config& config_;
+  const JobClock& clock_;
   std::uint64_t mean_fetch_us_ = 0;
   std::unordered_map<FaultingThread, Record, FaultingThreadHash> threads_;
 };

@@ -27,7 +27,7 @@ enum class RequestKind : std::uint8_t { read, write, upgrade };
 struct PageRequest {
   RequestKind kind = RequestKind::read;
   PageNo page{};
-  std::uint64_t age_us = 0;  // of the access that faulted, at sending
+  std::uint64_t since_us = 0;  // when the access began, in the time of the job (turn.hpp)
 };
 
 // home -> holder: send the bytes to `requester`, keeping a read copy (access = read) or none.
@@ -37,7 +37,7 @@ struct Recall {
   NodeId requester = no_node;
   Version version{};  // that the requester will hold
   std::uint32_t acks_expected = 0;
-  std::uint64_t age_us = 0;
+  std::uint64_t since_us = 0;
   std::uint64_t delayed_us = 0;  // in the home's queue
 };
 
@@ -45,7 +45,7 @@ struct Recall {
 struct Invalidate {
   PageNo page{};
   NodeId requester = no_node;
-  std::uint64_t age_us = 0;
+  std::uint64_t since_us = 0;
 };
 
 // sharer -> requester.
@@ -60,7 +60,7 @@ struct InvalidateAck {
 struct Hasten {
   PageNo page{};
   NodeId requester = no_node;  // whose access it is
-  std::uint64_t age_us = 0;
+  std::uint64_t since_us = 0;
 };
 
 // holder -> requester; the page's 4096 bytes travel beside it.

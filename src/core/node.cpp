@@ -10,10 +10,10 @@ namespace gallocy::core {
 Node::Node(const Config& config, std::span<PageEntry> entries)
     : config_(config), table_(entries), outbox_(config_), memory_(config_, table_),
       chunks_(config_, entries.size(), outbox_), homes_(config_, table_, chunks_, outbox_),
-      holds_(config_), directory_(config_, memory_, outbox_),
+      holds_(config_, clock_), directory_(config_, memory_, outbox_),
       returns_(config_, chunks_, directory_, outbox_),
       prefetcher_(config_, table_, chunks_, memory_, outbox_),
-      requester_(config_, table_, chunks_, directory_, prefetcher_, memory_, holds_, statistics_,
+      requester_(config_, clock_, table_, chunks_, directory_, prefetcher_, memory_, holds_, statistics_,
                  outbox_),
       holder_(config_, table_, memory_, requester_, outbox_),
       evictor_(config_, table_, chunks_, holder_, requester_, memory_, outbox_),
@@ -47,7 +47,7 @@ void Node::carried_out(TimeUs now_us) {
   installed_.clear();
   requester_.carried_out(now_us, installed_);
   holder_.carried_out(installed_);
-  evictor_.carried_out();
+  table_.carried_out();
 }
 
 TimeUs Node::next_deadline() const {
@@ -69,7 +69,7 @@ void Node::drain_local(TimeUs now_us) {
 void Node::use_room(TimeUs now_us) {
   do {
     directory_.use_room();
-    requester_.use_room(now_us);
+    requester_.use_room();
     drain_local(now_us);
     evictor_.make_room(directory_.starved_count() + requester_.waiting_for_frame_count(), now_us);
     drain_local(now_us);
@@ -85,8 +85,11 @@ void Node::receive(NodeId from, const Message& message, TimeUs now_us) {
     return;
   }
   const Received received{from, message.transaction, now_us};
-  const bool allowed =
-      std::visit([&](const auto& body) { return handle(received, body); }, message.body);
+  const auto take = [&](const auto& body) {
+    if constexpr (requires { body.since_us; }) clock_.hear(body.since_us, now_us);
+    return handle(received, body);
+  };
+  const bool allowed = std::visit(take, message.body);
   if (allowed) return;
   GALLOCY_CHECK(from != config_.self, GALLOCY_VALUE(message.body.index()),
                 GALLOCY_VALUE(message.transaction.counter));
@@ -184,7 +187,7 @@ bool Node::handle(const Received& from, const Invalidate& body) {
 // transaction of somebody else, or to another node.
 bool Node::handle(const Received& from, const Hasten& body) {
   if (homed_here(body.page) && from.transaction.requester == from.from)
-    directory_.on_hasten(from.from, from.transaction, body, from.now_us);
+    directory_.on_hasten(from.from, from.transaction, body);
   else if (from_home(from.from, body.page))
     holder_.on_hasten(from.transaction, body, from.now_us);
   else
@@ -193,7 +196,7 @@ bool Node::handle(const Received& from, const Hasten& body) {
 }
 bool Node::handle(const Received& from, const InvalidateAck& body) {
   return table_.contains(body.page) &&
-         requester_.on_ack(from.from, from.transaction, body, from.now_us);
+         requester_.on_ack(from.from, from.transaction, body);
 }
 bool Node::handle(const Received& from, const PageData& body) {
   return table_.contains(body.page) &&
@@ -201,7 +204,7 @@ bool Node::handle(const Received& from, const PageData& body) {
 }
 bool Node::handle(const Received& from, const Grant& body) {
   return table_.contains(body.page) &&
-         requester_.on_grant(from.from, from.transaction, body, from.now_us);
+         requester_.on_grant(from.from, from.transaction, body);
 }
 bool Node::handle(const Received& from, const Done& body) {
   return homed_here(body.page) &&
@@ -233,7 +236,7 @@ bool Node::handle(const Received& from, const WritebackAck& body) {
 }
 bool Node::handle(const Received& from, const Denial& body) {
   return table_.contains(body.page) &&
-         requester_.on_denial(from.from, from.transaction, body, from.now_us);
+         requester_.on_denial(from.from, from.transaction, body);
 }
 bool Node::handle(const Received& from, const PrefetchRequest& body) {
   std::vector<PageNo> granted;
@@ -283,7 +286,7 @@ bool Node::handle(const Received& from, const ChunkHome& body) {
   prefetcher_.on_home(body.chunk, body.home);
   for (WaitsForHome& one : waiting) {
     if (const PageNo* page = std::get_if<PageNo>(&one)) {
-      requester_.on_home_known(*page, body.home, from.now_us);
+      requester_.on_home_known(*page, body.home);
       continue;
     }
     if (const CallTag* tag = std::get_if<CallTag>(&one)) {

@@ -145,6 +145,7 @@ class Node {
   bool from_home(NodeId from, PageNo page) const;
 
   Config config_;
+  JobClock clock_;
   PageTable table_;
   Outbox outbox_;
   Statistics statistics_;

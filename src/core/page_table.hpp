@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 #include "base/check.hpp"
 #include "base/ids.hpp"
@@ -49,6 +50,17 @@ class PageTable {
   }
   const PageEntry& at(PageNo page) const { return const_cast<PageTable*>(this)->at(page); }
 
+  // The page is dropped in this step. It may be granted anew in the same step, after that.
+  void leave(PageNo page) {
+    at(page).state = PageState::leaving;
+    left_.push_back(page);
+  }
+  void carried_out() {
+    for (const PageNo page : left_)
+      if (at(page).state == PageState::leaving) at(page).state = PageState::invalid;
+    left_.clear();
+  }
+
   bool suffices(PageNo page, Access access) const {
     const PageState state = at(page).state;
     return state == PageState::exclusive ||
@@ -57,6 +69,7 @@ class PageTable {
 
  private:
   std::span<PageEntry> entries_;
+  std::vector<PageNo> left_;  // in this step
 };
 
 }  // namespace gallocy::core

@@ -34,7 +34,7 @@ void Requester::on_fault(const Fault& fault, TimeUs now_us) {
   ++statistics_.of(fault.client).faults_seen;
   const TimeUs since_us = holds_.on_miss(who, fault.page, fault.access, now_us);
   pending.waiters.push_back({who, fault.access, now_us});
-  if (!fresh) return hasten(fault.page, pending, since_us, now_us);
+  if (!fresh) return hasten(fault.page, pending, since_us);
   pending.since_us = since_us;
 
   const bool has_copy = table_.at(fault.page).state == PageState::shared;
@@ -45,17 +45,16 @@ void Requester::on_fault(const Fault& fault, TimeUs now_us) {
   pending.asked_us = now_us;
   pending.home = chunks_.home_of(chunk_of(fault.page));
   if (pending.home == no_node) chunks_.ask_home(chunk_of(fault.page), fault.page);
-  else try_submit(fault.page, pending, now_us);
+  else try_submit(fault.page, pending);
 }
 
 // An access has joined the request. If it is older than the one that made the request, the others
 // have to know: the request is as old as the oldest that it is for.
-void Requester::hasten(PageNo page, Pending& pending, TimeUs since_us, TimeUs now_us) {
+void Requester::hasten(PageNo page, Pending& pending, TimeUs since_us) {
   if (since_us >= pending.since_us) return;
   pending.since_us = since_us;
   if (!pending.sent) return;
-  outbox_.send(pending.home, pending.transaction,
-               Hasten{page, config_.self, now_us - std::min(now_us, since_us)});
+  outbox_.send(pending.home, pending.transaction, Hasten{page, config_.self, since_us});
 }
 
 void Requester::resolve_locally(const Fault& fault, TimeUs faulted_us) {
@@ -72,12 +71,12 @@ void Requester::resolve_locally(const Fault& fault, TimeUs faulted_us) {
   statistics_.resolved(fault.client, Resolution::local, faulted_us);
 }
 
-void Requester::on_home_known(PageNo page, NodeId home, TimeUs now_us) {
+void Requester::on_home_known(PageNo page, NodeId home) {
   const auto found = pending_.find(page);
   if (found == pending_.end() || found->second.home != no_node) return;
   if (home != no_node) {
     found->second.home = home;
-    try_submit(page, found->second, now_us);
+    try_submit(page, found->second);
     return;
   }
   // Nobody was ever given this memory.
@@ -89,14 +88,14 @@ void Requester::on_home_known(PageNo page, NodeId home, TimeUs now_us) {
 }
 
 // A request has a frame for what it brings before it is sent: the answer never has to wait.
-void Requester::try_submit(PageNo page, Pending& pending, TimeUs now_us) {
+void Requester::try_submit(PageNo page, Pending& pending) {
   // Its copy came home, or was not taken back, while the request waited.
   if (found_here(page, pending)) return;
   // The home must not hear of the page while it is asked to take it back or sends it.
   if (memory_.evicting(page) || prefetcher_.on_its_way(page))
     blocked_.push_back(page);
   else if (!needs_cache(page, pending) || (wants_frame_.empty() && memory_.pin(page)))
-    submit(page, pending, now_us);
+    submit(page, pending);
   else
     wants_frame_.push_back(page);
 }
@@ -118,15 +117,16 @@ bool Requester::needs_cache(PageNo page, const Pending& pending) const {
   return pending.kind == RequestKind::read && directory_.is_zero(page);
 }
 
-void Requester::use_room(TimeUs now_us) {
+void Requester::use_room() {
   wants_frame_.insert(wants_frame_.end(), blocked_.begin(), blocked_.end());
   blocked_.clear();
-  if (wants_frame_.empty()) return;
-  // By age and not by turn: threads that need several pages at once would each keep some of them.
-  std::ranges::stable_sort(wants_frame_, {},
-                           [this](PageNo page) { return pending_.at(page).since_us; });
-  std::vector<PageNo> waiting = std::exchange(wants_frame_, {});
-  for (const PageNo page : waiting) try_submit(page, pending_.at(page), now_us);
+  if (!wants_frame_.empty()) submit_oldest_first(std::exchange(wants_frame_, {}));
+}
+
+// By age and not by turn: threads that need several pages at once would each keep some of them.
+void Requester::submit_oldest_first(std::vector<PageNo> pages) {
+  std::ranges::stable_sort(pages, {}, [this](PageNo page) { return pending_.at(page).since_us; });
+  for (const PageNo page : pages) try_submit(page, pending_.at(page));
 }
 
 const Pending* Requester::oldest() const {
@@ -140,19 +140,20 @@ bool Requester::needs(const Pending& pending, PageNo page) const {
          holds_.recently_granted(pending.waiters.front().who, page);
 }
 
-void Requester::submit(PageNo page, Pending& pending, TimeUs now_us) {
-  const auto home = raw(pending.home);
-  if (outstanding_[home] >= config_.max_outstanding) {
-    unsent_[home].push_back(page);
+void Requester::submit(PageNo page, Pending& pending) {
+  // The oldest never waits for its turn: those that were sent may wait for what it keeps.
+  std::uint32_t& outstanding = outstanding_[raw(pending.home)];
+  if (outstanding >= config_.max_outstanding && oldest() != &pending) {
+    unsent_.push_back(page);
     return;
   }
-  ++outstanding_[home];
+  ++outstanding;
   pending.sent = true;
   // The copy may have gone while the request waited for its turn.
   if (pending.kind == RequestKind::upgrade && table_.at(page).state != PageState::shared)
     pending.kind = RequestKind::write;
   outbox_.send(pending.home, pending.transaction,
-               PageRequest{pending.kind, page, now_us - std::min(now_us, pending.since_us)});
+               PageRequest{pending.kind, page, pending.since_us});
 }
 
 Pending* Requester::current(PageNo page, Transaction transaction) {
@@ -182,11 +183,11 @@ bool Requester::on_data(NodeId, Transaction transaction, const PageData& data, T
     pending->source = Source::present;
     return true;
   }
-  complete_if_ready(data.page, now_us);
+  complete_if_ready(data.page);
   return true;
 }
 
-bool Requester::on_grant(NodeId from, Transaction transaction, const Grant& grant, TimeUs now_us) {
+bool Requester::on_grant(NodeId from, Transaction transaction, const Grant& grant) {
   Pending* const pending = current(grant.page, transaction);
   if (pending == nullptr) return true;
   PageEntry& entry = table_.at(grant.page);
@@ -202,21 +203,20 @@ bool Requester::on_grant(NodeId from, Transaction transaction, const Grant& gran
   pending->source = grant.zero ? Source::zero : Source::present;
   if (grant.zero) entry.state = PageState::installing;
   entry.version = grant.version;
-  complete_if_ready(grant.page, now_us);
+  complete_if_ready(grant.page);
   return true;
 }
 
-bool Requester::on_ack(NodeId from, Transaction transaction, const InvalidateAck& ack,
-                       TimeUs now_us) {
+bool Requester::on_ack(NodeId from, Transaction transaction, const InvalidateAck& ack) {
   Pending* const pending = current(ack.page, transaction);
   if (pending == nullptr) return true;
   if (pending->acks_from.contains(from)) return false;
   pending->acks_from.insert(from);
-  complete_if_ready(ack.page, now_us);
+  complete_if_ready(ack.page);
   return true;
 }
 
-void Requester::complete_if_ready(PageNo page, TimeUs now_us) {
+void Requester::complete_if_ready(PageNo page) {
   const auto found = pending_.find(page);
   const Pending& pending = found->second;
   if (!pending.permitted || pending.acks_from.count() < pending.acks_expected) return;
@@ -236,7 +236,7 @@ void Requester::complete_if_ready(PageNo page, TimeUs now_us) {
   const NodeId home = pending.home;
   outbox_.send(home, pending.transaction, Done{page});
   pending_.erase(found);
-  note_request_over(home, now_us);
+  note_request_over(home);
 }
 
 void Requester::install(PageNo page, const Pending& pending) {
@@ -258,14 +258,9 @@ void Requester::install(PageNo page, const Pending& pending) {
   if (clients.empty() && source == Source::message) outbox_.act(Store{page});
 }
 
-void Requester::note_request_over(NodeId home, TimeUs now_us) {
+void Requester::note_request_over(NodeId home) {
   --outstanding_[raw(home)];
-  auto& queue = unsent_[raw(home)];
-  while (!queue.empty() && outstanding_[raw(home)] < config_.max_outstanding) {
-    const PageNo next = queue.front();
-    queue.pop_front();
-    try_submit(next, pending_.at(next), now_us);
-  }
+  if (!unsent_.empty()) submit_oldest_first(std::exchange(unsent_, {}));
 }
 
 void Requester::carried_out(TimeUs now_us, std::vector<PageNo>& installed) {
@@ -287,22 +282,20 @@ void Requester::carried_out(TimeUs now_us, std::vector<PageNo>& installed) {
     }
   }
   granted_.clear();
-  for (const PageNo page : left_) table_.at(page).state = PageState::invalid;
-  left_.clear();
 }
 
-// The home may have started a young request before an older one came, which then waits behind
-// it: two accesses may so keep from each other what they need, each against a younger rival.
-// Therefore the time is in proportion to the age: the oldest outlasts the others.
-TimeUs Requester::keep_until(PageNo page, TimeUs since_us, NodeId rival, TimeUs from_us) const {
+// The thread may have used the page already and not need it any more: nobody knows. So the time is
+// in proportion to how long it has waited: a few microseconds of somebody else's at first, and in
+// the end more than it takes to get one page after the other from those whose turn comes later.
+TimeUs Requester::keep_until(PageNo page, Turn rival, TimeUs from_us) const {
+  // An upgrade of this node's own may be queued at the home behind what asks for the page.
+  if (const auto own = pending_.find(page); own != pending_.end())
+    rival = std::min(rival, Turn{own->second.since_us, config_.self});
   TimeUs until_us = 0;
   for (const auto& [waited_for, pending] : pending_) {
-    if (waited_for == page) continue;
-    const TimeUs margin_us = config_.age_margin_us;
-    const bool older = pending.since_us + margin_us < since_us;
-    const bool same = !older && pending.since_us < since_us + margin_us;
-    if (!older && !(same && config_.self < rival)) continue;
-    const TimeUs age_us = from_us - std::min(from_us, pending.since_us);
+    if (waited_for == page || rival < Turn{pending.since_us, config_.self}) continue;
+    const TimeUs from_job_us = clock_.at(from_us);
+    const TimeUs age_us = from_job_us - std::min(from_job_us, pending.since_us);
     const TimeUs keep_us = std::min(config_.keep_max_us, age_us / 2);
     for (const Waiter& waiter : pending.waiters)
       if (holds_.recently_granted(waiter.who, page)) until_us = std::max(until_us, from_us + keep_us);
@@ -311,17 +304,15 @@ TimeUs Requester::keep_until(PageNo page, TimeUs since_us, NodeId rival, TimeUs 
 }
 
 // Whoever wanted to write is told; a reader may try again.
-bool Requester::on_denial(NodeId from, Transaction transaction, const Denial& denial,
-                          TimeUs now_us) {
+bool Requester::on_denial(NodeId from, Transaction transaction, const Denial& denial) {
   Pending* const pending = current(denial.page, transaction);
   if (pending == nullptr) return true;
   if (from != pending->home || pending->permitted || pending->kind == RequestKind::read)
     return false;
   std::vector<ClientId> poisoned;
   if (table_.at(denial.page).state == PageState::shared) {
-    table_.at(denial.page).state = PageState::leaving;
+    table_.leave(denial.page);
     outbox_.act(Drop{denial.page});
-    left_.push_back(denial.page);
   }
   memory_.unpin(denial.page);
   for (const Waiter& waiter : pending->waiters) {
@@ -335,7 +326,7 @@ bool Requester::on_denial(NodeId from, Transaction transaction, const Denial& de
   }
   outbox_.send(from, transaction, Done{denial.page});
   pending_.erase(denial.page);
-  note_request_over(from, now_us);
+  note_request_over(from);
   return true;
 }
 

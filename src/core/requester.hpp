@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <array>
 #include <unordered_map>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "core/page_table.hpp"
 #include "core/prefetcher.hpp"
 #include "core/statistics.hpp"
+#include "core/turn.hpp"
 
 namespace gallocy::core {
 
@@ -41,7 +41,7 @@ struct Pending {
   Version version{};
   std::uint32_t acks_expected = 0;
   NodeSet acks_from;
-  TimeUs since_us = 0;  // of the oldest access that waits
+  TimeUs since_us = 0;  // of the oldest access that waits, in the job's time
   TimeUs asked_us = 0;
   std::uint64_t fetch_us = 0;  // of it, what the road took
   std::vector<Waiter> waiters;
@@ -49,24 +49,24 @@ struct Pending {
 
 class Requester {
  public:
-  Requester(const Config& config, PageTable& table, ChunkMap& chunks, const Directory& directory,
+  Requester(const Config& config, const JobClock& clock, PageTable& table, ChunkMap& chunks, const Directory& directory,
             const Prefetcher& prefetcher, Memory& memory, Holds& holds, Statistics& statistics,
             Outbox& outbox)
-      : config_(config), table_(table), chunks_(chunks), directory_(directory),
+      : config_(config), clock_(clock), table_(table), chunks_(chunks), directory_(directory),
         prefetcher_(prefetcher), memory_(memory), holds_(holds), statistics_(statistics),
         outbox_(outbox) {}
 
   void on_fault(const Fault& fault, TimeUs now_us);
-  void on_home_known(PageNo page, NodeId home, TimeUs now_us);
+  void on_home_known(PageNo page, NodeId home);
 
   // False: the peer may not say that. A message of a transaction that is over is dropped.
   bool on_data(NodeId from, Transaction transaction, const PageData& data, TimeUs now_us);
-  bool on_grant(NodeId from, Transaction transaction, const Grant& grant, TimeUs now_us);
-  bool on_ack(NodeId from, Transaction transaction, const InvalidateAck& ack, TimeUs now_us);
-  bool on_denial(NodeId from, Transaction transaction, const Denial& denial, TimeUs now_us);
+  bool on_grant(NodeId from, Transaction transaction, const Grant& grant);
+  bool on_ack(NodeId from, Transaction transaction, const InvalidateAck& ack);
+  bool on_denial(NodeId from, Transaction transaction, const Denial& denial);
 
   // There may be frames for the requests that wait for one.
-  void use_room(TimeUs now_us);
+  void use_room();
   std::size_t waiting_for_frame_count() const { return wants_frame_.size(); }
 
   void forget_client(ClientId client);
@@ -74,9 +74,9 @@ class Requester {
   // Pages granted in this step: their hold starts now that the driver has mapped them.
   void carried_out(TimeUs now_us, std::vector<PageNo>& installed);
 
-  // How long a thread that was granted `page` and waits for another since before `since_us` may
-  // keep it, counted from `from_us`; 0: there is none.
-  TimeUs keep_until(PageNo page, TimeUs since_us, NodeId rival, TimeUs from_us) const;
+  // Until when a thread that was granted `page` and waits for another may keep it from `rival`,
+  // whose turn comes after its own, beyond `from_us`; 0: there is none.
+  TimeUs keep_until(PageNo page, Turn rival, TimeUs from_us) const;
 
   // The oldest access that waits, and whether a thread of it may need the page for it, too: one
   // thread's, since what many need may be more than there is.
@@ -87,14 +87,15 @@ class Requester {
 
  private:
   void resolve_locally(const Fault& fault, TimeUs faulted_us);
-  void hasten(PageNo page, Pending& pending, TimeUs since_us, TimeUs now_us);
-  void try_submit(PageNo page, Pending& pending, TimeUs now_us);
+  void hasten(PageNo page, Pending& pending, TimeUs since_us);
+  void try_submit(PageNo page, Pending& pending);
   bool found_here(PageNo page, const Pending& pending);
   bool needs_cache(PageNo page, const Pending& pending) const;
-  void submit(PageNo page, Pending& pending, TimeUs now_us);
-  void complete_if_ready(PageNo page, TimeUs now_us);
+  void submit(PageNo page, Pending& pending);
+  void submit_oldest_first(std::vector<PageNo> pages);
+  void complete_if_ready(PageNo page);
   void install(PageNo page, const Pending& pending);
-  void note_request_over(NodeId home, TimeUs now_us);
+  void note_request_over(NodeId home);
   Pending* current(PageNo page, Transaction transaction);
 
   struct Granted {
@@ -105,6 +106,7 @@ class Requester {
   };
 
   const Config& config_;
+  const JobClock& clock_;
   PageTable& table_;
   ChunkMap& chunks_;
   const Directory& directory_;
@@ -115,9 +117,8 @@ class Requester {
   Outbox& outbox_;
   std::unordered_map<PageNo, Pending> pending_;
   std::vector<Granted> granted_;
-  std::vector<PageNo> left_;  // in this step
   std::array<std::uint32_t, max_node_count> outstanding_{};
-  std::array<std::deque<PageNo>, max_node_count> unsent_;
+  std::vector<PageNo> unsent_;  // wait for others to be answered
   std::vector<PageNo> wants_frame_;
   std::vector<PageNo> blocked_;  // by an eviction or a prefetch of the page, which will end
 };

@@ -205,9 +205,10 @@ void Reactor::every_second() {
 // A fault that waits that long is a bug or a dead peer: leave what is needed to tell which.
 void Reactor::watch_stalls(core::TimeUs now_us) {
   for (const auto& [page, pending] : node_.requester().pending()) {
-    if (now_us < pending.since_us + stall_us || now_us >= pending.since_us + stall_us + look_us)
-      continue;
-    line(Sentence("a thread has waited ", (now_us - pending.since_us) / 1000, " ms for page ",
+    if (pending.waiters.empty()) continue;
+    const core::TimeUs since_us = pending.waiters.front().faulted_us;
+    if (now_us < since_us + stall_us || now_us >= since_us + stall_us + look_us) continue;
+    line(Sentence("a thread has waited ", (now_us - since_us) / 1000, " ms for page ",
                   raw(page)));
     dump_page(page);
     trace_->print(now_us, page, [this](std::string_view text) { log_.line(text); });

@@ -20,7 +20,7 @@ void put(Root::Builder to, const core::PageRequest& from) {
   auto request = to.initPageRequest();
   request.setKind(static_cast<peer::PageRequest::Kind>(from.kind));
   request.setPage(raw(from.page));
-  request.setAgeUs(from.age_us);
+  request.setSinceUs(from.since_us);
 }
 
 void put(Root::Builder to, const core::Recall& from) {
@@ -30,7 +30,7 @@ void put(Root::Builder to, const core::Recall& from) {
   recall.setRequester(raw(from.requester));
   recall.setVersion(raw(from.version));
   recall.setAcksExpected(from.acks_expected);
-  recall.setAgeUs(from.age_us);
+  recall.setSinceUs(from.since_us);
   recall.setDelayedUs(from.delayed_us);
 }
 
@@ -38,14 +38,14 @@ void put(Root::Builder to, const core::Invalidate& from) {
   auto invalidate = to.initInvalidate();
   invalidate.setPage(raw(from.page));
   invalidate.setRequester(raw(from.requester));
-  invalidate.setAgeUs(from.age_us);
+  invalidate.setSinceUs(from.since_us);
 }
 
 void put(Root::Builder to, const core::Hasten& from) {
   auto hasten = to.initHasten();
   hasten.setPage(raw(from.page));
   hasten.setRequester(raw(from.requester));
-  hasten.setAgeUs(from.age_us);
+  hasten.setSinceUs(from.since_us);
 }
 
 void put(Root::Builder to, const core::InvalidateAck& from) {
@@ -257,30 +257,30 @@ core::Access access(peer::Access value, Ranges& ranges) {
 
 core::PageRequest take(peer::PageRequest::Reader from, Ranges& ranges) {
   return {known(from.getKind(), core::RequestKind::upgrade, ranges, "kind of request"),
-          ranges.page(from.getPage()), ranges.age_us(from.getAgeUs())};
+          ranges.page(from.getPage()), ranges.time_us(from.getSinceUs())};
 }
 
 core::Recall take(peer::Recall::Reader from, Ranges& ranges) {
   return {access(from.getAccess(), ranges),   ranges.page(from.getPage()),
           ranges.node(from.getRequester()),   Version{from.getVersion()},
-          ranges.acks(from.getAcksExpected()), ranges.age_us(from.getAgeUs()),
-          ranges.age_us(from.getDelayedUs())};
+          ranges.acks(from.getAcksExpected()), ranges.time_us(from.getSinceUs()),
+          ranges.delay_us(from.getDelayedUs())};
 }
 
 core::Invalidate take(peer::Invalidate::Reader from, Ranges& ranges) {
   return {ranges.page(from.getPage()), ranges.node(from.getRequester()),
-          ranges.age_us(from.getAgeUs())};
+          ranges.time_us(from.getSinceUs())};
 }
 
 core::Hasten take(peer::Hasten::Reader from, Ranges& ranges) {
   return {ranges.page(from.getPage()), ranges.node(from.getRequester()),
-          ranges.age_us(from.getAgeUs())};
+          ranges.time_us(from.getSinceUs())};
 }
 
 core::PageData take(peer::PageData::Reader from, Ranges& ranges) {
   return {ranges.page(from.getPage()), Version{from.getVersion()},
           access(from.getAccess(), ranges), ranges.acks(from.getAcksExpected()),
-          ranges.age_us(from.getDelayedUs())};
+          ranges.delay_us(from.getDelayedUs())};
 }
 
 core::Grant take(peer::Grant::Reader from, Ranges& ranges) {

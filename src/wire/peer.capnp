@@ -31,7 +31,7 @@
 # an unknown member of a union, bytes beside a message that has none, a state that the protocol
 # excludes) is disconnected with one line in the log. Ranges, checked before anything else sees
 # the message: node ids are 0 .. 63, counters are below 2^48, page numbers are below 2^41 (their
-# chunk then fits 32 bits), acksExpected is below 64, ages are below 2^48 us, thread ids name a
+# chunk then fits 32 bits), acksExpected is below 64, delays are below 2^48 us, times below 2^56 us, thread ids name a
 # node and are not 0, statuses are 0 .. 4095. Addresses and page numbers are compared with the
 # job's region by the protocol core.
 #
@@ -164,9 +164,11 @@ struct PageRequest {
   }
   kind @0 :Kind;
   page @1 :UInt64;
-  ageUs @2 :UInt64;
-  # How old the blocked access is, at sending. The receiver subtracts it from its own clock: no
-  # clock is ever compared between machines.
+  sinceUs @2 :UInt64;
+  # When the blocked access began, in the time of the job: the clock of its machine, put forward to
+  # the latest sinceUs that machine had heard of in any message of the job. The clocks themselves
+  # need not agree. Of two accesses the one with the lower (sinceUs, node id) goes first, which all
+  # nodes judge alike.
 }
 
 struct Recall {
@@ -178,7 +180,7 @@ struct Recall {
   requester @2 :UInt8;
   version @3 :UInt32;       # that the requester will hold
   acksExpected @4 :UInt32;  # copied into pageData
-  ageUs @5 :UInt64;
+  sinceUs @5 :UInt64;       # of the access that the requester makes the request for
   delayedUs @6 :UInt64;     # how long the request was queued at the home
 }
 
@@ -188,19 +190,19 @@ struct Invalidate {
   # them when they come.
   page @0 :UInt64;
   requester @1 :UInt8;
-  ageUs @2 :UInt64;
+  sinceUs @2 :UInt64;
 }
 
 struct Hasten {
   # An older access than was known waits for the page.
   # requester -> home, with the transaction of its request: another thread, blocked for longer, has
-  # joined that request. The home takes the greater age for the request and passes it on.
+  # joined that request. The home takes the earlier time for the request and passes it on.
   # home -> holder and sharers, with the transaction of the recall or invalidation that they were
-  # sent: a request of that age is queued behind it. Who delays the recall for an access of its own
+  # sent: a request of that time is queued behind it. Who delays the recall for an access of its own
   # now compares it with this one. Stale transaction, or served already: dropped.
   page @0 :UInt64;
   requester @1 :UInt8;           # whose access it is
-  ageUs @2 :UInt64;
+  sinceUs @2 :UInt64;
 }
 
 struct PageData {

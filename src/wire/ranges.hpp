@@ -18,7 +18,8 @@ class Ranges {
     return value == raw(no_node) ? no_node : node(value);
   }
   PageNo page(std::uint64_t value) { return PageNo{within(value, page_limit, "page number")}; }
-  std::uint64_t age_us(std::uint64_t value) { return within(value, age_limit_us, "age"); }
+  std::uint64_t delay_us(std::uint64_t value) { return within(value, delay_limit_us, "delay"); }
+  std::uint64_t time_us(std::uint64_t value) { return within(value, time_limit_us, "time"); }
   std::uint32_t acks(std::uint32_t value) {
     return within(value, std::uint32_t{max_node_count}, "number of acknowledgements");
   }
@@ -45,7 +46,8 @@ class Ranges {
  private:
   static constexpr std::uint64_t page_limit = std::uint64_t{1} << 41;  // chunk in 32 bits
   static constexpr std::uint64_t counter_limit = std::uint64_t{1} << 48;
-  static constexpr std::uint64_t age_limit_us = std::uint64_t{1} << 48;
+  static constexpr std::uint64_t delay_limit_us = std::uint64_t{1} << 48;
+  static constexpr std::uint64_t time_limit_us = std::uint64_t{1} << 56;
 
   template <class T, class Limit>
   T within(T value, Limit limit, const char* what) {

@@ -30,8 +30,8 @@ std::optional<PageNo> page_of(const core::Action& action) {
 }
 
 Machine::Machine(const core::Config& config, std::uint64_t page_count, unsigned client_count,
-                 Surroundings& surroundings)
-    : surroundings_(surroundings), entries_(page_count),
+                 TimeUs ahead_us, Surroundings& surroundings)
+    : surroundings_(surroundings), ahead_us_(ahead_us), entries_(page_count),
       node_(std::make_unique<core::Node>(config, entries_)), frames_(page_count),
       slots_(config.slot_count), slot_pages_(config.slot_count),
       mappings_(client_count, std::vector<Mapping>(page_count, Mapping::none)) {}
@@ -41,7 +41,7 @@ void Machine::step(TimeUs now_us, const core::Event& event, const Bytes& bytes) 
   touched_.clear();
   message_bytes_ = bytes;
   if (const auto page = page_of(event)) touched_.push_back(*page);
-  node_->step(now_us, event, actions_);
+  node_->step(now_us + ahead_us_, event, actions_);
   for (const core::Action& action : actions_) {
     surroundings_.record(id(), action);
     if (const auto page = page_of(action)) touched_.push_back(*page);
@@ -50,13 +50,19 @@ void Machine::step(TimeUs now_us, const core::Event& event, const Bytes& bytes) 
         touched_.push_back(PageNo{raw(drop->page) + i});
     std::visit([this](const auto& what) { carry_out(what); }, action);
   }
-  node_->carried_out(now_us);
+  node_->carried_out(now_us + ahead_us_);
   core::check_counters(*node_);
   const core::Memory& memory = node_->memory();
   if (memory.reserved() + memory.cached() > memory.limit() || frame_count_ > memory.limit())
     throw Failure(fmt::format("node {} uses {} frames, has reserved {} and cached {} of {}",
                               raw(id()), frame_count_, memory.reserved(), memory.cached(),
                               memory.limit()));
+}
+
+TimeUs Machine::next_deadline_us() const {
+  const TimeUs local_us = node_->next_deadline();
+  if (local_us == 0) return 0;
+  return local_us <= ahead_us_ ? 1 : local_us - ahead_us_;  // 1: at once
 }
 
 void Machine::fill(PageNo page, const Frame& bytes) {

@@ -36,11 +36,16 @@ class Surroundings {
 
 class Machine {
  public:
+  // `ahead_us`: what its clock shows when the world begins.
   Machine(const core::Config& config, std::uint64_t page_count, unsigned client_count,
-          Surroundings& surroundings);
+          TimeUs ahead_us, Surroundings& surroundings);
 
-  // Steps the core and carries out what it says. `bytes` came with the message.
+  // Steps the core and carries out what it says. `bytes` came with the message. All times here are
+  // the world's.
   void step(TimeUs now_us, const core::Event& event, const Bytes& bytes);
+
+  // 0: nothing waits for time to pass.
+  TimeUs next_deadline_us() const;
 
   NodeId id() const { return node_->config().self; }
   unsigned client_count() const { return static_cast<unsigned>(mappings_.size()); }
@@ -82,6 +87,7 @@ class Machine {
   Mapping& mapping_of(ClientId client, PageNo page) { return mappings_[raw(client)][raw(page)]; }
 
   Surroundings& surroundings_;
+  TimeUs ahead_us_;
   std::vector<core::PageEntry> entries_;
   std::unique_ptr<core::Node> node_;
   std::vector<Bytes> frames_;

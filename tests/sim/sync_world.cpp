@@ -43,8 +43,9 @@ void SyncWorld::make_machines() {
   config.chunk_batch = 1;
   for (unsigned node = 0; node < settings_.node_count; ++node) {
     config.self = NodeId{static_cast<std::uint8_t>(node)};
-    machines_.push_back(
-        std::make_unique<Machine>(config, settings_.node_count * pages_per_chunk, 2, *this));
+    const TimeUs ahead_us = random_.one_in(2) ? random_.below(10'000'000'000) : 0;
+    machines_.push_back(std::make_unique<Machine>(config, settings_.node_count * pages_per_chunk, 2,
+                                                  ahead_us, *this));
   }
   tick_at_us_.assign(settings_.node_count, 0);
   if (random_.one_in(2)) dying_node_ = last_node();
@@ -106,7 +107,7 @@ void SyncWorld::step(NodeId node, const core::Event& event) {
 }
 
 void SyncWorld::plan_tick(NodeId node) {
-  const TimeUs deadline_us = machines_[raw(node)]->node().next_deadline();
+  const TimeUs deadline_us = machines_[raw(node)]->next_deadline_us();
   TimeUs& planned_us = tick_at_us_[raw(node)];
   if (deadline_us == 0 || (planned_us != 0 && planned_us <= deadline_us)) return;
   planned_us = std::max(deadline_us, now_us_) + random_.below(random_.one_in(20) ? 200 : 5);

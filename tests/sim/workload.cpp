@@ -21,12 +21,19 @@ Workload::Workload(World& world) : world_(world), remaining_(world.settings().op
 
 void Workload::attached(NodeId node, ClientId client, ThreadId) { agents_[{node, client}]; }
 
-// Every node gets memory of its own; the accesses begin when all have it.
+// Every node gets memory of its own; the accesses begin when all have it. Some can't wait, and
+// touch memory that is just being handed out.
 void Workload::start() {
   constexpr TimeUs pauses_us[] = {20, 300, 3'000};
   pause_us_ = world_.random().pick(pauses_us);
   if (world_.random().one_in(2)) prefetch_percent_ = 10;
   make_threads();
+  for (SimThread& thread : threads_) {
+    if (!world_.random().one_in(3)) continue;
+    thread.operation.kind = Operation::Kind::wild;
+    thread.busy = true;
+    run_again(thread, world_.random().below(150));
+  }
   for (unsigned number = 0; number < world_.node_count(); ++number) {
     const NodeId node{static_cast<std::uint8_t>(number)};
     ++waiting_for_chunks_;
@@ -58,7 +65,8 @@ void Workload::begin_accesses() {
         (random.pick(chunk_addresses_) - region_base) / page_bytes + random.below(64);
     if (chosen.insert(PageNo{page}).second) pages_.push_back(PageNo{page});
   }
-  for (SimThread& thread : threads_) run_again(thread, random.below(100));
+  for (SimThread& thread : threads_)
+    if (!thread.busy) run_again(thread, random.below(100));
 }
 
 void Workload::run_again(SimThread& thread, TimeUs delay_us) {
@@ -92,6 +100,7 @@ void Workload::end(SimThread& thread) {
   thread.busy = false;
   ++ended_;
   if (thread.operation.kind == Operation::Kind::visit) --leases_.at(thread.operation.lease).users;
+  if (waiting_for_chunks_ > 0) return;  // begin_accesses() runs it
   const bool rests = world_.random().one_in(20);
   run_again(thread, world_.random().below(rests ? 1'000 : pause_us_));
 }
@@ -250,7 +259,9 @@ void Workload::wild_access(SimThread& thread) {
   const std::uint64_t page_count = world_.machine(thread.node).page_count();
   Operation& operation = thread.operation;
   if (operation.touch_count == 0) {
-    operation.touches[0] = {PageNo{page_count - 1 - world_.random().below(8)}, 0,
+    // Anywhere but where others work; the chunk may be handed out at this very moment.
+    const std::uint64_t chunk = world_.random().below(page_count / pages_per_chunk);
+    operation.touches[0] = {PageNo{chunk * pages_per_chunk + 100 + world_.random().below(400)}, 0,
                             core::Access::read};
     operation.touch_count = 1;
   }

@@ -39,8 +39,9 @@ void World::make_machines() {
   const auto client_count = static_cast<unsigned>(random_.between(1, 2));
   for (unsigned node = 0; node < settings_.node_count; ++node) {
     config.self = NodeId{static_cast<std::uint8_t>(node)};
+    const TimeUs ahead_us = random_.one_in(2) ? random_.below(10'000'000'000) : 0;
     machines_.push_back(std::make_unique<Machine>(config, chunk_count * pages_per_chunk,
-                                                  client_count, *this));
+                                                  client_count, ahead_us, *this));
   }
   tick_at_us_.assign(settings_.node_count, 0);
 }
@@ -97,7 +98,7 @@ void World::step(NodeId node, const core::Event& event, const Bytes& bytes) {
 
 // A daemon's timer may be late.
 void World::plan_tick(NodeId node) {
-  const TimeUs deadline_us = machine(node).node().next_deadline();
+  const TimeUs deadline_us = machine(node).next_deadline_us();
   TimeUs& planned_us = tick_at_us_[raw(node)];
   if (deadline_us == 0 || (planned_us != 0 && planned_us <= deadline_us)) return;
   planned_us = std::max(deadline_us, now_us_) + random_.below(random_.one_in(20) ? 200 : 5);
@@ -108,7 +109,7 @@ void World::tick(const Happening& happening) {
   TimeUs& planned_us = tick_at_us_[raw(happening.node)];
   if (planned_us != happening.at_us) return;  // another tick has taken its place
   planned_us = 0;
-  const TimeUs deadline_us = machine(happening.node).node().next_deadline();
+  const TimeUs deadline_us = machine(happening.node).next_deadline_us();
   if (deadline_us != 0 && deadline_us <= now_us_) step(happening.node, core::Tick{});
   else plan_tick(happening.node);
 }

@@ -5,7 +5,7 @@ using namespace gallocy::core;
 
 namespace {
 
-PageRequest ask(RequestKind kind, std::uint64_t age_us = 0) { return {kind, PageNo{5}, age_us}; }
+PageRequest ask(RequestKind kind, TimeUs since_us = 1'000) { return {kind, PageNo{5}, since_us}; }
 
 }  // namespace
 
@@ -62,8 +62,8 @@ TEST_CASE("whoever was asked hears of an older request that is queued behind") {
   core.from(1, by(1, 1), ask(RequestKind::write));
   core.from(1, by(1, 1), Done{PageNo{5}});
   core.from(2, by(2, 1), ask(RequestKind::write));
-  CHECK(core.from(3, by(3, 1), ask(RequestKind::write, 700)) ==
-        Lines{"to 1: hasten page 5 for node 3 age 700 us {2,1}"});
+  CHECK(core.from(3, by(3, 1), ask(RequestKind::write, 300)) ==
+        Lines{"to 1: hasten page 5 for node 3 since 300 us {2,1}"});
 }
 
 TEST_CASE("an older access that joins a queued request is passed on, once") {
@@ -71,11 +71,11 @@ TEST_CASE("an older access that joins a queued request is passed on, once") {
   give_chunk(core);
   core.from(1, by(1, 1), ask(RequestKind::write));
   core.from(1, by(1, 1), Done{PageNo{5}});
-  core.from(2, by(2, 1), ask(RequestKind::write, 50));
+  core.from(2, by(2, 1), ask(RequestKind::write, 950));
   CHECK(core.from(3, by(3, 1), ask(RequestKind::write)).empty());
-  const Hasten older{PageNo{5}, NodeId{3}, 700};
+  const Hasten older{PageNo{5}, NodeId{3}, 300};
   CHECK(core.from(3, by(3, 1), older) ==
-        Lines{"to 1: hasten page 5 for node 3 age 700 us {2,1}"});
+        Lines{"to 1: hasten page 5 for node 3 since 300 us {2,1}"});
   CHECK(core.from(3, by(3, 1), older).empty());
-  CHECK(core.from(3, by(3, 9), Hasten{PageNo{5}, NodeId{3}, 900}).empty());  // not its request
+  CHECK(core.from(3, by(3, 9), Hasten{PageNo{5}, NodeId{3}, 100}).empty());  // not its request
 }

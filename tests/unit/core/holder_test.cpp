@@ -5,8 +5,8 @@ using namespace gallocy::core;
 
 namespace {
 
-PageRequest write(std::uint64_t page, std::uint64_t age_us = 0) {
-  return {RequestKind::write, PageNo{page}, age_us};
+PageRequest write(std::uint64_t page, TimeUs since_us = 1'000) {
+  return {RequestKind::write, PageNo{page}, since_us};
 }
 
 }  // namespace
@@ -29,7 +29,7 @@ TEST_CASE("without a free slot recalls wait, and the oldest is served first") {
   core.wait(1'000);
   CHECK(core.from(1, by(1, 1), write(5)).size() == 4);
   CHECK(core.from(1, by(1, 2), write(6)).empty());
-  CHECK(core.from(2, by(2, 1), write(7, 900)).empty());
+  CHECK(core.from(2, by(2, 1), write(7, 100)).empty());
   const auto lines = core.from(1, by(1, 1), Done{PageNo{5}});  // releases the slot
   REQUIRE(lines.size() == 4);
   CHECK(lines[1] == "capture page 7 in slot 0");
@@ -42,7 +42,7 @@ TEST_CASE("a slot goes to the next page when the oldest has to wait again") {
   core.fault(Access::write, 7, 2);
   core.wait(1'000);
   core.from(1, by(1, 1), write(5));
-  core.from(1, by(1, 2), write(6, 10));
+  core.from(1, by(1, 2), write(6, 990));
   core.from(2, by(2, 1), write(7));
   core.entries[6].hold_until_us = core.now_us + 500;  // as a grant to its thread would
   const auto lines = core.from(1, by(1, 1), Done{PageNo{5}});

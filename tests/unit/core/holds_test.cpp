@@ -15,7 +15,8 @@ const auto all = [](PageNo, Access) { return true; };
 
 TEST_CASE("losing a page again doubles the hold, a new page resets it") {
   const Config config;
-  Holds holds(config);
+  const JobClock clock;
+  Holds holds(config, clock);
   holds.on_miss(who, PageNo{1}, Access::read, 10);
   CHECK(holds.hold_us(who) == 100);
   holds.on_miss(who, PageNo{1}, Access::read, 20);
@@ -26,7 +27,8 @@ TEST_CASE("losing a page again doubles the hold, a new page resets it") {
 
 TEST_CASE("a thread that asks for something has used its pages") {
   const Config config;
-  Holds holds(config);
+  const JobClock clock;
+  Holds holds(config, clock);
   for (TimeUs now_us = 10; now_us < 60; now_us += 10)
     holds.on_miss(who, PageNo{1}, Access::write, now_us);
   CHECK(holds.hold_us(who) > 100);
@@ -39,7 +41,8 @@ TEST_CASE("a thread that asks for something has used its pages") {
 
 TEST_CASE("an access that loses one page while it waits for another keeps its age") {
   const Config config;
-  Holds holds(config);
+  const JobClock clock;
+  Holds holds(config, clock);
   holds.on_miss(who, PageNo{1}, Access::write, 10);
   CHECK(holds.on_miss(who, PageNo{2}, Access::write, 20) == 20);
   holds.on_granted(who, 500, none);
@@ -48,7 +51,8 @@ TEST_CASE("an access that loses one page while it waits for another keeps its ag
 
 TEST_CASE("an access that had all its pages together is over") {
   const Config config;
-  Holds holds(config);
+  const JobClock clock;
+  Holds holds(config, clock);
   holds.on_miss(who, PageNo{1}, Access::write, 10);
   holds.on_granted(who, 20, all);
   CHECK(holds.on_miss(who, PageNo{1}, Access::write, 900) == 900);

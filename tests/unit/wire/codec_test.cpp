@@ -73,7 +73,7 @@ TEST_CASE("fields arrive where they belong") {
   CHECK(raw(recall.requester) == 12);
   CHECK(raw(recall.version) == 13);
   CHECK(recall.acks_expected == 14);
-  CHECK(recall.age_us == 15);
+  CHECK(recall.since_us == 15);
 }
 
 TEST_CASE("a message outside any transaction is one") {
@@ -97,7 +97,7 @@ TEST_CASE("numbers out of range are refused") {
   const ThreadId good{1}, none{}, foreign{std::uint64_t{64} << 48 | 1};
   CHECK(refused(core::Done{far}));
   CHECK(refused(core::PageRequest{core::RequestKind::read, far, 0}));
-  CHECK(refused(core::PageRequest{core::RequestKind::read, {}, std::uint64_t{1} << 48}));
+  CHECK(refused(core::PageRequest{core::RequestKind::read, {}, std::uint64_t{1} << 56}));
   CHECK(refused(core::PageRequest{core::RequestKind{3}, {}, 0}));
   CHECK(refused(core::Recall{core::Access::read, {}, NodeId{64}, {}, 0, 0}));
   CHECK(refused(core::Recall{core::Access::read, {}, no_node, {}, 0, 0}));
