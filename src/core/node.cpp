@@ -9,7 +9,7 @@ namespace gallocy::core {
 
 Node::Node(const Config& config, std::span<PageEntry> entries)
     : config_(config), table_(entries), outbox_(config_), memory_(config_, table_),
-      chunks_(config_, entries.size(), outbox_), homes_(config_, table_, chunks_, outbox_),
+      chunks_(config_, entries.size(), memory_, outbox_), homes_(config_, table_, chunks_, outbox_),
       holds_(config_), directory_(config_, memory_, outbox_),
       returns_(config_, chunks_, directory_, outbox_),
       prefetcher_(config_, table_, chunks_, memory_, outbox_),
@@ -364,10 +364,7 @@ bool Node::handle(const Received& from, const Discarded& body) {
 }
 
 bool Node::handle(const Received& from, const LoanRequest& body) {
-  if (memory_.has_room_for_chunks(body.count))
-    return chunks_.on_loan_request(from.from, from.transaction, body);
-  outbox_.send(from.from, from.transaction, Loan{});
-  return true;
+  return chunks_.on_loan_request(from.from, from.transaction, body);
 }
 bool Node::handle(const Received& from, const Loan& body) {
   return chunks_.on_loan(from.from, from.transaction, body);
@@ -377,13 +374,7 @@ bool Node::handle(const Received&, const BlocksFreed& body) { return freed_.on_m
 
 // ---- calls of local clients --------------------------------------------------------------
 
-void Node::call(CallTag tag, const ChunksCall& call, TimeUs) {
-  // What could not be written to would end in SIGBUS; a program can deal with ENOMEM.
-  // The home of chunks of another node looks for itself.
-  const bool homed_elsewhere = call.node != no_node && call.node != config_.self;
-  if (homed_elsewhere || memory_.has_room_for_chunks(call.count)) chunks_.on_call(tag, call);
-  else outbox_.act(Reply{tag, ENOMEM, {}});
-}
+void Node::call(CallTag tag, const ChunksCall& call, TimeUs) { chunks_.on_call(tag, call); }
 
 void Node::call(CallTag tag, const SyncCall& call, TimeUs now_us) {
   sync_calls_.on_call(tag, call, now_us);
