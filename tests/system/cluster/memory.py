@@ -4,8 +4,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import (Job, expect, expect_status, main, require_daemon,  # noqa: E402
-                     require_nodes, run)
+from harness import (Daemons, Job, expect, expect_status, main,  # noqa: E402
+                     require_daemon, require_nodes, run, wait_for)
 
 MIB = 1 << 20
 BOUND = 64 * MIB
@@ -86,12 +86,39 @@ def sparse_memory_ends_with_a_sentence():
            and "64 MiB (--memory)" in lines[0], "not one sentence:", result)
 
 
-def no_room_for_another_job():
+def bound_too_small():
     require_daemon()
-    result = run("-n", NODES, "--memory", "1M", MEMORY, "malloc")
+    result = run("-n", NODES, "--memory", "1M", MEMORY, "exceed", 1, 1)
     expect_status(result, 64)
     expect("at least 16M" in result.err, result)
 
 
+def no_room_for_another_job():
+    """Two jobs on daemons that have room for one: the second is refused, the first loses nothing,
+    and afterwards there is room again."""
+    require_daemon()
+    job_of = ("-n", NODES, "--memory", "64M", MEMORY)
+    with Daemons("--memory", "96M", count=NODES) as daemons:
+        stdin, hold = os.pipe()
+        with open(stdin, "rb") as stdin, open(hold, "wb") as hold, \
+                Job([daemons.option, *job_of, "hold", 40], stdin=stdin, stat=True) as first:
+            first.await_lines("filled", 1)
+            second = run(daemons.option, *job_of, "exceed", 8, 1)
+            expect_status(second, 70)
+            expect("has 32 MiB left of its 96 MiB for jobs, and 64 MiB are needed" in
+                   second.last_line() and "gallocy-run --memory" in second.last_line(), second)
+            expect(second.out == "", "the program ran:", second)
+            hold.close()
+            result = first.wait()
+            expect_status(result, 0)
+            require_nodes(result, NODES)
+            first.expect_nothing_left()
+        result = run(daemons.option, *job_of, "exceed", 40, 1, stat=True)
+        expect_status(result, 0)
+        require_nodes(result, NODES)
+        wait_for(lambda: all(resident_bytes(daemon.pid) == 0 for daemon in daemons.processes), 10,
+                 "the daemons give up the memory of jobs that are over")
+
+
 main(more_than_a_node_has, untouched_by_the_default, malloc_until_there_is_no_more,
-     sparse_memory_ends_with_a_sentence, no_room_for_another_job, chosen=[sys.argv[1]])
+     sparse_memory_ends_with_a_sentence, bound_too_small, no_room_for_another_job, chosen=[sys.argv[1]])

@@ -3,6 +3,7 @@
 //   memory exceed MIB ROUNDS   each node allocates MIB and all nodes change and check all of it
 //   memory malloc MIB          each node in turn allocates until no node has more, which is more than
 //                              MIB of each, all nodes check it, and it is freed and allocated again
+//   memory hold MIB            each node allocates MIB, and all check it when standard input has ended
 //   memory sparse NODE         a thread on NODE writes to more than its home has room for
 #include <errno.h>
 #include <stdint.h>
@@ -56,13 +57,17 @@ static void* change(void* argument) {
   return NULL;
 }
 
-static void exceed(size_t mib, int rounds) {
+static struct all* fill_all(size_t mib) {
   struct all* all = gallocy_calloc(1, sizeof *all);
   all->part_count = gallocy_node_count();
   for (int node = 0; node < all->part_count; ++node) {
     all->parts[node] = (struct part){NULL, (mib << 20) / PAGE, node};
     run_on(node, fill, &all->parts[node]);
   }
+  return all;
+}
+
+static void change_all(struct all* all, int rounds) {
   for (int round = 0; round < rounds; ++round)
     for (all->who = 0; all->who < all->part_count; ++all->who) {
       ++all->round;
@@ -140,7 +145,13 @@ int main(int argc, char** argv) {
   REQUIRE(gallocy_init() == 0);
   const char* what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "exceed") == 0 && argc == 4) {
-    exceed((size_t)atoi(argv[2]), atoi(argv[3]));
+    change_all(fill_all((size_t)atoi(argv[2])), atoi(argv[3]));
+  } else if (strcmp(what, "hold") == 0 && argc == 3) {
+    struct all* all = fill_all((size_t)atoi(argv[2]));
+    printf("filled\n");
+    fflush(stdout);
+    REQUIRE(getchar() == EOF);
+    change_all(all, 1);
   } else if (strcmp(what, "malloc") == 0 && argc == 3) {
     struct pile* pile = gallocy_calloc(1, sizeof *pile);
     pile->least = atoi(argv[2]);
