@@ -4,27 +4,14 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import (Daemons, Job, expect, expect_status, main,  # noqa: E402
-                     require_daemon, require_nodes, run, wait_for)
+from harness import (Daemons, Job, expect, expect_status, holding_job,  # noqa: E402
+                     main, require_daemon, require_nodes, resident_bytes, run, wait_for)
 
 MIB = 1 << 20
 BOUND = 64 * MIB
 TABLE = 2 * MIB  # page tables come on top: 16 bytes a page
 MEMORY = os.environ["MEMORY"]
 NODES = int(sys.argv[2])
-
-
-def resident_bytes(pid):
-    """Of all the memory files of a daemon: frames, slots and page table."""
-    total = 0
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        path = f"/proc/{pid}/fd/{name}"
-        try:
-            if os.readlink(path).startswith("/memfd:gallocy-"):
-                total += os.stat(path).st_blocks * 512
-        except OSError:
-            pass  # closed meanwhile
-    return total
 
 
 def watch(*command):
@@ -99,20 +86,15 @@ def no_room_for_another_job():
     require_daemon()
     job_of = ("-n", NODES, "--memory", "64M", MEMORY)
     with Daemons("--memory", "96M", count=NODES) as daemons:
-        stdin, hold = os.pipe()
-        with open(stdin, "rb") as stdin, open(hold, "wb") as hold, \
-                Job([daemons.option, *job_of, "hold", 40], stdin=stdin, stat=True) as first:
-            first.await_lines("filled", 1)
+        with holding_job(daemons.option, *job_of, "hold", 40, stat=True) as go_on:
             second = run(daemons.option, *job_of, "exceed", 8, 1)
             expect_status(second, 70)
             expect("has 32 MiB left of its 96 MiB for jobs, and 64 MiB are needed" in
                    second.last_line() and "gallocy-run --memory" in second.last_line(), second)
             expect(second.out == "", "the program ran:", second)
-            hold.close()
-            result = first.wait()
+            result = go_on()
             expect_status(result, 0)
             require_nodes(result, NODES)
-            first.expect_nothing_left()
         result = run(daemons.option, *job_of, "exceed", 40, 1, stat=True)
         expect_status(result, 0)
         require_nodes(result, NODES)
