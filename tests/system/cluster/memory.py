@@ -89,8 +89,9 @@ def no_room_for_another_job():
         with holding_job(daemons.option, *job_of, "hold", 40, stat=True) as go_on:
             second = run(daemons.option, *job_of, "exceed", 8, 1)
             expect_status(second, 70)
-            expect("has 32 MiB left of its 96 MiB for jobs, and 64 MiB are needed" in
-                   second.last_line() and "gallocy-run --memory" in second.last_line(), second)
+            last = second.last_line()
+            expect("has 32 MiB left of its 96 MiB for jobs, and 64 MiB are needed" in last and
+                   "gallocy-run --memory" in last, second)
             expect(second.out == "", "the program ran:", second)
             result = go_on()
             expect_status(result, 0)
@@ -103,4 +104,5 @@ def no_room_for_another_job():
 
 
 main(more_than_a_node_has, untouched_by_the_default, malloc_until_there_is_no_more,
-     sparse_memory_ends_with_a_sentence, bound_too_small, no_room_for_another_job, chosen=[sys.argv[1]])
+     sparse_memory_ends_with_a_sentence, bound_too_small, no_room_for_another_job,
+     chosen=[sys.argv[1]])
