@@ -170,9 +170,10 @@ struct Wanted {
 Error no_room(const Wanted& wanted) {
   if (g_chunk_status == EINVAL)
     return {EINVAL, Sentence("the job has no node ", wanted.heap_number - heap_for(0))};
-  return {ENOMEM, Sentence("no room for ", wanted.count, " x ", wanted.size_bytes,
-                           " bytes in the job's region of ", process.region_size_bytes >> 20,
-                           " MiB")};
+  const char* where = wanted.heap_number == own_heap ? "every node" : "that node";
+  return {ENOMEM, Sentence("no room for ", wanted.count, " x ", wanted.size_bytes, " bytes: ", where,
+                           " has used up its memory (gallocy-run --memory), or the job its region "
+                           "of ", process.region_size_bytes >> 20, " MiB")};
 }
 
 // Clears the block after the lock has been given up: others need not wait for that.

@@ -8,8 +8,9 @@
 
 namespace gallocy::core {
 
-ChunkMap::ChunkMap(const Config& config, std::uint64_t page_count, Outbox& outbox)
-    : config_(config), outbox_(outbox),
+ChunkMap::ChunkMap(const Config& config, std::uint64_t page_count, const Memory& memory,
+                   Outbox& outbox)
+    : config_(config), memory_(memory), outbox_(outbox),
       chunk_count_(static_cast<std::uint32_t>(page_count / pages_per_chunk)) {}
 
 NodeId ChunkMap::home_of(ChunkNo chunk) const {
@@ -85,8 +86,9 @@ bool ChunkMap::take_wish(NodeId from, Transaction transaction, Wish& wish) {
   return true;
 }
 
-// At the home.
+// At the home. What could not be written to would end in SIGBUS; a program can deal with ENOMEM.
 void ChunkMap::serve(const Wish& wish, bool may_ask_coordinator) {
+  if (!memory_.has_room_for_chunks(wish.count)) return refuse(wish);
   const ChunkNo first = take_from_pool(wish.count, wish.wanted);
   if (first != no_chunk) return lend(wish, first);
   if (!may_ask_coordinator) return refuse(wish);

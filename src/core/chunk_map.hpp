@@ -12,6 +12,7 @@
 
 #include "base/ids.hpp"
 #include "core/config.hpp"
+#include "core/memory.hpp"
 #include "core/message.hpp"
 #include "core/outbox.hpp"
 
@@ -26,7 +27,7 @@ using WaitsForHome = std::variant<PageNo, ForHome, CallTag>;
 
 class ChunkMap {
  public:
-  ChunkMap(const Config& config, std::uint64_t page_count, Outbox& outbox);
+  ChunkMap(const Config& config, std::uint64_t page_count, const Memory& memory, Outbox& outbox);
 
   NodeId home_of(ChunkNo chunk) const;  // no_node: not known here
   void ask_home(ChunkNo chunk, WaitsForHome waiting);
@@ -106,6 +107,7 @@ class ChunkMap {
   bool all_of_run(ChunkNo first, std::uint32_t count, auto holds) const;
 
   const Config& config_;
+  const Memory& memory_;
   Outbox& outbox_;
   std::uint32_t chunk_count_;
   std::unordered_map<ChunkNo, NodeId> homes_;  // at the coordinator: all that were handed out

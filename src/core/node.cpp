@@ -9,7 +9,7 @@ namespace gallocy::core {
 
 Node::Node(const Config& config, std::span<PageEntry> entries)
     : config_(config), table_(entries), outbox_(config_), memory_(config_, table_),
-      chunks_(config_, entries.size(), outbox_), homes_(config_, table_, chunks_, outbox_),
+      chunks_(config_, entries.size(), memory_, outbox_), homes_(config_, table_, chunks_, outbox_),
       holds_(config_, clock_), directory_(config_, memory_, outbox_),
       returns_(config_, chunks_, directory_, outbox_),
       prefetcher_(config_, table_, chunks_, memory_, outbox_),
@@ -19,7 +19,7 @@ Node::Node(const Config& config, std::span<PageEntry> entries)
       evictor_(config_, table_, chunks_, holder_, requester_, memory_, outbox_),
       threads_(config_, statistics_, outbox_), sync_objects_(outbox_),
       sync_calls_(config_, homes_, threads_, outbox_), root_(config_, outbox_),
-      freed_(config_, chunks_, outbox_) {
+      freed_(config_, chunks_, outbox_), early_(config_) {
   GALLOCY_CHECK(config_.nodes.contains(config_.self), GALLOCY_VALUE(raw(config_.self)));
   GALLOCY_CHECK(entries.size() % pages_per_chunk == 0, GALLOCY_VALUE(entries.size()));
 }
@@ -80,14 +80,11 @@ void Node::use_room(TimeUs now_us) {
 
 void Node::receive(NodeId from, const Message& message, TimeUs now_us) {
   if (message.epoch != config_.epoch) return;  // of a membership that is over
-  if (is_early(message)) {
-    early_.emplace_back(from, message);
-    return;
-  }
   const Received received{from, message.transaction, now_us};
+  const bool is_too_soon = is_early(message);
   const auto take = [&](const auto& body) {
     if constexpr (requires { body.since_us; }) clock_.hear(body.since_us, now_us);
-    return handle(received, body);
+    return is_too_soon ? early(received, body) : handle(received, body);
   };
   const bool allowed = std::visit(take, message.body);
   if (allowed) return;
@@ -96,8 +93,6 @@ void Node::receive(NodeId from, const Message& message, TimeUs now_us) {
   outbox_.act(DropPeer{from, "a message that the protocol does not allow in this state"});
 }
 
-// The coordinator grants chunks to this node and tells another, who asks for their home, of it; the
-// other's request may be here before the grant.
 bool Node::is_early(const Message& message) const {
   if (!chunks_.awaits_grant()) return false;
   const auto unknown = [this](PageNo page) {
@@ -110,8 +105,24 @@ bool Node::is_early(const Message& message) const {
          unknown(homes_.page_at(sync->address));
 }
 
+bool Node::early(const Received& from, const PageRequest& body) {
+  return early_.keep(from.from, from.transaction, body);
+}
+bool Node::early(const Received& from, const Hasten& body) {
+  return early_.hasten(from.from, from.transaction, body);
+}
+// Nobody has the chunk before the grant is here, so there is no object in it; how many threads ask
+// for one has no bound. A take that is withdrawn has had its answer.
+bool Node::early(const Received& from, const SyncRequest& body) {
+  if (!is_possible(body)) return false;
+  if (body.operation != SyncOperation::withdraw)
+    outbox_.send(from.from, from.transaction, SyncReply{EINVAL, 0});
+  return true;
+}
+
 void Node::receive_early(TimeUs now_us) {
-  for (const auto& [from, message] : std::exchange(early_, {})) receive(from, message, now_us);
+  for (const EarlyRequest& early : early_.take())
+    receive(early.from, {config_.epoch, 0, early.transaction, early.request}, now_us);
 }
 
 void Node::on(TimeUs now_us, const Fault& fault) {
@@ -367,10 +378,7 @@ bool Node::handle(const Received& from, const Discarded& body) {
 }
 
 bool Node::handle(const Received& from, const LoanRequest& body) {
-  if (memory_.has_room_for_chunks(body.count))
-    return chunks_.on_loan_request(from.from, from.transaction, body);
-  outbox_.send(from.from, from.transaction, Loan{});
-  return true;
+  return chunks_.on_loan_request(from.from, from.transaction, body);
 }
 bool Node::handle(const Received& from, const Loan& body) {
   return chunks_.on_loan(from.from, from.transaction, body);
@@ -380,13 +388,7 @@ bool Node::handle(const Received&, const BlocksFreed& body) { return freed_.on_m
 
 // ---- calls of local clients --------------------------------------------------------------
 
-void Node::call(CallTag tag, const ChunksCall& call, TimeUs) {
-  // What could not be written to would end in SIGBUS; a program can deal with ENOMEM.
-  // The home of chunks of another node looks for itself.
-  const bool homed_elsewhere = call.node != no_node && call.node != config_.self;
-  if (homed_elsewhere || memory_.has_room_for_chunks(call.count)) chunks_.on_call(tag, call);
-  else outbox_.act(Reply{tag, ENOMEM, {}});
-}
+void Node::call(CallTag tag, const ChunksCall& call, TimeUs) { chunks_.on_call(tag, call); }
 
 void Node::call(CallTag tag, const SyncCall& call, TimeUs now_us) {
   sync_calls_.on_call(tag, call, now_us);

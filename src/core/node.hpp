@@ -13,6 +13,7 @@
 #include "core/chunk_returns.hpp"
 #include "core/config.hpp"
 #include "core/directory.hpp"
+#include "core/early_requests.hpp"
 #include "core/event.hpp"
 #include "core/evictor.hpp"
 #include "core/freed_blocks.hpp"
@@ -139,6 +140,10 @@ class Node {
 
   // Of messages to the home that came before the node knows that it is the home.
   bool is_early(const Message& message) const;
+  bool early(const Received& from, const PageRequest& body);
+  bool early(const Received& from, const Hasten& body);
+  bool early(const Received& from, const SyncRequest& body);
+  bool early(const Received&, const auto&) { return false; }
   void receive_early(TimeUs now_us);
   bool homed_here(PageNo page) const;
   bool homed_here(std::uint64_t address) const;
@@ -164,7 +169,7 @@ class Node {
   SyncCalls sync_calls_;
   Root root_;
   FreedBlocks freed_;
-  std::vector<std::pair<NodeId, Message>> early_;
+  EarlyRequests early_;
   std::vector<PageNo> installed_;
   bool carrying_out_ = false;
 };

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -23,10 +24,12 @@ class Deadline {
  public:
   explicit Deadline(int timeout_ms) : end_ms_(now_ms() + timeout_ms), waits_(timeout_ms > 0) {}
 
+  std::int64_t rest_ms() const { return end_ms_ - now_ms(); }
+
   Status wait_for(int fd, short events, const char* what) const {
     if (!waits_) return fail(EAGAIN, what, ": not ready");
     for (;;) {
-      const std::int64_t rest_ms = end_ms_ - now_ms();
+      const std::int64_t rest_ms = this->rest_ms();
       if (rest_ms <= 0) return fail(ETIMEDOUT, what, ": no answer within the time limit");
       pollfd entry{fd, events, 0};
       const int count = ::poll(&entry, 1, static_cast<int>(rest_ms));
@@ -108,17 +111,25 @@ bool answers(const sockaddr_un& address) {
 
 }  // namespace
 
-Result<UniqueFd> connect_to(const char* path) {
+// poll() does not tell when a UNIX socket could be connected, so the kernel has to wait here.
+Result<UniqueFd> connect_to(const char* path, int timeout_ms) {
   const auto address = address_of(path);
   if (!address) return tl::unexpected<Error>(address.error());
   auto fd = new_socket(0);
   if (!fd) return fd;
-  // An interrupted connect of a UNIX socket has not happened: try again.
-  while (::connect(fd->get(), generic(*address), sizeof *address) != 0)
-    if (errno != EINTR)
+  const Deadline deadline{timeout_ms};
+  for (std::int64_t rest_ms = timeout_ms; rest_ms > 0; rest_ms = deadline.rest_ms()) {
+    const timeval rest{rest_ms / 1000, rest_ms % 1000 * 1000};
+    if (::setsockopt(fd->get(), SOL_SOCKET, SO_SNDTIMEO, &rest, sizeof rest) != 0)
+      return fail_errno("can't limit the time to connect in");
+    if (::connect(fd->get(), generic(*address), sizeof *address) == 0) return fd;
+    // EAGAIN: the time is over. An interrupted connect of a UNIX socket has not happened.
+    if (errno != EINTR && errno != EAGAIN)
       return fail_errno("can't connect to the pager daemon at '", path,
                         "' (is gallocyd running?)");
-  return fd;
+  }
+  return fail(ETIMEDOUT, "the pager daemon at '", path, "' accepts nobody: it is stopped (kill "
+              "-CONT lets it go on) or stuck (end it, and start it anew)");
 }
 
 Result<UniqueFd> listen_at(const char* path) {

@@ -25,8 +25,10 @@ struct PeerCredentials {
   gid_t gid = 0;
 };
 
-// A blocking socket, close-on-exec.
-Result<UniqueFd> connect_to(const char* path);
+// A blocking socket, close-on-exec. A daemon that is stopped accepts nobody, and once enough wait
+// for that, the next has to wait before it is connected: ETIMEDOUT. REQUIRES: timeout_ms > 0.
+inline constexpr int connect_limit_ms = 5'000;
+Result<UniqueFd> connect_to(const char* path, int timeout_ms = connect_limit_ms);
 
 // A non-blocking listener. A socket file that a dead daemon left is replaced, one that answers
 // is EADDRINUSE. The file's mode follows the caller's umask.

@@ -1,5 +1,6 @@
 #include "tools/sockets.hpp"
 
+#include <errno.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,13 +27,17 @@ bool is_mine(const struct stat& status) {
   return ::geteuid() == 0 || status.st_uid == ::geteuid();
 }
 
-bool answers(const std::string& path) { return bool(ipc::connect_to(path.c_str())); }
+// One that accepts nobody for the moment is not dead either.
+bool is_there(const std::string& path) {
+  const auto socket = ipc::connect_to(path.c_str());
+  return socket || socket.error().code == ETIMEDOUT;
+}
 
 Scratch look_into(const std::filesystem::path& path, const struct stat& status) {
   Scratch scratch{path, {}, false};
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(path, error))
-    if (entry.path().extension() == ipc::socket_suffix && answers(entry.path()))
+    if (entry.path().extension() == ipc::socket_suffix && is_there(entry.path()))
       scratch.sockets.push_back(entry.path());
   std::sort(scratch.sockets.begin(), scratch.sockets.end());
   scratch.stale =

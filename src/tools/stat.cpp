@@ -33,6 +33,11 @@ Result<gallocy_stats> read_page(const UniqueFd& memory) {
   return copy;
 }
 
+Status does_not_answer() {
+  return fail(ETIMEDOUT, "the daemon does not answer: it is stopped (kill -CONT lets it go on) or "
+              "stuck (end it, and start it anew)");
+}
+
 // All pages that the daemon at `path` shows us.
 Status ask(const std::string& path, std::vector<gallocy_stats>& pages) {
   const auto socket = ipc::connect_to(path.c_str());
@@ -43,7 +48,7 @@ Status ask(const std::string& path, std::vector<gallocy_stats>& pages) {
     ipc::AnyMessage message;
     UniqueFd memory[1];
     if (auto got = ipc::receive_any(socket->get(), message, memory, answer_limit_ms); !got)
-      return got;
+      return got.error().code != ETIMEDOUT ? got : does_not_answer();
     if (message.as<ipc::PagesEnd>() != nullptr) return {};
     if (message.as<ipc::StatisticsPage>() == nullptr || message.fd_count() != 1)
       return fail(EPROTO, "the daemon at ", path.c_str(), " talks nonsense");
@@ -108,13 +113,19 @@ int stat(const StatOptions& options) {
     for (const Scratch& scratch : find_scratch_folders())
       sockets.insert(sockets.end(), scratch.sockets.begin(), scratch.sockets.end());
   std::vector<gallocy_stats> pages;
+  int status = 0;
   for (const std::string& socket : sockets) {
     const Status asked = ask(socket, pages);
     if (asked) continue;
     // A daemon that was only found may end while it is asked.
-    if (options.sockets.empty() && asked.error().code != EPROTO) continue;
+    const bool has_ended = asked.error().code != EPROTO && asked.error().code != ETIMEDOUT;
+    if (options.sockets.empty() && has_ended) continue;
     std::fputs(fmt::format("gallocy: {}: {}\n", socket, asked.error().sentence.view()).c_str(),
                stderr);
+    if (options.sockets.empty()) {  // others may tell more
+      status = exit_unavailable;
+      continue;
+    }
     const bool none = asked.error().code == ENOENT || asked.error().code == ENAMETOOLONG;
     return none ? exit_usage : exit_unavailable;
   }
@@ -125,7 +136,7 @@ int stat(const StatOptions& options) {
     return std::pair{a.job, a.node} < std::pair{b.job, b.node};
   });
   print(pages, options.json);
-  return 0;
+  return status;
 }
 
 }  // namespace gallocy::tools

@@ -1,6 +1,6 @@
 """Jobs of a user without any privilege. Everything is copied to where everybody can read it.
 
-The environment names what is copied: GALLOCY_RUN, GALLOCYD, LIBGALLOCY, SYSCALLS.
+The environment names what is copied: GALLOCY_RUN, GALLOCYD, LIBGALLOCY, SYSCALLS, RANKS.
 """
 import contextlib
 import os
@@ -9,19 +9,19 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import (Daemons, Skipped, expect, expect_status, main, require_daemon,  # noqa: E402
-                     require_root, run)
+from harness import (Daemons, Skipped, expect, expect_status, holding_job,  # noqa: E402
+                     main, require_daemon, require_root, run)
 
 NOBODY = 65534
 
 
 @contextlib.contextmanager
-def copies():
+def copies(program_name="SYSCALLS"):
     """(program, what else run() needs) of a folder that everybody can read."""
     with tempfile.TemporaryDirectory(prefix="gallocy-nobody-", dir="/tmp") as folder:
         os.chmod(folder, 0o755)
         launcher, daemon, program = (shutil.copy(os.environ[name], folder)
-                                     for name in ("GALLOCY_RUN", "GALLOCYD", "SYSCALLS"))
+                                     for name in ("GALLOCY_RUN", "GALLOCYD", program_name))
         for path in (launcher, daemon, program):
             os.chmod(path, 0o755)
         shutil.copy(os.environ["LIBGALLOCY"], os.path.join(folder, "libgallocy.so.0"))
@@ -37,6 +37,21 @@ def daemons_of_root_serve_nobody():
         result = run("-n", 2, daemons.option, program, **how)
         expect_status(result, 0)
         expect(result.out.endswith("OK\n"), "no OK:", result)
+
+
+def jobs_of_two_users():
+    """At once, on the same daemons and at the same addresses, and nothing is shared."""
+    require_daemon()
+    require_root()
+    command = ("-n", 2, "--spmd")
+    with copies("RANKS") as (program, how), Daemons("--allow-uid", str(NOBODY)) as daemons, \
+            holding_job(*command, daemons.option, program, "same", 1, **how) as theirs, \
+            holding_job(*command, daemons.option, os.environ["RANKS"], "same", 2) as ours:
+        expect(theirs.filled == ours.filled, "not at one address:", theirs.filled, ours.filled)
+        for go_on in (theirs, ours):
+            result = go_on()
+            expect_status(result, 0)
+            expect(result.out.endswith("OK\n"), "no OK:", result)
 
 
 def no_permission_for_userfaultfd():
@@ -55,4 +70,5 @@ def no_permission_for_userfaultfd():
         expect(result.out == "", "the program ran:", result)
 
 
-main(daemons_of_root_serve_nobody, no_permission_for_userfaultfd, side_by_side=1)
+main(daemons_of_root_serve_nobody, no_permission_for_userfaultfd, jobs_of_two_users,
+     side_by_side=1)

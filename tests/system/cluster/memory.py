@@ -4,27 +4,14 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import (Job, expect, expect_status, main, require_daemon,  # noqa: E402
-                     require_nodes, run)
+from harness import (Daemons, Job, expect, expect_status, holding_job,  # noqa: E402
+                     main, require_daemon, require_nodes, resident_bytes, run, wait_for)
 
 MIB = 1 << 20
 BOUND = 64 * MIB
 TABLE = 2 * MIB  # page tables come on top: 16 bytes a page
 MEMORY = os.environ["MEMORY"]
 NODES = int(sys.argv[2])
-
-
-def resident_bytes(pid):
-    """Of all the memory files of a daemon: frames, slots and page table."""
-    total = 0
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        path = f"/proc/{pid}/fd/{name}"
-        try:
-            if os.readlink(path).startswith("/memfd:gallocy-"):
-                total += os.stat(path).st_blocks * 512
-        except OSError:
-            pass  # closed meanwhile
-    return total
 
 
 def watch(*command):
@@ -71,9 +58,10 @@ def untouched_by_the_default():
 
 
 def malloc_until_there_is_no_more():
-    result, most = watch("--memory", "64M", MEMORY, "malloc")
+    result, most = watch("--memory", "32M", MEMORY, "malloc", 20)  # a block is 1 MiB
     expect_status(result, 0)
-    expect(most <= BOUND + TABLE, most, "bytes are used of", BOUND)
+    require_nodes(result, NODES)
+    expect(most <= 32 * MIB + TABLE, most, "bytes are used of 32 MiB")
 
 
 def sparse_memory_ends_with_a_sentence():
@@ -85,12 +73,36 @@ def sparse_memory_ends_with_a_sentence():
            and "64 MiB (--memory)" in lines[0], "not one sentence:", result)
 
 
-def no_room_for_another_job():
+def bound_too_small():
     require_daemon()
-    result = run("-n", NODES, "--memory", "1M", MEMORY, "malloc")
+    result = run("-n", NODES, "--memory", "1M", MEMORY, "exceed", 1, 1)
     expect_status(result, 64)
     expect("at least 16M" in result.err, result)
 
 
+def no_room_for_another_job():
+    """Two jobs on daemons that have room for one: the second is refused, the first loses nothing,
+    and afterwards there is room again."""
+    require_daemon()
+    job_of = ("-n", NODES, "--memory", "64M", MEMORY)
+    with Daemons("--memory", "96M", count=NODES) as daemons:
+        with holding_job(daemons.option, *job_of, "hold", 40, stat=True) as go_on:
+            second = run(daemons.option, *job_of, "exceed", 8, 1)
+            expect_status(second, 70)
+            last = second.last_line()
+            expect("has 32 MiB left of its 96 MiB for jobs, and 64 MiB are needed" in last and
+                   "gallocy-run --memory" in last, second)
+            expect(second.out == "", "the program ran:", second)
+            result = go_on()
+            expect_status(result, 0)
+            require_nodes(result, NODES)
+        result = run(daemons.option, *job_of, "exceed", 40, 1, stat=True)
+        expect_status(result, 0)
+        require_nodes(result, NODES)
+        wait_for(lambda: all(resident_bytes(daemon.pid) == 0 for daemon in daemons.processes), 10,
+                 "the daemons give up the memory of jobs that are over")
+
+
 main(more_than_a_node_has, untouched_by_the_default, malloc_until_there_is_no_more,
-     sparse_memory_ends_with_a_sentence, no_room_for_another_job, chosen=[sys.argv[1]])
+     sparse_memory_ends_with_a_sentence, bound_too_small, no_room_for_another_job,
+     chosen=[sys.argv[1]])

@@ -1,18 +1,21 @@
 """tools.py [CASE...]: the tool `gallocy`: doctor and stat, on this machine and with real jobs.
 
 The environment names GALLOCY, the tool, and IDLE, a program that goes on until it is ended."""
+import contextlib
 import json
 import os
 import resource
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import (Daemons, Job, Skipped, environment_of, expect, main,  # noqa: E402
-                     require_daemon, require_root, wait_for)
+from harness import (Daemons, Failed, Job, Skipped, environment_of, expect,  # noqa: E402
+                     main, require_daemon, require_root, wait_for, words_of)
 
 NOBODY = 65534
 
@@ -142,6 +145,40 @@ def stat_of_no_daemon():
     expect(status == 64 and "/no/such.sock" in err and out == "", status, out, err)
 
 
+def daemon_that_is_stopped():
+    """Nobody waits for it for ever, nor when no more can wait for it, and it is not called dead."""
+    require_daemon()
+    with Job(["-n", 1, os.environ["IDLE"]]) as job, contextlib.ExitStack() as waiting:
+        job.await_lines("running", 1)
+        daemon = job.processes("gallocyd")[0]
+        words = words_of(daemon)
+        path = words[words.index("--socket") + 1]
+        os.kill(daemon, signal.SIGSTOP)
+        waiting.callback(os.kill, daemon, signal.SIGCONT)
+        expect_unanswered("stat", "--socket", path, "does not answer")
+        try:
+            for _ in range(1000):
+                peer = waiting.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+                peer.setblocking(False)
+                peer.connect(path)
+            raise Failed("the backlog has no end")
+        except BlockingIOError:
+            pass
+        expect_unanswered("stat", "--socket", path, "accepts nobody")
+        past = time.time() - 100
+        folder = os.path.dirname(path)
+        os.utime(folder, (past, past))
+        out = tool("doctor", env={"XDG_RUNTIME_DIR": job.runtime})[1]
+        expect(not any("rm -r " in line and folder in line for line in out.splitlines()), out)
+
+
+def expect_unanswered(*arguments):
+    *arguments, sentence = arguments
+    status, out, err = tool(*arguments)
+    expect(status == 69 and out == "", arguments, status, out, err)
+    expect(len(err.splitlines()) == 1 and sentence in err and "kill -CONT" in err, err)
+
+
 main(usage, doctor_finds_nothing_wrong, doctor_names_limits, doctor_names_the_device,
      doctor_finds_stale_folders, stat_shows_private_jobs, stat_shows_others_nothing,
-     stat_of_no_daemon, side_by_side=1)
+     stat_of_no_daemon, daemon_that_is_stopped, side_by_side=1)

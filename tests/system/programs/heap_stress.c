@@ -168,7 +168,8 @@ static void* clear_away(void* piles) {
   return NULL;
 }
 
-// A rank takes what others have freed when it uses its heap.
+// A rank takes what others have freed when it uses its heap. The ranks of a node get its threads in
+// turn.
 static void* use_heap(void* unused) {
   gallocy_free(gallocy_malloc(1));
   return unused;
@@ -193,7 +194,7 @@ static void memory_goes_back(void) {
   const long limit = (long)(nodes * pile_count * PILE_BYTES / 2);
   long after = before;
   for (int tries = 0; tries < 2000 && after > limit; ++tries) {
-    for (int node = 0; node < nodes; ++node) run_on(node, use_heap, NULL);
+    for (int rank = 0; rank < gallocy_size(); ++rank) run_on(rank % nodes, use_heap, NULL);
     after = resident_everywhere();
   }
   printf("resident: %ld KiB, then %ld KiB\n", before >> 10, after >> 10);

@@ -1,7 +1,9 @@
-// Programs at the bound of memory (--memory 64M).
+// Programs at the bound of memory (--memory).
 //
 //   memory exceed MIB ROUNDS   each node allocates MIB and all nodes change and check all of it
-//   memory malloc              allocates until there is no more, frees, and allocates again
+//   memory malloc MIB          each node in turn allocates until no node has more, which is more than
+//                              MIB of each, all nodes check it, and it is freed and allocated again
+//   memory hold MIB            each node allocates MIB, and all check it when standard input has ended
 //   memory sparse NODE         a thread on NODE writes to more than its home has room for
 #include <errno.h>
 #include <stdint.h>
@@ -55,13 +57,17 @@ static void* change(void* argument) {
   return NULL;
 }
 
-static void exceed(size_t mib, int rounds) {
+static struct all* fill_all(size_t mib) {
   struct all* all = gallocy_calloc(1, sizeof *all);
   all->part_count = gallocy_node_count();
   for (int node = 0; node < all->part_count; ++node) {
     all->parts[node] = (struct part){NULL, (mib << 20) / PAGE, node};
     run_on(node, fill, &all->parts[node]);
   }
+  return all;
+}
+
+static void change_all(struct all* all, int rounds) {
   for (int round = 0; round < rounds; ++round)
     for (all->who = 0; all->who < all->part_count; ++all->who) {
       ++all->round;
@@ -69,26 +75,63 @@ static void exceed(size_t mib, int rounds) {
     }
 }
 
-static int fill_blocks(unsigned char** blocks, int limit) {
-  int count = 0;
-  for (; count < limit; ++count) {
-    blocks[count] = gallocy_malloc(1 << 20);
-    if (blocks[count] == NULL) break;
-    memset(blocks[count], count + 1, 1 << 20);
+enum { block_words = (1 << 20) / sizeof(uint64_t), check_stride = 128, most_blocks = 1000 };
+
+struct pile {
+  int least;  // so many have the home that has fewest
+  int count;
+  uint64_t* blocks[most_blocks];
+};
+
+static uint64_t word_of(int block, size_t at) { return (uint64_t)(block + 1) << 32 | at; }
+
+// Until there is no more, near that node or anywhere.
+static void pile_up(struct pile* pile, int node) {
+  for (; pile->count < most_blocks; ++pile->count) {
+    const size_t size_bytes = block_words * sizeof(uint64_t);
+    uint64_t* block = node == GALLOCY_ANY_NODE ? gallocy_malloc(size_bytes)
+                                               : gallocy_malloc_on(node, size_bytes);
+    if (block == NULL) break;
+    REQUIRE(node == GALLOCY_ANY_NODE || gallocy_home_of(block) == node);
+    for (size_t at = 0; at < block_words; ++at) block[at] = word_of(pile->count, at);
+    pile->blocks[pile->count] = block;
   }
-  for (int i = 0; i < count; ++i)
-    for (size_t at = 0; at < 1 << 20; at += 1024) REQUIRE(blocks[i][at] == (unsigned char)(i + 1));
-  return count;
+  REQUIRE(pile->count < most_blocks && errno == ENOMEM);
 }
 
-static void* until_null(void* unused) {
-  static unsigned char* blocks[1000];
-  const int count = fill_blocks(blocks, 1000);
-  REQUIRE(count > 30 && count < 64);
-  REQUIRE(blocks[count] == NULL && errno == ENOMEM);
-  for (int i = 0; i < count; ++i) gallocy_free(blocks[i]);
-  REQUIRE(fill_blocks(blocks, count / 2) == count / 2);
-  return unused;
+static void* check_pile(void* argument) {
+  const struct pile* pile = argument;
+  for (int i = 0; i < pile->count; ++i)
+    for (size_t at = 0; at < block_words; at += check_stride)
+      REQUIRE(pile->blocks[i][at] == word_of(i, at));
+  return NULL;
+}
+
+// What the calling node has, which another does not make up for, and then what all have.
+static void* until_null(void* argument) {
+  struct pile* pile = argument;
+  int homed_at[max_nodes] = {0};
+  pile_up(pile, gallocy_node());
+  REQUIRE(pile->count > pile->least);
+  pile_up(pile, GALLOCY_ANY_NODE);
+  for (int i = 0; i < pile->count; ++i) ++homed_at[gallocy_home_of(pile->blocks[i])];
+  for (int node = 0; node < gallocy_node_count(); ++node) {
+    REQUIRE(homed_at[node] > pile->least);
+    REQUIRE(gallocy_malloc_on(node, 1 << 20) == NULL && errno == ENOMEM);
+  }
+  return NULL;
+}
+
+// What was freed can be had again.
+static void* clear_and_repeat(void* argument) {
+  struct pile* pile = argument;
+  const int before = pile->count;
+  for (; pile->count > 0; --pile->count) gallocy_free(pile->blocks[pile->count - 1]);
+  pile_up(pile, GALLOCY_ANY_NODE);
+  REQUIRE(pile->count > before - 3 && pile->count < before + 3);
+  check_pile(pile);
+  for (; pile->count > 0; --pile->count) gallocy_free(pile->blocks[pile->count - 1]);
+  return NULL;
 }
 
 // Untouched memory costs nothing, so there is more of it than can be written to.
@@ -102,9 +145,21 @@ int main(int argc, char** argv) {
   REQUIRE(gallocy_init() == 0);
   const char* what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "exceed") == 0 && argc == 4) {
-    exceed((size_t)atoi(argv[2]), atoi(argv[3]));
-  } else if (strcmp(what, "malloc") == 0) {
-    for (int node = gallocy_node_count() - 1; node >= 0; --node) run_on(node, until_null, NULL);
+    change_all(fill_all((size_t)atoi(argv[2])), atoi(argv[3]));
+  } else if (strcmp(what, "hold") == 0 && argc == 3) {
+    struct all* all = fill_all((size_t)atoi(argv[2]));
+    printf("filled\n");
+    fflush(stdout);
+    REQUIRE(getchar() == EOF);
+    change_all(all, 1);
+  } else if (strcmp(what, "malloc") == 0 && argc == 3) {
+    struct pile* pile = gallocy_calloc(1, sizeof *pile);
+    pile->least = atoi(argv[2]);
+    for (int node = gallocy_node_count() - 1; node >= 0; --node) {
+      run_on(node, until_null, pile);
+      for (int other = 0; other < gallocy_node_count(); ++other) run_on(other, check_pile, pile);
+      run_on(node, clear_and_repeat, pile);
+    }
   } else if (strcmp(what, "sparse") == 0 && argc == 3) {
     char** blocks = gallocy_calloc(4, sizeof *blocks);
     for (int i = 0; i < 4; ++i) REQUIRE((blocks[i] = gallocy_malloc(30 << 20)) != NULL);

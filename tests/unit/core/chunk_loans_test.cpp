@@ -81,6 +81,45 @@ TEST_CASE("a request that is faster than the grant waits for it") {
               "drop peer 2: a message that the protocol does not allow in this state"});
 }
 
+TEST_CASE("early is what the protocol lets a peer have under way, and no more") {
+  const auto dropped = [](const Lines& lines) {
+    return lines.size() == 1 && lines[0].starts_with("drop peer 2");
+  };
+  const auto read = [](std::uint64_t page) {
+    return PageRequest{RequestKind::read, PageNo{page}, 0};
+  };
+  Config config = Core::make_config(1, 4);
+  config.max_outstanding = 2;
+  Core core(config);
+  take(core, 1);
+  CHECK(dropped(core.from(2, by(2, 1), Hasten{PageNo{5}, NodeId{2}, 300})));  // of no request
+  CHECK(core.from(2, by(2, 1), read(5)).empty());
+  CHECK(dropped(core.from(2, by(2, 2), read(5))));  // one a page
+  CHECK(dropped(core.from(2, by(2, 2), Hasten{PageNo{5}, NodeId{2}, 300})));
+  for (unsigned i = 0; i < 5; ++i)
+    CHECK(core.from(2, by(2, 1), Hasten{PageNo{5}, NodeId{2}, 300 - i}).empty());
+  // Two, and those that were its oldest.
+  for (std::uint64_t page = 6; page < 6 + 1 + 256; ++page)
+    CHECK(core.from(2, by(2, page), read(page)).empty());
+  CHECK(dropped(core.from(2, by(2, 900), read(400))));
+  CHECK(core.from(0, by(0, 1), read(5)).empty());  // another node has its own
+  const Lines lines = core.from(0, by(1, 1), ChunkGrant{ChunkNo{0}, 1});
+  REQUIRE(lines.size() == 1 + 2 + 256);
+  CHECK(lines[1] == "to 2: grant page 5 v0 read acks 0 zero {2,1}");
+}
+
+TEST_CASE("in memory that nobody was given yet there is nothing to wait at") {
+  Core core(1);
+  take(core, 1);
+  const auto say = [&](SyncOperation operation, std::uint64_t argument = 0) {
+    return core.from(2, by(2, 1), SyncRequest{region_base + 64, ThreadId{9}, operation,
+                                              SyncKind::normal, argument});
+  };
+  CHECK(say(SyncOperation::take) == Lines{"to 2: sync_reply 22 {2,1}"});
+  CHECK(say(SyncOperation::withdraw, ETIMEDOUT).empty());  // its answer is on its way already
+  CHECK(core.from(0, by(1, 1), ChunkGrant{ChunkNo{0}, 1}) == answer(0));
+}
+
 TEST_CASE("the chunk behind is had if it is free and of the same home") {
   Core core(0);
   CHECK(take(core, 1) == answer(0));

@@ -84,17 +84,41 @@ TEST_CASE("the last copy does not come home while this node's own request waits 
   CHECK(core.from(1, by(1, 2), Done{PageNo{5}}).at(0).starts_with("to 2: recall to shared page 5"));
 }
 
-TEST_CASE("chunks that could not be written to are not handed out") {
+TEST_CASE("a node without room for chunks asks the others, unless it shall be its own") {
   Config config = with_frames(0, 3);
   config.chunk_frames = 2;
   Core core(config);
-  const auto chunks = [&](std::uint32_t count) {
-    return core.step(ClientCall{{}, ChunksCall{count}}).back();
+  const auto chunks = [&](std::uint32_t count, NodeId node = no_node) {
+    return core.step(ClientCall{{}, ChunksCall{count, node}}).back();
   };
-  CHECK(chunks(2).ends_with(": " + std::to_string(ENOMEM)));
   CHECK(chunks(1).ends_with(": 0"));
   core.fault(Access::write, 5);
-  CHECK(chunks(1).ends_with(": " + std::to_string(ENOMEM)));
+  CHECK(chunks(1, NodeId{0}).ends_with(": " + std::to_string(ENOMEM)));
+  CHECK(chunks(1) == "to 1: loan_request 1 {0,3}");
+  CHECK(core.from(1, by(0, 3), Loan{}) == Lines{"to 2: loan_request 1 {0,4}"});
+  CHECK(core.from(2, by(0, 4), Loan{ChunkNo{1}, 1}).back().ends_with(": 0"));
+}
+
+TEST_CASE("who has no room left when fresh chunks come asks the others, and keeps the chunks") {
+  Config config = with_frames(1, 3);
+  config.chunk_frames = 2;
+  Core core(config);
+  core.step(ClientCall{{}, ChunksCall{1}});
+  core.from(0, by(1, 1), ChunkGrant{ChunkNo{0}, 1});
+  CHECK(core.step(ClientCall{{}, ChunksCall{1}}) == Lines{"to 0: chunk_request 1 {1,2}"});
+  core.fault(Access::write, 5);
+  CHECK(core.from(0, by(1, 2), ChunkGrant{ChunkNo{1}, 1}) ==
+        Lines{"to 0: loan_request 1 {1,4}"});
+  CHECK((core.node.chunks().home_of(ChunkNo{1}) == NodeId{1}));
+}
+
+TEST_CASE("chunks that could not be written to are not lent") {
+  Config config = with_frames(0, 3);
+  config.chunk_frames = 2;
+  Core core(config);
+  CHECK(core.from(1, by(1, 1), LoanRequest{2, no_chunk}) == Lines{"to 1: loan chunk 0 + 0 {1,1}"});
+  CHECK(core.from(1, by(1, 2), LoanRequest{1, no_chunk}) == Lines{"to 1: loan chunk 0 + 1 {1,2}"});
+  CHECK(core.from(1, by(1, 3), LoanRequest{0, no_chunk}).at(0).starts_with("drop peer 1"));
 }
 
 TEST_CASE("clean copies go before pages that only this node has, and none inside its hold") {

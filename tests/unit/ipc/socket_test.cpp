@@ -3,10 +3,13 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <string>
+#include <vector>
 
 #include "base/ids.hpp"
 
@@ -185,6 +188,33 @@ TEST_CASE("listen, connect, credentials, and a socket file left behind") {
   CHECK(listen_at(path.c_str()));
   ::unlink(path.c_str());
   CHECK(connect_to(std::string(200, 'x').c_str()).error().code == ENAMETOOLONG);
+}
+
+TEST_CASE("nobody waits for ever for a daemon that accepts nobody") {
+  const std::string path = socket_path();
+  const auto listener = listen_at(path.c_str());
+  REQUIRE(listener);
+  std::vector<UniqueFd> waiting;
+  auto client = connect_to(path.c_str(), 30);
+  for (; client && waiting.size() < 1000; client = connect_to(path.c_str(), 30))
+    waiting.push_back(std::move(*client));
+  REQUIRE(!client);
+  CHECK(client.error().code == ETIMEDOUT);
+  CHECK(client.error().sentence.view().find("accepts nobody") != std::string_view::npos);
+  {
+    // Signals do not make it longer: each interrupts the call, and there is always another.
+    struct sigaction action{}, before{};
+    action.sa_handler = [](int) {};
+    REQUIRE(::sigaction(SIGALRM, &action, &before) == 0);
+    const itimerval often{{0, 5'000}, {0, 5'000}}, never{};
+    REQUIRE(::setitimer(ITIMER_REAL, &often, nullptr) == 0);
+    CHECK(connect_to(path.c_str(), 50).error().code == ETIMEDOUT);
+    ::setitimer(ITIMER_REAL, &never, nullptr);
+    ::sigaction(SIGALRM, &before, nullptr);
+  }
+  CHECK(accept_from(listener->get()));
+  CHECK(connect_to(path.c_str(), limit_ms));
+  ::unlink(path.c_str());
 }
 
 TEST_CASE("a file that is no socket is never removed") {
