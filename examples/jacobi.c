@@ -72,5 +72,6 @@ int main(int argc, char** argv) {
   printf("jacobi: %ld x %ld, %ld rounds, %ld threads on %d nodes, middle %.6f\nOK\n", rows,
          plate->columns, rounds, threads, gallocy_node_count(),
          ours[rows / 2 * plate->columns + plate->columns / 2]);
+  for (int i = 0; i < 2; ++i) free(alone.grids[i]);
   return 0;
 }

@@ -115,6 +115,7 @@ int main(int argc, char** argv) {
     add_points(&alone, 0, alone.points, sums);
     move_centres(&alone, &sums, 1);
   }
+  free(sums);
   if (memcmp(centres, job->centres, (size_t)job->clusters * sizeof *centres) != 0) {
     puts("kmeans: not what one thread computes");
     return 1;

@@ -57,5 +57,6 @@ int main(int argc, char** argv) {
   }
   printf("matmul: %ld x %ld, %ld threads on %d nodes, corner %u\nOK\n", size, size, threads,
          gallocy_node_count(), alone[size * size - 1]);
+  free(alone);
   return 0;
 }

@@ -6,6 +6,8 @@ Prints "suite NAME: N passed, N failed, N skipped, S seconds" for each, the outp
 failed, and at the very end "N passed, N failed, N skipped" over all. Exits 1 if any failed, or
 if nothing passed. A test that is marked as failing and fails counts as passed and is named; if it
 passes, that is a failure: the mark has to go.
+
+With --full there is a sanitizer build in BUILD-asan, whose suites come last.
 """
 import collections
 import json
@@ -15,6 +17,8 @@ import sys
 import time
 
 SUITES = ("lint", "unit", "trace", "sim", "system", "install")
+SANITIZED_SUITES = ("unit", "trace", "sim", "system", "stress")
+ONE_AT_A_TIME = ("system", "install", "stress")
 OUTPUT_LINES_MAX = 200
 # Whatever else meson says of a test is a failure.
 MEANINGS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped", "IGNORED": "skipped"}
@@ -25,17 +29,20 @@ def two_cpus():
     return ["taskset", "-c", ",".join(map(str, cpus))] if len(cpus) == 2 else []
 
 
-def passes_of(mode):
-    """(name, suite, prefix) for every run."""
+def passes_of(build, mode):
+    """(name, build, suite, prefix) for every run."""
     passes = []
     for suite in SUITES:
         if mode == "" or (mode == "--ci" and suite != "system"):
-            passes.append((suite, suite, []))
+            passes.append((suite, build, suite, []))
             continue
-        passes.append((suite + " (two CPUs)" if suite == "system" else suite, suite,
+        passes.append((suite + " (two CPUs)" if suite == "system" else suite, build, suite,
                        two_cpus() if suite == "system" else []))
         if suite not in ("lint", "install"):
-            passes.append((suite + " (one CPU)", suite, first_cpu()))
+            passes.append((suite + " (one CPU)", build, suite, first_cpu()))
+    if mode == "--full":
+        passes += [(suite + " (sanitizers)", build + "-asan", suite, [])
+                   for suite in SANITIZED_SUITES]
     return passes
 
 
@@ -63,7 +70,7 @@ def print_output(test):
         print("\n".join(lines[-OUTPUT_LINES_MAX:]))
 
 
-def run_pass(build, number, name, suite, prefix):
+def run_pass(number, name, build, suite, prefix):
     counts = collections.Counter()
     if not has_tests(build, suite):
         print(f"suite {name}: 0 passed, 0 failed, 0 skipped, 0 seconds", flush=True)
@@ -74,8 +81,8 @@ def run_pass(build, number, name, suite, prefix):
         os.unlink(log_path)
     began = time.monotonic()
     # One after the other in the system suite: its tests measure time and start many processes.
-    options = ["--num-processes", "1"] if suite in ("system", "install") else []
-    options += ["--timeout-multiplier", "3"] if name.endswith("(one CPU)") else []
+    options = ["--num-processes", "1"] if suite in ONE_AT_A_TIME else []
+    options += ["--timeout-multiplier", "3"] if name.endswith(("(one CPU)", "(sanitizers)")) else []
     done = subprocess.run([*prefix, "meson", "test", "-C", build, "--no-rebuild", "--suite", suite,
                            "--logbase", log_base, *options],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -88,6 +95,9 @@ def run_pass(build, number, name, suite, prefix):
             print_output(test)
         elif test["result"] == "EXPECTEDFAIL":
             print(f"known to fail: {test['name']}")
+        elif suite == "stress":  # what it did
+            print("\n".join(line for line in (test.get("stdout") or "").splitlines()
+                            if line.startswith("stress:")))
     if done.returncode != 0 and counts["failed"] == 0:
         print(done.stdout)
         counts["failed"] += 1
@@ -99,8 +109,8 @@ def run_pass(build, number, name, suite, prefix):
 def main():
     build, mode = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
     total = collections.Counter()
-    for number, (name, suite, prefix) in enumerate(passes_of(mode)):
-        total += run_pass(build, number, name, suite, prefix)
+    for number, one in enumerate(passes_of(build, mode)):
+        total += run_pass(number, *one)
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return 1 if total["failed"] > 0 or total["passed"] == 0 else 0
 

@@ -99,9 +99,10 @@ void Launch::end_relays() {
 void Launch::stop_daemons() {
   if (!daemons_) return;
   const Condition all_ended = [&] { return daemons_->all_ended(); };
-  daemons_->send_all(SIGTERM);
-  // A stopped process can't hear it.
+  // A stopped process can't hear the other. In this order, since SIGCONT takes back every SIGSTOP
+  // that has not been obeyed yet: a daemon that looks for leaks at its end stops its threads by it.
   daemons_->send_all(SIGCONT);
+  daemons_->send_all(SIGTERM);
   if (poll_until(in_ms(daemon_end_limit_ms), all_ended)) return;
   for (auto& daemon : daemons_->all())
     if (!daemon.child().ended())

@@ -50,6 +50,26 @@ def wait_for(condition, limit_s, *what):
         time.sleep(0.02)
 
 
+SANITIZER_VARIABLES = ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
+
+
+def sanitizer_options(folder):
+    """What makes the programs of a sanitizer build write each finding into a file of the folder:
+    a daemon's standard error is read by nobody when its job ends well."""
+    return {name: f"{os.environ.get(name, '')}:print_stacktrace=1:log_path={folder}/sanitizer"
+            for name in SANITIZER_VARIABLES}
+
+
+def sanitizer_reports(folder):
+    """All that sanitizers found; empty if nothing."""
+    texts = []
+    for name in sorted(os.listdir(folder)):
+        if name.startswith("sanitizer."):
+            with open(os.path.join(folder, name), errors="replace") as file:
+                texts.append(f"---- {name} ----\n{file.read()[:20000]}")
+    return "\n".join(texts)
+
+
 class Result:
     def __init__(self, status, out, err, stat, seconds):
         self.status, self.out, self.err = status, out, err
@@ -126,7 +146,8 @@ class Job:
         self.process = subprocess.Popen(
             [self.launcher, *options, *map(str, command)],
             stdin=stdin, stdout=self.out_file, stderr=self.err_file, start_new_session=True,
-            env={**os.environ, "XDG_RUNTIME_DIR": self.runtime, **(env or {})}, **other_user)
+            env={**os.environ, "XDG_RUNTIME_DIR": self.runtime, **sanitizer_options(self.folder),
+                 **(env or {})}, **other_user)
         self.session = self.process.pid
 
     def __enter__(self):
@@ -140,7 +161,9 @@ class Job:
             kill(pid)
         self.out_file.close()
         self.err_file.close()
+        reports = sanitizer_reports(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
+        expect(not reports, "a sanitizer found something:\n" + reports)
 
     def text(self, file):
         file.flush()
@@ -226,7 +249,8 @@ class Daemons:
             process = subprocess.Popen(
                 [os.environ["GALLOCYD"], "--socket", path, "--listen", "127.0.0.1:0", "--node-id",
                  str(node), *peers, *self.options], stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=log, text=True)
+                stdout=subprocess.PIPE, stderr=log, text=True,
+                env={**os.environ, **sanitizer_options(self.folder)})
         self.processes.append(process)
         ready = process.stdout.readline()  # it ends by itself if it can't begin
         expect(ready.startswith("gallocyd ready"), "node", node, "is not ready:", ready,
@@ -238,7 +262,8 @@ class Daemons:
 
     def __exit__(self, kind, *unused):
         logs = [self.log(node)[-4000:] for node in range(len(self.logs))]
-        states, left = self.end()
+        states, left, reports = self.end()
+        expect(not reports, "a sanitizer found something:\n" + reports)
         if kind is None:  # what went wrong first is the better answer
             expect(states == [0] * len(states), "daemons did not end cleanly:", states, *logs)
             expect(not left, "files are left behind:", left)
@@ -255,9 +280,11 @@ class Daemons:
                 process.wait()
                 states.append("did not end on SIGTERM")
             process.stdout.close()
-        left = [name for name in os.listdir(self.folder) if not name.endswith(".log")]
+        reports = sanitizer_reports(self.folder)
+        left = [name for name in os.listdir(self.folder)
+                if not name.endswith(".log") and not name.startswith("sanitizer.")]
         shutil.rmtree(self.folder)
-        return states, left
+        return states, left, reports
 
     def log(self, node):
         with open(self.logs[node], errors="replace") as file:
@@ -335,6 +362,11 @@ def require_daemon():
         raise Skipped("there is no gallocyd in this build")
     if not os.access("/dev/userfaultfd", os.R_OK | os.W_OK):
         raise Skipped("/dev/userfaultfd can't be opened")
+
+
+def require_no_sanitizer(why):
+    if os.environ.get("SANITIZERS", "none") != "none":
+        raise Skipped(f"a sanitizer build: {why}")
 
 
 def require_root():

@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import (Daemons, Failed, Job, Skipped, environment_of, expect,  # noqa: E402
-                     main, require_daemon, require_root, wait_for, words_of)
+                     main, require_daemon, require_no_sanitizer, require_root, wait_for, words_of)
 
 NOBODY = 65534
 
@@ -46,6 +46,7 @@ def doctor_finds_nothing_wrong():
 
 def doctor_names_limits():
     """Too small limits are found, each with the command that mends it."""
+    require_no_sanitizer("it needs more address space than is left here")
     def limited():
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
