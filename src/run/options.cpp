@@ -158,6 +158,12 @@ Try<Request> parse_command_line(int argc, char** argv) {
                  "how much memory each node may use for the job's pages, in bytes or with K, M or "
                  "G (default half of the machine's, divided by the daemons started)")
       ->type_name("SIZE");
+  CLI::Option* peer_timeout =
+      app.add_option("--peer-timeout", options.peer_timeout_s,
+                     "how many seconds a lost connection between private daemons may take to come "
+                     "back before the job ends, 0.1 to 3600 (default 5)")
+          ->type_name("SECONDS")
+          ->check(CLI::Range(0.1, 3600.0));
   app.add_option("--timeout", options.timeout_s, "end the job after so many seconds");
   // A flag with a value, not an option with an optional one: that would take the program's name.
   app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
@@ -190,6 +196,9 @@ Try<Request> parse_command_line(int argc, char** argv) {
     request.text = version_text;
     return request;
   }
+  if (peer_timeout->count() > 0 && daemon->count() > 0)
+    return refuse(exit_usage, "--peer-timeout is for private daemons; those of --daemon have their "
+                              "own");
   auto checked = read_sockets(sockets, daemon->count() > 0, options)
                      .and_then([&] {
                        return check_numbers(rank_count, count->count() > 0, options);

@@ -77,7 +77,7 @@ def job_runs():
                         "faults": {"local": 1000, "first_touch": 20, "remote_read": 3,
                                    "remote_write": 4, "upgrade": 5, "poisoned": 0},
                         "peer_bytes_in": 4096, "peer_bytes_out": 8192,
-                        "pages_evicted": 7}, ranks)
+                        "pages_evicted": 7, "connections_resumed": 0}, ranks)
 
 
 def statistics_line():

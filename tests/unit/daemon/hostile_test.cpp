@@ -51,9 +51,8 @@ wire::HelloReply reply_from(int fd) {
   REQUIRE(::poll(&entry, 1, patience_ms) == 1);
   const auto size = ::recv(fd, bytes.data(), bytes.size(), 0);
   REQUIRE(size > 0);
-  net::FrameParser parser;
   net::FrameView frame;
-  REQUIRE(parser.next(bytes.first(static_cast<std::size_t>(size)), frame));
+  REQUIRE(net::parse_frame(bytes.first(static_cast<std::size_t>(size)), frame));
   const auto message = wire::decode_link(frame.message);
   REQUIRE(message);
   return std::get<wire::HelloReply>(*message);

@@ -39,8 +39,8 @@ std::vector<LinkMessage> every_message() {
   Hello plain = a_hello();
   plain.kind = ConnectionKind::link;
   return {a_hello(), plain,
-          HelloReply{link_version, 1, Epoch{2}, NodeId{5}, Incarnation{6}, 7, true, Sentence{}},
-          HelloReply{link_version, 1, Epoch{2}, NodeId{5}, Incarnation{6}, 7, false, longest},
+          HelloReply{link_version, 1, Epoch{2}, NodeId{5}, Incarnation{6}, true, true, Sentence{}},
+          HelloReply{link_version, 1, Epoch{2}, NodeId{5}, Incarnation{6}, false, false, longest},
           an_open(64 * chunk_bytes, nodes), an_open(chunk_bytes, {NodeId{2}}),
           JobReady{JobId{3}}, JobFailed{JobId{4}, longest}, JobEnd{JobId{5}, 255}};
 }
