@@ -27,7 +27,6 @@ class Channel {
   // Sends the rest, then ends; no handler is called any more.
   void finish();
   void take_up(net::Detached stream) { connection_.take_up(std::move(stream)); }
-  bool is_broken() const { return connection_.is_broken(); }
   std::uint64_t resumed_count() const { return connection_.counters().resumed_count; }
   // For a stream that another connection goes on with; no handler is called any more.
   void detach(std::function<void(Result<net::Detached>)> done);

@@ -106,7 +106,7 @@ Status Links::welcome(Reception::Guest& guest) {
                 ": the higher id dials");
   Peer& peer = peers_[raw(hello.node)];
   const bool knew = is_incarnation(hello.node, hello.incarnation);
-  if (peer.channel && !knew && !peer.channel->is_broken())
+  if (peer.channel && !knew && !peer.broken)
     return fail(EEXIST, "node id ", raw(hello.node), " is taken by the daemon at ",
                 peer.address.view(), ": give each daemon another --node-id");
   wire::HelloReply reply = acceptance(context_);
@@ -123,6 +123,7 @@ void Links::carry(NodeId node, Incarnation incarnation, net::AddressText address
                   std::unique_ptr<Channel> stream) {
   Peer& peer = peers_[raw(node)];
   peer.address = address;
+  peer.broken = false;
   if (!peer.channel) {
     peer.incarnation = incarnation;
     begin(node);
@@ -152,6 +153,7 @@ void Links::begin(NodeId node) {
 
 void Links::broke(NodeId node, const Error& error) {
   Peer& peer = peers_[raw(node)];
+  peer.broken = true;
   if (const std::uint64_t now_us = net::now_us(); now_us >= peer.said_us + say_every_us) {
     peer.said_us = now_us;
     context_.say("the link to node ", raw(node), " at ", peer.address.view(), " broke (",
@@ -202,7 +204,7 @@ void Links::dump() const {
     if (peers_[node].channel)
       context_.say("link: node ", node, " at ", peers_[node].address.view(), ", incarnation ",
                    Hex{raw(peers_[node].incarnation)},
-                   peers_[node].channel->is_broken() ? ", broken" : "", ", taken up again ",
+                   peers_[node].broken ? ", broken" : "", ", taken up again ",
                    peers_[node].channel->resumed_count(), " times");
 }
 

@@ -45,6 +45,7 @@ class Links {
     std::uint64_t session = 0;  // of the link, as the dialler's hello has it
     net::AddressText address;
     std::optional<std::size_t> dialled;  // index into dialled_
+    bool broken = false;                 // no stream: another incarnation means a death
     std::uint64_t said_us = 0;           // when the log last heard of a break
   };
   struct Dialled;
