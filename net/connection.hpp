@@ -70,7 +70,7 @@ class Connection {
  public:
   // Beyond this the peer is not taking what the protocol's flow control allows: it has failed.
   static constexpr std::size_t max_kept_bytes = 64 * 1024 * 1024;
-  static constexpr std::size_t ack_every_bytes = 128 * 1024;
+  static constexpr std::size_t ack_every_bytes = 256 * 1024;
 
   // Ends with its stream.
   Connection(Ring& ring, UniqueFd fd, ConnectionEvents events);

@@ -23,7 +23,7 @@ namespace gallocy::net {
 
 class SendQueue {
  public:
-  static constexpr std::size_t block_bytes = 128 * 1024;  // of all but the largest frames
+  static constexpr std::size_t block_bytes = 256 * 1024;  // of all but the largest frames
   // After a burst, blocks beyond this are given back; below it they stay for good, so that the
   // steady state does not allocate.
   static constexpr std::size_t spare_bytes = 4 * 1024 * 1024;

@@ -376,9 +376,9 @@ TEST_CASE("close and destruction while the stream is away, and in on_broken") {
 
 TEST_CASE("a queue keeps what is not acknowledged, and blocks that are not sent") {
   SendQueue queue(true);
-  const auto payload = pattern(1, 40'000);
-  for (std::uint64_t i = 1; i <= 10; ++i) queue.append({3, 40'000, i, 0}, bytes_of("abc"), payload);
-  const std::size_t frame = frame_bytes(3, 40'000);
+  const auto payload = pattern(1, 80'000);
+  for (std::uint64_t i = 1; i <= 10; ++i) queue.append({3, 80'000, i, 0}, bytes_of("abc"), payload);
+  const std::size_t frame = frame_bytes(3, 80'000);
   CHECK(queue.kept_bytes() == 10 * frame);
   const std::size_t first_block = queue.to_send().size();
   CHECK(first_block == 3 * frame);
