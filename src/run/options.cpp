@@ -206,7 +206,9 @@ Try<Request> parse_command_line(int argc, char** argv) {
     return request;
   }
   auto checked = read_sockets(sockets, daemon->count() > 0, options)
-                     .and_then([&] { return check_peer_timeout(peer_timeout->count() > 0, options); })
+                     .and_then([&] {
+                       return check_peer_timeout(peer_timeout->count() > 0, options);
+                     })
                      .and_then([&] {
                        return check_numbers(rank_count, count->count() > 0, options);
                      })

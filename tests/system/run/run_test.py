@@ -29,7 +29,8 @@ def usage():
     for arguments in (["-n", "0", "true"], ["-n", "65", "true"], ["-n", "x", "true"], [],
                       ["--bogus", "true"], ["-n", "2"], ["--", "-x"], ["--stat=x", "true"],
                       ["--timeout", "-1", "true"], ["--peer-timeout", "nan", "true"],
-                      ["--peer-timeout", "2", "--daemon", "x", "true"], ["--placement", "heap", "true"],
+                      ["--peer-timeout", "2", "--daemon", "x", "true"],
+                      ["--placement", "heap", "true"],
                       ["-x", "=1", "true"], ["-x", "NOT_SET_HERE", "true"], ["-x"], ["--daemon", "a,b", "-n", "1", "true"]):
         result = run(*arguments)
         expect_status(result, 64)
