@@ -5,10 +5,14 @@
 namespace gallocy::net {
 
 Connection::Connection(Ring& ring, UniqueFd fd, ConnectionEvents events)
-    : Connection(ring, Detached{std::move(fd), {}, {}, 0, 0, 0}, std::move(events)) {}
+    : link_(*new Link(ring, 0, std::move(events))) {
+  link_->begin({std::move(fd), {}, {}});
+}
 
-Connection::Connection(Ring& ring, Detached stream, ConnectionEvents events)
-    : link_(*new Link(ring, std::move(stream), std::move(events))) {}
+Connection::Connection(Ring& ring, std::uint64_t patience_us, ConnectionEvents events)
+    : link_(*new Link(ring, patience_us, std::move(events))) {
+  GALLOCY_CHECK(patience_us != 0);
+}
 
 Connection& Connection::operator=(Connection&& other) noexcept {
   if (this == &other) return *this;
@@ -24,6 +28,10 @@ Connection::~Connection() { close(); }
 std::uint64_t Connection::send(std::span<const std::byte> message,
                                std::span<const std::byte> payload) {
   return link_ ? link_->send(message, payload) : 0;
+}
+
+void Connection::take_up(Detached stream) {
+  if (link_) link_->take_up(std::move(stream));
 }
 
 // The link goes on alone until its requests have ended; the handle lets go of it.
@@ -46,7 +54,9 @@ void Connection::detach(std::function<void(Result<Detached>)> done) {
 }
 
 bool Connection::is_open() const { return link_ && link_->is_open(); }
+bool Connection::is_broken() const { return link_ && link_->is_broken(); }
 std::size_t Connection::queued_bytes() const { return link_ ? link_->queued_bytes() : 0; }
+std::size_t Connection::kept_bytes() const { return link_ ? link_->kept_bytes() : 0; }
 std::uint64_t Connection::last_sent() const { return link_ ? link_->last_sent() : 0; }
 std::uint64_t Connection::last_received() const { return link_ ? link_->last_received() : 0; }
 std::uint64_t Connection::last_acked() const { return link_ ? link_->last_acked() : 0; }

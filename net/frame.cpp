@@ -51,19 +51,17 @@ Result<FrameHeader> decode_header(std::span<const std::byte, frame_header_bytes>
   if (const auto reserved = get<std::uint32_t>(bytes, 12); reserved != 0)
     return fail(EPROTO, "the peer sent a frame with its reserved field set to ", Hex{reserved},
                 ": is it a newer gallocy?");
+  if (header.sequence == 0 && (header.message_bytes != 0 || header.payload_bytes != 0))
+    return fail(EPROTO, "the peer sent a frame without a number");
   return header;
 }
 
-Result<std::size_t> FrameParser::next(std::span<const std::byte> bytes, FrameView& frame) {
+Result<std::size_t> parse_frame(std::span<const std::byte> bytes, FrameView& frame) {
   if (bytes.size() < frame_header_bytes) return std::size_t{0};
   const Result<FrameHeader> header = decode_header(bytes.first<frame_header_bytes>());
   if (!header) return tl::unexpected(header.error());
-  if (header->sequence != last_sequence_ + 1)
-    return fail(EPROTO, "the peer sent frame number ", header->sequence, " where ",
-                last_sequence_ + 1, " was due");
   const std::size_t whole = frame_bytes(header->message_bytes, header->payload_bytes);
   if (bytes.size() < whole) return std::size_t{0};
-  ++last_sequence_;
   const auto rest = bytes.subspan(frame_header_bytes);
   frame = {header->sequence, header->ack, rest.first(header->message_bytes),
            rest.subspan(padded(header->message_bytes), header->payload_bytes)};

@@ -5,7 +5,8 @@
 //        4      4  message length, at most 64 KiB
 //        8      4  payload length, at most 256 KiB
 //       12      4  zero, reserved
-//       16      8  sequence number, from 1 in each direction, without gaps
+//       16      8  sequence number, from 1 in each direction, without gaps; 0: a frame without
+//                  message and payload, that only acknowledges
 //       24      8  acknowledgement: the highest sequence number received so far
 //       32         message, padded to 8 bytes, then payload, padded to 8 bytes
 //
@@ -51,22 +52,11 @@ struct FrameView {
 
 void encode_header(const FrameHeader& header, std::span<std::byte, frame_header_bytes> out);
 
-// Errors: wrong magic, reserved field set, lengths above the limits.
+// Errors: wrong magic, reserved field set, lengths above the limits, or any where number is 0.
 Result<FrameHeader> decode_header(std::span<const std::byte, frame_header_bytes> bytes);
 
-class FrameParser {
- public:
-  // last_sequence: of the last frame received, when a stream is taken up in its middle.
-  explicit FrameParser(std::uint64_t last_sequence = 0) : last_sequence_(last_sequence) {}
-
-  // Looks for one frame at the beginning of `bytes`: returns the bytes that it takes, and a view
-  // into them, or 0 if it has not come whole. An error is final: the stream is not in step.
-  Result<std::size_t> next(std::span<const std::byte> bytes, FrameView& frame);
-
-  std::uint64_t last_sequence() const { return last_sequence_; }
-
- private:
-  std::uint64_t last_sequence_;
-};
+// Looks for one frame at the beginning of `bytes`: returns the bytes that it takes, and a view
+// into them, or 0 if it has not come whole. An error is final: the stream is not in step.
+Result<std::size_t> parse_frame(std::span<const std::byte> bytes, FrameView& frame);
 
 }  // namespace gallocy::net

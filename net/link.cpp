@@ -1,43 +1,13 @@
 #include "net/link.hpp"
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <utility>
 
 namespace gallocy::net {
 namespace {
 
 constexpr std::uint64_t finish_patience_us = 1'000'000;
-
-// A dead machine is noticed by silence: when the line is idle, after idle + count * interval
-// seconds; when bytes are on their way, if none is acknowledged for unacked_ms. A stopped daemon
-// is not dead: its kernel goes on acknowledging until the window is full.
-constexpr int keepalive_idle_s = 10;
-constexpr int keepalive_interval_s = 5;
-constexpr int keepalive_count = 4;
-constexpr unsigned unacked_ms = 30'000;
-
-// Bytes that TCP takes without sending them yet. Small, so that what waits, waits in our queue.
-constexpr int not_sent_bytes = 16 * 1024;
-
-template <class Value>
-void set(int fd, int level, int option, Value value) {
-  // Failure is harmless, and expected where tests use UNIX sockets.
-  ::setsockopt(fd, level, option, &value, sizeof value);
-}
-
-void tune(int fd) {
-  set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, not_sent_bytes);
-  set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_idle_s);
-  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval_s);
-  set(fd, IPPROTO_TCP, TCP_KEEPCNT, keepalive_count);
-  set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, unacked_ms);
-  // With O_NONBLOCK a request would end with EAGAIN instead of waiting in the ring.
-  const int flags = ::fcntl(fd, F_GETFL);
-  if (flags >= 0 && (flags & O_NONBLOCK) != 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-}
 
 bool stream_broke(int result) {
   return result == -EPIPE || result == -ECONNRESET || result == -ETIMEDOUT;
@@ -45,39 +15,36 @@ bool stream_broke(int result) {
 
 }  // namespace
 
-Connection::Link::Link(Ring& ring, Detached stream, ConnectionEvents events)
+Connection::Link::Link(Ring& ring, std::uint64_t patience_us, ConnectionEvents events)
     : ring_(ring),
-      fd_(std::move(stream.fd)),
+      patience_us_(patience_us),
       events_(std::move(events)),
-      last_sent_(stream.last_sent),
-      last_acked_(stream.last_acked),
-      in_(stream.unread),
-      parser_(stream.last_received),
+      out_(survives()),
+      limit_(ring.timers(), [this] { out_of_patience(); }),
       receive_(*this, &Link::received),
       send_(*this, &Link::sent) {
-  tune(fd_.get());
-  out_.append_raw(stream.unsent);
-  ring_.call_before_submit(*this);  // hands out what is there, and arms the first receive
+  if (survives()) limit_.arm(now_us() + patience_us_);
 }
 
 bool Connection::Link::busy() const {
-  return receive_.in_flight() || send_.in_flight() || listed() || finish_timer_;
+  return receive_.in_flight() || send_.in_flight() || listed() || limit_.armed();
 }
 
 std::uint64_t Connection::Link::send(std::span<const std::byte> message,
                                      std::span<const std::byte> payload) {
   GALLOCY_CHECK(message.size() <= max_message_bytes, GALLOCY_VALUE(message.size()));
   GALLOCY_CHECK(payload.size() <= max_payload_bytes, GALLOCY_VALUE(payload.size()));
-  if (phase_ != Phase::open) return 0;
-  if (out_.unsent_bytes() + frame_bytes(message.size(), payload.size()) > max_queued_bytes) {
-    fail_with({ENOBUFS, Sentence("the peer does not take its messages: ", out_.unsent_bytes(),
+  if (!is_open()) return 0;
+  if (out_.kept_bytes() + frame_bytes(message.size(), payload.size()) > max_kept_bytes) {
+    fail_with({ENOBUFS, Sentence("the peer does not take its messages: ", out_.kept_bytes(),
                                  " bytes wait for it")});
     return 0;
   }
   const FrameHeader header{static_cast<std::uint32_t>(message.size()),
                            static_cast<std::uint32_t>(payload.size()), ++last_sent_,
-                           parser_.last_sequence()};
+                           last_received_};
   out_.append(header, message, payload);
+  unacknowledged_bytes_ = 0;
   ++counters_.frames_out;
   if (!send_.in_flight()) ring_.call_before_submit(*this);
   return last_sent_;
@@ -88,23 +55,20 @@ void Connection::Link::close() {
 }
 
 void Connection::Link::finish() {
-  if (phase_ != Phase::open) return close();
+  if (phase_ != Phase::streaming || !in_step_) return close();
   phase_ = Phase::finishing;
-  finish_timer_ = std::make_unique<Timer>(ring_.timers(), [this] {
-    const Ref<Link> hold(*this);
-    close();
-  });
-  finish_timer_->arm(now_us() + finish_patience_us);
+  limit_.arm(now_us() + finish_patience_us);
   ring_.call_before_submit(*this);
 }
 
 void Connection::Link::detach(std::function<void(Result<Detached>)> done) {
+  GALLOCY_CHECK(!survives());
   detached_ = std::move(done);
   stop(Phase::detaching);
 }
 
 void Connection::Link::fail_with(const Error& error) {
-  if (phase_ != Phase::open) return;
+  if (!is_open()) return;
   error_ = error;
   has_error_ = true;
   stop(Phase::failing);
@@ -120,7 +84,7 @@ void Connection::Link::stop(Phase phase) {
 bool Connection::Link::before_submit() {
   const Ref<Link> hold(*this);
   called_back_ = false;
-  // Only unread bytes that came with a Detached are here; otherwise all was handed out before.
+  // Only unread bytes that came with a stream are here; otherwise all was handed out before.
   if (!receive_.in_flight()) hand_out_frames();
   flush();
   settle();
@@ -128,10 +92,12 @@ bool Connection::Link::before_submit() {
 }
 
 void Connection::Link::flush() {
-  if (phase_ > Phase::finishing || send_.in_flight() || send_error_ != 0) return;
-  if (out_.unsent_bytes() != 0) {
+  const bool may_send = phase_ == Phase::streaming || phase_ == Phase::finishing;
+  if (!may_send || send_.in_flight() || send_error_ != 0) return;
+  acknowledge_if_due();
+  if (const auto bytes = out_.to_send(); !bytes.empty()) {
     ++counters_.send_count;
-    ring_.send(fd_.get(), out_.to_send(), send_);
+    ring_.send(fd_.get(), bytes, send_);
   } else if (phase_ == Phase::finishing && !shut_down_) {
     shut_down_ = true;
     ::shutdown(fd_.get(), SHUT_WR);
@@ -150,7 +116,7 @@ void Connection::Link::sent(int result, std::uint32_t) {
   } else if (phase_ == Phase::finishing) {
     close();
   } else {
-    fail_with(how_it_ended(result));
+    lose_stream(how_it_ended(result));
   }
   settle();
 }
@@ -168,34 +134,53 @@ void Connection::Link::received(int result, std::uint32_t cqe_flags) {
 }
 
 void Connection::Link::hand_out_frames() {
-  while (phase_ == Phase::open) {
+  while (phase_ == Phase::streaming) {
     FrameView frame;
-    const Result<std::size_t> taken = parser_.next(in_.unread(), frame);
+    const Result<std::size_t> taken = parse_frame(in_.unread(), frame);
     if (!taken) return fail_with(taken.error());
     if (*taken == 0) break;
     in_.consume(*taken);
-    if (!accept_ack(frame.ack)) return;
+    const Verdict verdict = judge(frame);
+    if (verdict == Verdict::stop) return;
+    if (verdict == Verdict::drop) continue;
     ++counters_.frames_in;
+    unacknowledged_bytes_ += *taken;
     called_back_ = true;
     events_.on_frame(frame);  // may end this phase
   }
+  if (unacknowledged_bytes_ >= ack_every_bytes && survives()) ring_.call_before_submit(*this);
   // What is not handed out any more is kept for take_stream(), or of no use.
   if (phase_ == Phase::finishing) in_.consume(in_.unread().size());
   in_.compact();
 }
 
-bool Connection::Link::accept_ack(std::uint64_t ack) {
-  if (ack >= last_acked_ && ack <= last_sent_) {
-    last_acked_ = ack;
-    return true;
+Connection::Link::Verdict Connection::Link::judge(const FrameView& frame) {
+  if (frame.ack > last_sent_) {
+    fail_with({EPROTO, Sentence("the peer acknowledged frame ", frame.ack, " when ", last_sent_,
+                                " had been sent")});
+    return Verdict::stop;
   }
-  fail_with({EPROTO, Sentence("the peer acknowledged frame ", ack, " when ", last_acked_, " to ",
-                              last_sent_, " could be")});
-  return false;
+  if (!in_step_) return hear_greeting(frame) ? Verdict::drop : Verdict::stop;
+  // A frame that is sent again says what it said at first, which may be less.
+  if (frame.ack > last_acked_) {
+    last_acked_ = frame.ack;
+    if (survives()) out_.acknowledge(frame.ack);
+  }
+  if (survives() && frame.sequence <= last_received_) {
+    counters_.repeated_in += frame.sequence != 0;
+    return Verdict::drop;
+  }
+  if (frame.sequence != last_received_ + 1) {
+    fail_with({EPROTO, Sentence("the peer sent frame number ", frame.sequence, " where ",
+                                last_received_ + 1, " was due")});
+    return Verdict::stop;
+  }
+  ++last_received_;
+  return Verdict::deliver;
 }
 
 void Connection::Link::receive_ended(int result) {
-  if (phase_ == Phase::open) return fail_with(how_it_ended(result));
+  if (phase_ == Phase::streaming) return lose_stream(how_it_ended(result));
   if (phase_ == Phase::finishing) return close();
   // A Detached at its end of file is whole: its next ring reads the frames and then the end
   // again. An error is reported by the socket only once, so it has to be passed on here.
@@ -218,10 +203,11 @@ Error Connection::Link::how_it_ended(int result) const {
 }
 
 void Connection::Link::settle() {
-  if (phase_ <= Phase::finishing) {
+  if (phase_ == Phase::streaming || phase_ == Phase::finishing) {
     if (!receive_.in_flight()) arm_receive();
-  } else if (phase_ != Phase::ended && !receive_.in_flight() && !send_.in_flight()) {
-    deliver_end();
+  } else if (!receive_.in_flight() && !send_.in_flight()) {
+    if (phase_ == Phase::breaking) stream_ended();
+    else if (phase_ != Phase::broken && phase_ != Phase::ended) deliver_end();
   }
 }
 
@@ -231,9 +217,11 @@ void Connection::Link::arm_receive() {
 
 void Connection::Link::deliver_end() {
   const Phase how = std::exchange(phase_, Phase::ended);
-  finish_timer_.reset();
+  limit_.cancel();
+  next_.reset();
   called_back_ = true;
   if (how == Phase::detaching) {
+    if (ring_.closing()) return;
     if (has_error_) detached_(tl::unexpected(error_));
     else detached_(take_stream());
     return;
@@ -244,8 +232,7 @@ void Connection::Link::deliver_end() {
 
 Detached Connection::Link::take_stream() {
   const auto unread = in_.unread();
-  return {std::move(fd_),  {unread.begin(), unread.end()}, out_.take_unsent(),
-          last_sent_,      parser_.last_sequence(),        last_acked_};
+  return {std::move(fd_), {unread.begin(), unread.end()}, out_.take_unsent()};
 }
 
 }  // namespace gallocy::net

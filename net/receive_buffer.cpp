@@ -6,10 +6,14 @@
 
 namespace gallocy::net {
 
-ReceiveBuffer::ReceiveBuffer(std::span<const std::byte> unread)
-    : bytes_(std::make_unique_for_overwrite<std::byte[]>(capacity_bytes)), end_(unread.size()) {
+ReceiveBuffer::ReceiveBuffer()
+    : bytes_(std::make_unique_for_overwrite<std::byte[]>(capacity_bytes)) {}
+
+void ReceiveBuffer::begin(std::span<const std::byte> unread) {
   GALLOCY_CHECK(unread.size() <= capacity_bytes, GALLOCY_VALUE(unread.size()));
   if (!unread.empty()) std::memcpy(bytes_.get(), unread.data(), unread.size());
+  begin_ = 0;
+  end_ = unread.size();
 }
 
 void ReceiveBuffer::received(std::size_t count) {

@@ -17,7 +17,9 @@ class ReceiveBuffer {
   static constexpr std::size_t capacity_bytes = 512 * 1024;
   static_assert(capacity_bytes >= max_frame_bytes + 128 * 1024);
 
-  explicit ReceiveBuffer(std::span<const std::byte> unread = {});
+  ReceiveBuffer();
+  // Forgets what is there, for the bytes with which another stream begins.
+  void begin(std::span<const std::byte> unread);
 
   std::span<std::byte> room() { return {bytes_.get() + end_, capacity_bytes - end_}; }
   void received(std::size_t count);

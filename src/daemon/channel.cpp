@@ -4,10 +4,18 @@
 
 namespace gallocy::daemon {
 
-Channel::Channel(net::Ring& ring, UniqueFd fd)
-    : connection_(ring, std::move(fd),
-                  {[this](const net::FrameView& frame) { received(frame); },
-                   [this](const Error& error) { closed(error); }}) {}
+Channel::Channel(net::Ring& ring, UniqueFd fd) : connection_(ring, std::move(fd), events()) {}
+
+Channel::Channel(net::Ring& ring, std::uint64_t patience_us)
+    : connection_(ring, patience_us, events()) {}
+
+net::ConnectionEvents Channel::events() {
+  return {[this](const net::FrameView& frame) { received(frame); },
+          [this](const Error& error) { closed(error); },
+          [this](const Error& error) {
+            if (on_broken) on_broken(error);
+          }};
+}
 
 void Channel::send(const wire::LinkMessage& message) {
   connection_.send(wire::encode(message, buffer_));
@@ -40,6 +48,7 @@ void Channel::received(const net::FrameView& frame) {
 void Channel::closed(const Error& error) {
   const auto handler = std::exchange(on_closed, nullptr);
   on_message = nullptr;
+  on_broken = nullptr;
   if (handler) handler(error);
 }
 

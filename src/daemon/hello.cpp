@@ -4,6 +4,13 @@
 #include <utility>
 
 namespace gallocy::daemon {
+namespace {
+
+// Before a connection is tried again that was lost between the hellos.
+constexpr std::uint64_t first_pause_us = 20'000;
+constexpr std::uint64_t longest_pause_us = 500'000;
+
+}  // namespace
 
 wire::Hello hello_of(const Context& context, wire::ConnectionKind kind, JobId job) {
   wire::Hello hello;
@@ -25,25 +32,42 @@ wire::HelloReply acceptance(const Context& context) {
 // ---- Dial ----------------------------------------------------------------------------------
 
 Dial::Dial(const Context& context, const net::Endpoint& to, std::uint64_t deadline_us,
-           const wire::Hello& hello, Done done)
+           const wire::Hello& hello, std::optional<Incarnation> expected, Done done)
     : context_(context),
       to_(to),
+      deadline_us_(deadline_us),
       hello_(hello),
+      expected_(expected),
       done_(std::move(done)),
+      pause_us_(first_pause_us),
       reply_timer_(context.ring.timers(), [this] { give_up(ETIMEDOUT, "no answer to a hello"); }),
-      dialer_(context.ring, to, deadline_us,
-              [this](Result<UniqueFd> fd) { connected(std::move(fd)); }) {}
+      again_(context.ring.timers(), [this] { attempt(); }) {
+  attempt();
+}
+
+void Dial::attempt() {
+  dialer_.emplace(context_.ring, to_, deadline_us_,
+                  [this](Result<UniqueFd> fd) { connected(std::move(fd)); });
+}
 
 void Dial::connected(Result<UniqueFd> fd) {
   if (!done_) return;
   if (!fd) return finish(tl::unexpected(fd.error()));
   channel_ = std::make_unique<Channel>(context_.ring, std::move(*fd));
   channel_->on_message = [this](const wire::LinkMessage& message) { answered(message); };
-  channel_->on_closed = [this](const Error& error) {
-    give_up(error.code, error.sentence.view());
-  };
+  channel_->on_closed = [this](const Error& error) { broke(error); };
   channel_->send(hello_);
-  reply_timer_.arm(seconds_from_now(reply_limit_s));
+  reply_timer_.arm(std::min(seconds_from_now(reply_limit_s), deadline_us_));
+}
+
+void Dial::broke(const Error& error) {
+  reply_timer_.cancel();
+  context_.later.discard(std::move(channel_));
+  const std::uint64_t again_us = net::now_us() + pause_us_;
+  if (error.code == EPROTO || again_us >= deadline_us_)
+    return give_up(error.code, error.sentence.view());
+  pause_us_ = std::min(2 * pause_us_, longest_pause_us);
+  if (done_) again_.arm(again_us);
 }
 
 void Dial::answered(const wire::LinkMessage& message) {
@@ -52,6 +76,8 @@ void Dial::answered(const wire::LinkMessage& message) {
   if (reply->version != wire::link_version)
     return give_up(EPROTO, "it speaks version ", reply->version, " of the protocol, this daemon ",
                    wire::link_version);
+  if (expected_ && reply->incarnation != *expected_)
+    return give_up(ESTALE, "the daemon of node ", raw(reply->node), " was started anew");
   if (!reply->accepted)
     return give_up(ECONNREFUSED, "node ", raw(reply->node), " refused: ", reply->sentence.view());
   channel_->on_message = nullptr;
@@ -59,8 +85,14 @@ void Dial::answered(const wire::LinkMessage& message) {
   finish(Met{std::move(channel_), *reply});
 }
 
+void Dial::stop() {
+  done_ = nullptr;
+  again_.cancel();
+}
+
 void Dial::finish(Result<Met> outcome) {
   reply_timer_.cancel();
+  again_.cancel();
   context_.later.discard(std::move(channel_));  // it may be calling
   if (const auto done = std::exchange(done_, nullptr)) done(std::move(outcome));
 }

@@ -16,7 +16,8 @@ namespace gallocy::daemon {
 wire::Hello hello_of(const Context& context, wire::ConnectionKind kind, JobId job = {});
 wire::HelloReply acceptance(const Context& context);
 
-// Dials until deadline_us, says hello, and waits for the answer.
+// Dials until deadline_us, says hello, and waits for the answer; again where the connection breaks
+// before that came.
 class Dial {
  public:
   static constexpr std::uint64_t reply_limit_s = 10;  // longer than a listener parks
@@ -25,15 +26,17 @@ class Dial {
     std::unique_ptr<Channel> channel;  // has no handlers yet
     wire::HelloReply reply;            // accepted
   };
-  // Once. The error names the address.
+  // Once. The error names the address. ESTALE: another daemon answered than was expected.
   using Done = std::function<void(Result<Met>)>;
 
   Dial(const Context& context, const net::Endpoint& to, std::uint64_t deadline_us,
-       const wire::Hello& hello, Done done);
-  void stop() { done_ = nullptr; }  // before it is discarded: done will not be called
+       const wire::Hello& hello, std::optional<Incarnation> expected, Done done);
+  void stop();  // before it is discarded: done will not be called
 
  private:
+  void attempt();
   void connected(Result<UniqueFd> fd);
+  void broke(const Error& error);
   void answered(const wire::LinkMessage& message);
   void finish(Result<Met> outcome);
   template <class... Parts>
@@ -43,11 +46,15 @@ class Dial {
 
   const Context& context_;
   const net::Endpoint to_;
+  const std::uint64_t deadline_us_;
   const wire::Hello hello_;
+  const std::optional<Incarnation> expected_;
   Done done_;
   std::unique_ptr<Channel> channel_;
+  std::uint64_t pause_us_;
   net::Timer reply_timer_;
-  net::Dialer dialer_;
+  net::Timer again_;
+  std::optional<net::Dialer> dialer_;
 };
 
 // Listens, and hears every newcomer's hello.

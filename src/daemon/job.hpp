@@ -33,6 +33,7 @@ struct JobSettings {
   core::PlacementPolicy placement = core::PlacementPolicy::spread;
   bool every_rank_runs_main = false;
   std::uint64_t memory_bytes = 0;        // that it may use on this node
+  std::uint64_t peer_timeout_us = 0;     // for which a lost connection may be away
 
   bool runs_main(std::uint32_t rank) const { return rank == 0 || every_rank_runs_main; }
 };
@@ -44,6 +45,8 @@ class JobEvents {
   virtual void rank_attached(const ipc::RankAttached& rank) = 0;
   virtual void rank_gone(JobId job, std::uint32_t rank) = 0;
   virtual void statistics(const ipc::JobStatistics& statistics) = 0;
+  // Bring another stream for that connection, if this node is the one who dials.
+  virtual void connection_broken(JobId job, NodeId peer, wire::ConnectionKind kind) = 0;
   // The job can't go on; its clients have been told. Once per job.
   virtual void job_failed(JobId job, const Sentence& sentence) = 0;
   // After end(): the last client has gone (at once if there is none). Once per job.
@@ -61,6 +64,7 @@ class Job {
   ~Job();  // stops the thread and joins it; clients lose their socket, peers their connection
 
   // A connection whose hello named this job, that peer and what it is for: job_control or job_bulk.
+  // After the first one: the stream on which that goes on.
   void add_peer(NodeId peer, wire::ConnectionKind kind, net::Detached connection);
   // A client whose hello was read and whose uid and rank were checked; the job sends the
   // welcome, takes the userfaultfd and, after start_ranks(), sends ready.

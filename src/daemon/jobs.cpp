@@ -262,6 +262,7 @@ Result<std::uint64_t> Jobs::memory_for(std::uint64_t asked_bytes) const {
 
 Part& Jobs::add(JobSettings settings, NodeId creator) {
   const JobId job = settings.job;
+  settings.peer_timeout_us = context_.options.peer_timeout_us;
   auto& part = parts_[job];
   part = std::make_unique<Part>(services_, std::move(settings), creator);
   return *part;
@@ -301,10 +302,8 @@ Status Jobs::on_guest(Reception::Guest& guest) {
     return fail(EPERM, "node ", raw(hello.node), " has no link to node ", raw(context_.self));
   if (raw(hello.node) <= raw(context_.self))
     return fail(EINVAL, "the higher node id dials");
-  if (hello.last_frame_received != 0)
-    return fail(EOPNOTSUPP, "connections of jobs can't be taken up again yet");
   if (Part* part = find(hello.job)) {
-    if (const Status status = part->check_peer(hello.node, hello.kind); !status) return status;
+    if (const Status status = part->check_peer(hello.node); !status) return status;
     admit(*part, std::move(guest));
     return {};
   }
@@ -342,7 +341,7 @@ void Jobs::admit_parked(Part& part) {
     if (parked->guest.hello.job == part.settings().job) early.push_back(parked.get());
   for (Parked* parked : early) {
     const wire::Hello& hello = parked->guest.hello;
-    if (const Status status = part.check_peer(hello.node, hello.kind); !status) {
+    if (const Status status = part.check_peer(hello.node); !status) {
       unpark(*parked, status.error().sentence.view());
       continue;
     }

@@ -1,5 +1,8 @@
 // The link to every other daemon: dialled to lower ids, accepted from higher ones, and dialled
 // again for as long as this daemon lives.
+//
+// A link survives its streams: what one side sends while there is none arrives with the next. It
+// is up until its peer has not come back for --peer-timeout, has begun anew, or misbehaves.
 #pragma once
 
 #include <array>
@@ -31,6 +34,7 @@ class Links {
   void send(NodeId node, const wire::LinkMessage& message);
   // Where a lower node listens, once it was met.
   std::optional<net::Endpoint> address_of(NodeId node) const;
+  Incarnation incarnation_of(NodeId node) const { return peers_[raw(node)].incarnation; }
   bool is_incarnation(NodeId node, Incarnation incarnation) const;
   void dump() const;
 
@@ -38,17 +42,22 @@ class Links {
   struct Peer {
     std::unique_ptr<Channel> channel;  // null: no link
     Incarnation incarnation{};
+    std::uint64_t session = 0;  // of the link, as the dialler's hello has it
     net::AddressText address;
     std::optional<std::size_t> dialled;  // index into dialled_
+    bool broken = false;                 // no stream: another incarnation means a death
+    std::uint64_t said_us = 0;           // when the log last heard of a break
   };
   struct Dialled;
 
   void dial(std::size_t index);
   void met(std::size_t index, Result<Dial::Met> outcome);
-  Status check(const wire::HelloReply& reply) const;
+  Status check(std::size_t index, const wire::HelloReply& reply) const;
   void dial_again(std::size_t index, const Sentence& why);
-  void take(NodeId node, Incarnation incarnation, net::AddressText address,
-            std::unique_ptr<Channel> channel);
+  void carry(NodeId node, Incarnation incarnation, net::AddressText address,
+             std::unique_ptr<Channel> stream);
+  void begin(NodeId node);
+  void broke(NodeId node, const Error& error);
   void lost(NodeId node, std::string_view why);
 
   const Context& context_;

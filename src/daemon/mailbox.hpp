@@ -15,9 +15,16 @@ struct JobEnded {
   std::uint64_t job = 0;
 };
 
+struct ConnectionBroken {
+  std::uint64_t job = 0;
+  NodeId peer{};
+  wire::ConnectionKind kind{};
+};
+
 // All of them name their job in a member `job`.
 using JobMail = std::variant<ipc::RankAttached, ipc::RankGone,
-                             std::shared_ptr<const ipc::JobStatistics>, ipc::JobFailed, JobEnded>;
+                             std::shared_ptr<const ipc::JobStatistics>, ipc::JobFailed, JobEnded,
+                             ConnectionBroken>;
 
 // The ring must outlive the jobs. Mail of a job that was destroyed meanwhile may still be taken.
 class Mailbox final : public JobEvents {
@@ -28,6 +35,9 @@ class Mailbox final : public JobEvents {
   void rank_gone(JobId job, std::uint32_t rank) override;
   void statistics(const ipc::JobStatistics& statistics) override {
     post(std::make_shared<const ipc::JobStatistics>(statistics));
+  }
+  void connection_broken(JobId job, NodeId peer, wire::ConnectionKind kind) override {
+    post(ConnectionBroken{raw(job), peer, kind});
   }
   void job_failed(JobId job, const Sentence& sentence) override;
   void job_ended(JobId job) override { post(JobEnded{raw(job)}); }

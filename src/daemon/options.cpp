@@ -21,6 +21,7 @@ struct Texts {
   std::vector<std::string> peers;
   std::string memory;
   unsigned node = 0;
+  double peer_timeout_s = 5;
   bool insecure = false;
 };
 
@@ -49,6 +50,10 @@ void describe(CLI::App& app, Options& options, Texts& texts) {
                  "how much memory all jobs together may use for pages, in bytes or with K, M or G "
                  "(default half of the machine's)")
       ->type_name("SIZE");
+  app.add_option("--peer-timeout", texts.peer_timeout_s,
+                 "how many seconds a lost connection to another daemon may take to come back "
+                 "before that daemon is taken for dead, 0.1 to 3600 (default 5)")
+      ->type_name("SECONDS");
   app.add_flag("--insecure-no-auth", texts.insecure,
                "listen beyond this machine although nothing authenticates peers yet");
 }
@@ -58,6 +63,10 @@ Status resolve(const Texts& texts, Options& options) {
   if (!listen) return tl::unexpected(listen.error());
   options.listen = *listen;
   options.node = NodeId{static_cast<std::uint8_t>(texts.node)};
+  // The comparison is also false for a NaN.
+  if (!(texts.peer_timeout_s >= 0.1 && texts.peer_timeout_s <= 3600))
+    return fail(EINVAL, "--peer-timeout must be from 0.1 to 3600 seconds");
+  options.peer_timeout_us = static_cast<std::uint64_t>(texts.peer_timeout_s * 1e6);
   if (!is_loopback(*listen) && !texts.insecure)
     return fail(EPERM, "refusing to listen at ", texts.listen,
                 ": it is not a loopback address, and whoever reaches it could read every job's "

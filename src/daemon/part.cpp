@@ -17,7 +17,7 @@ Part::Part(const Services& services, JobSettings settings, NodeId creator)
       limit_(context_.ring.timers(), [this] { out_of_time(); }) {}
 
 Part::~Part() {
-  for (const auto& dial : dials_) dial->stop();
+  for (const auto& [what, dial] : dials_) dial->stop();
 }
 
 // ---- opening -------------------------------------------------------------------------------
@@ -41,46 +41,65 @@ void Part::open() {
 void Part::link_made(NodeId peer) {
   if (phase_ != Phase::opening || !awaited_.contains(peer) || dialled_.contains(peer)) return;
   if (raw(peer) >= raw(settings_.self)) return;
-  const auto address = services_.links.address_of(peer);
-  if (!address) return;
+  if (!services_.links.address_of(peer)) return;
   dialled_.insert(peer);
-  dial(peer, *address, wire::ConnectionKind::job_control);
-  dial(peer, *address, wire::ConnectionKind::job_bulk);
+  const std::uint64_t deadline_us = seconds_from_now(open_limit_s);
+  dial(peer, wire::ConnectionKind::job_control, deadline_us);
+  dial(peer, wire::ConnectionKind::job_bulk, deadline_us);
 }
 
-void Part::dial(NodeId peer, const net::Endpoint& address, wire::ConnectionKind kind) {
-  const auto met = [this, peer, kind](Result<Dial::Met> outcome) {
-    if (!outcome) return connected(peer, kind, tl::unexpected(outcome.error()));
-    const auto forward = [on_connection = &services_.on_connection, job = settings_.job, peer,
-                          kind](Result<net::Detached> stream) {
-      (*on_connection)(job, peer, kind, std::move(stream));
-    };
-    outcome->channel->detach(forward);
-    context_.later.discard(std::move(outcome->channel));
-  };
-  dials_.push_back(std::make_unique<Dial>(
-      context_, address, seconds_from_now(open_limit_s),
-      hello_of(context_, kind, settings_.job), met));
+void Part::dial(NodeId peer, wire::ConnectionKind kind, std::uint64_t deadline_us) {
+  std::unique_ptr<Dial>& dial = dials_[{peer, kind}];
+  if (dial) dial->stop();
+  context_.later.discard(std::move(dial));
+  dial = std::make_unique<Dial>(
+      context_, *services_.links.address_of(peer), deadline_us,
+      hello_of(context_, kind, settings_.job), services_.links.incarnation_of(peer),
+      [this, peer, kind](Result<Dial::Met> outcome) { met(peer, kind, std::move(outcome)); });
 }
 
-Status Part::check_peer(NodeId peer, wire::ConnectionKind kind) const {
+void Part::met(NodeId peer, wire::ConnectionKind kind, Result<Dial::Met> outcome) {
+  if (!outcome) return not_met(peer, outcome.error());
+  outcome->channel->detach([on_connection = &services_.on_connection, job = settings_.job, peer,
+                            kind](Result<net::Detached> stream) {
+    (*on_connection)(job, peer, kind, std::move(stream));
+  });
+  context_.later.discard(std::move(outcome->channel));
+}
+
+// A connection that stood is given up by the job itself when its peer has not come back in time.
+// Whoever refuses to take one up has failed or ended the job, and says so over the link.
+void Part::not_met(NodeId peer, const Error& error) {
+  if (phase_ == Phase::opening)
+    return fail_with(Sentence("no connection to node ", raw(peer), " (", error.sentence.view(),
+                              ")"));
+  context_.say("job ", Hex{raw(settings_.job)}, ": a connection to node ", raw(peer),
+               " is not taken up again (", error.sentence.view(), ")");
+  if (error.code == ESTALE)
+    fail_with(Sentence("node ", raw(peer), " is lost to the job: ", error.sentence.view()));
+}
+
+void Part::receive(const ConnectionBroken& broken) {
+  if (!may_connect() || raw(broken.peer) >= raw(settings_.self)) return;
+  dial(broken.peer, broken.kind, net::now_us() + context_.options.peer_timeout_us);
+}
+
+Status Part::check_peer(NodeId peer) const {
   if (!others().contains(peer))
     return gallocy::fail(EPERM, "node ", raw(peer), " takes no part in job ",
                          Hex{raw(settings_.job)});
-  if (phase_ != Phase::opening || !awaited(kind).contains(peer))
-    return gallocy::fail(EEXIST, "job ", Hex{raw(settings_.job)},
-                         " waits for no connection of node ", raw(peer));
+  if (!may_connect())
+    return gallocy::fail(ESHUTDOWN, "job ", Hex{raw(settings_.job)}, " is ending");
   return {};
 }
 
 void Part::connected(NodeId peer, wire::ConnectionKind kind, Result<net::Detached> connection) {
-  if (phase_ != Phase::opening) return;
-  if (!connection)
-    return fail_with(Sentence("no connection to node ", raw(peer), " (",
-                              connection.error().sentence.view(), ")"));
+  if (!may_connect()) return;
+  // Lost on its way to the job: as if it had broken there.
+  if (!connection) return receive(ConnectionBroken{raw(settings_.job), peer, kind});
   job_->add_peer(peer, kind, std::move(*connection));
   (kind == wire::ConnectionKind::job_bulk ? awaited_bulk_ : awaited_).erase(peer);
-  if (all_connected()) became_ready();
+  if (phase_ == Phase::opening && all_connected()) became_ready();
 }
 
 void Part::became_ready() {
@@ -215,7 +234,7 @@ void Part::end(std::int32_t status, bool others_know) {
   if (phase_ == Phase::ending || phase_ == Phase::over) return;
   phase_ = Phase::ending;
   limit_.arm(seconds_from_now(end_limit_s));
-  for (const auto& dial : dials_) dial->stop();
+  for (const auto& [what, dial] : dials_) dial->stop();
   if (!others_know) tell_others(wire::JobEnd{settings_.job, status});
   if (job_) job_->end(status);
   else clients_gone_ = true;

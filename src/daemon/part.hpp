@@ -10,7 +10,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "daemon/job.hpp"
@@ -52,8 +54,8 @@ class Part {
   Status check_client(uid_t uid, const ipc::ClientHello& hello) const;
   void add_client(UniqueFd socket, const ipc::ClientHello& hello);
 
-  // Whether that node may make that connection now.
-  Status check_peer(NodeId peer, wire::ConnectionKind kind) const;
+  // Whether that node may make a connection now, or take up one that broke.
+  Status check_peer(NodeId peer) const;
   void connected(NodeId peer, wire::ConnectionKind kind, Result<net::Detached> connection);
   void link_made(NodeId peer);
   void link_lost(NodeId peer, const Sentence& why);
@@ -66,11 +68,15 @@ class Part {
   void receive(const std::shared_ptr<const ipc::JobStatistics>& statistics) { tell(*statistics); }
   void receive(const ipc::JobFailed& failed);
   void receive(const JobEnded&);
+  void receive(const ConnectionBroken& broken);
 
  private:
   enum class Phase { opening, ready, ending, over };
 
-  void dial(NodeId peer, const net::Endpoint& address, wire::ConnectionKind kind);
+  void dial(NodeId peer, wire::ConnectionKind kind, std::uint64_t deadline_us);
+  void met(NodeId peer, wire::ConnectionKind kind, Result<Dial::Met> outcome);
+  void not_met(NodeId peer, const Error& error);
+  bool may_connect() const { return phase_ == Phase::opening || phase_ == Phase::ready; }
   void became_ready();
   void out_of_time();
   void fail_with(const Sentence& why);
@@ -84,9 +90,6 @@ class Part {
     for (Session* launcher : launchers_) launcher->send(message);
   }
   bool all_connected() const { return awaited_.empty() && awaited_bulk_.empty(); }
-  const NodeSet& awaited(wire::ConnectionKind kind) const {
-    return kind == wire::ConnectionKind::job_bulk ? awaited_bulk_ : awaited_;
-  }
   NodeSet others() const { return settings_.nodes.without(settings_.self); }
 
   const Services& services_;
@@ -102,7 +105,7 @@ class Part {
   bool clients_gone_ = false;
   std::uint64_t ranks_taken_ = 0;  // bits; a rank attaches once in a job's life
   std::vector<Session*> launchers_;
-  std::vector<std::unique_ptr<Dial>> dials_;
+  std::map<std::pair<NodeId, wire::ConnectionKind>, std::unique_ptr<Dial>> dials_;
   net::Timer limit_;           // of opening, then of ending
 };
 

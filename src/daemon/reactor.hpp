@@ -35,7 +35,7 @@ class Reactor {
   // One round: look at the clients' rings, sleep, dispatch.
   void run_once();
 
-  void add_peer(NodeId peer, wire::ConnectionKind kind, net::Detached connection);
+  void add_peer(NodeId peer, wire::ConnectionKind kind, net::Detached stream);
   void add_client(UniqueFd socket, const ipc::ClientHello& hello);
   void start_ranks();
   void request_statistics();
@@ -48,7 +48,7 @@ class Reactor {
 
   struct Peer {
     std::optional<net::Connection> connection, bulk;
-    std::uint64_t bytes_in = 0, bytes_out = 0;  // when it ended
+    std::uint64_t bytes_in = 0, bytes_out = 0, resumed_count = 0;  // when it ended
   };
 
   // into core
@@ -81,14 +81,18 @@ class Reactor {
 
   void on_registered(ClientSession& client);
   void bury_clients();
-  static std::uint64_t bytes_in(const Peer& peer);  // so far, of connections that stand
-  static std::uint64_t bytes_out(const Peer& peer);
+  // So far, of all its connections.
+  template <class Counter>
+  static std::uint64_t counted(const Peer& peer, Counter counter);
+  void connection_broke(NodeId peer, wire::ConnectionKind kind, const Error& error);
+  std::uint64_t resumed_count() const;
   void lose_peer(NodeId peer, std::string_view why);
   void fail_job(const Sentence& sentence);
   void tell_if_ended();
   ipc::JobStatistics statistics() const;
   void every_second();
   void watch_stalls(core::TimeUs now_us);
+  void tell_resumed();
   void dump_page(PageNo page);
   void dump_object(const core::SyncObjects::Entry& entry);
   void line(const Sentence& text) { log_.line(text.view()); }
@@ -109,6 +113,8 @@ class Reactor {
   wire::Buffer buffer_;
   net::Timer second_timer_;
   std::uint16_t last_client_ = 0;
+  Sentence last_break_;
+  std::uint64_t told_resumed_count_ = 0;  // to the log
   bool clients_gone_ = false;  // some session has ended and waits for bury_clients()
   bool started_ = false;
   bool failed_ = false;

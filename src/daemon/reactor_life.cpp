@@ -8,13 +8,26 @@
 
 namespace gallocy::daemon {
 
-void Reactor::add_peer(NodeId peer, wire::ConnectionKind kind, net::Detached connection) {
+void Reactor::add_peer(NodeId peer, wire::ConnectionKind kind, net::Detached stream) {
+  if (failed_ || ending_) return;
   Peer& added = peers_[raw(peer)];
-  (kind == wire::ConnectionKind::job_bulk ? added.bulk : added.connection).emplace(
-      ring_, std::move(connection),
-      net::ConnectionEvents{
-          [this, peer, kind](const net::FrameView& frame) { on_frame(peer, kind, frame); },
-          [this, peer](const Error& error) { lose_peer(peer, error.sentence.view()); }});
+  auto& connection = kind == wire::ConnectionKind::job_bulk ? added.bulk : added.connection;
+  if (!connection)
+    connection.emplace(
+        ring_, settings_.peer_timeout_us,
+        net::ConnectionEvents{
+            [this, peer, kind](const net::FrameView& frame) { on_frame(peer, kind, frame); },
+            [this, peer](const Error& error) { lose_peer(peer, error.sentence.view()); },
+            [this, peer, kind](const Error& error) { connection_broke(peer, kind, error); }});
+  connection->take_up(std::move(stream));
+}
+
+// The control thread dials, the connection keeps what is to be sent, and whoever waits for a page
+// waits on.
+void Reactor::connection_broke(NodeId peer, wire::ConnectionKind kind, const Error& error) {
+  if (failed_ || ending_) return;
+  last_break_ = Sentence("node ", raw(peer), ": ", error.sentence.view());
+  events_.connection_broken(settings_.job, peer, kind);
 }
 
 void Reactor::add_client(UniqueFd socket, const ipc::ClientHello& hello) {
@@ -77,25 +90,27 @@ void Reactor::bury_clients() {
   tell_if_ended();
 }
 
-std::uint64_t Reactor::bytes_in(const Peer& peer) {
-  std::uint64_t bytes = 0;
+template <class Counter>
+std::uint64_t Reactor::counted(const Peer& peer, Counter counter) {
+  std::uint64_t count = 0;
   for (const auto* const connection : {&peer.connection, &peer.bulk})
-    if (*connection) bytes += (*connection)->counters().bytes_in;
-  return bytes;
+    if (*connection) count += (*connection)->counters().*counter;
+  return count;
 }
 
-std::uint64_t Reactor::bytes_out(const Peer& peer) {
-  std::uint64_t bytes = 0;
-  for (const auto* const connection : {&peer.connection, &peer.bulk})
-    if (*connection) bytes += (*connection)->counters().bytes_out;
-  return bytes;
+std::uint64_t Reactor::resumed_count() const {
+  std::uint64_t count = 0;
+  for (const Peer& peer : peers_)
+    count += peer.resumed_count + counted(peer, &net::ConnectionCounters::resumed_count);
+  return count;
 }
 
 void Reactor::lose_peer(NodeId peer, std::string_view why) {
   Peer& lost = peers_[raw(peer)];
   if (!lost.connection && !lost.bulk) return;
-  lost.bytes_in += bytes_in(lost);
-  lost.bytes_out += bytes_out(lost);
+  lost.bytes_in += counted(lost, &net::ConnectionCounters::bytes_in);
+  lost.bytes_out += counted(lost, &net::ConnectionCounters::bytes_out);
+  lost.resumed_count += counted(lost, &net::ConnectionCounters::resumed_count);
   lost.connection.reset();
   lost.bulk.reset();
   if (!ending_) fail_job(Sentence("node ", raw(peer), " is lost to the job: ", why));
@@ -133,9 +148,12 @@ ipc::JobStatistics Reactor::statistics() const {
   statistics.job = raw(settings_.job);
   statistics.node = raw(settings_.self);
   for (const Peer& peer : peers_) {
-    statistics.peer_bytes_in += peer.bytes_in + bytes_in(peer);
-    statistics.peer_bytes_out += peer.bytes_out + bytes_out(peer);
+    statistics.peer_bytes_in +=
+        peer.bytes_in + counted(peer, &net::ConnectionCounters::bytes_in);
+    statistics.peer_bytes_out +=
+        peer.bytes_out + counted(peer, &net::ConnectionCounters::bytes_out);
   }
+  statistics.connections_resumed = resumed_count();
   statistics.pages_evicted = node_.memory().evicted_count();
   for (const auto& [rank, client] : client_of_rank_) {
     if (statistics.rank_count == ipc::max_rank_count) break;
@@ -199,7 +217,15 @@ void Reactor::every_second() {
   const core::TimeUs now_us = net::now_us();
   stats_page_.write(statistics(), now_us);
   watch_stalls(now_us);
+  tell_resumed();
   second_timer_.arm(now_us + look_us);
+}
+
+void Reactor::tell_resumed() {
+  const std::uint64_t count = resumed_count();
+  if (std::exchange(told_resumed_count_, count) == count) return;
+  line(Sentence("connections of job ", Hex{raw(settings_.job)}, " were taken up again: ", count,
+                " times until now; the last that broke, to ", last_break_.view()));
 }
 
 // A fault that waits that long is a bug or a dead peer: leave what is needed to tell which.

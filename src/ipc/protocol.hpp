@@ -172,6 +172,7 @@ struct JobStatistics {
   std::uint32_t rank_count = 0;  // entries used
   std::uint64_t peer_bytes_in = 0, peer_bytes_out = 0;
   std::uint64_t resident_pages = 0;  // that the node holds for the job
+  std::uint64_t connections_resumed = 0;  // to other nodes: broken and taken up again
   std::uint64_t pages_evicted = 0;  // copies given back to their homes for want of memory
   RankStatistics ranks[max_rank_count];
   Histogram::Buckets latency_us = {};  // of faults, from the event's reading to the thread's wake-up

@@ -69,8 +69,8 @@ Try<PrivateDaemon*> PrivateDaemons::start_next(const sigset_t& signal_mask) {
   ChildPlan plan;
   plan.path = executable_;
   plan.arguments = {"gallocyd",  "--socket",  socket_path,          "--listen",
-                    "127.0.0.1:0", "--node-id", std::to_string(node), "--memory",
-                    std::to_string(memory_bytes_)};
+                    "127.0.0.1:0", "--node-id", std::to_string(node)};
+  plan.arguments.insert(plan.arguments.end(), options_.begin(), options_.end());
   for (const auto& peer : daemons_) {
     plan.arguments.push_back("--peer");
     plan.arguments.push_back(peer.log().ready()->address);

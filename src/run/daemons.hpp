@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "run/child.hpp"
 #include "run/log_tail.hpp"
@@ -43,9 +44,10 @@ class PrivateDaemon {
 
 class PrivateDaemons {
  public:
-  PrivateDaemons(ScratchFolder folder, std::string executable, std::uint64_t memory_bytes)
+  // `options`: of each, besides those that make it the daemon of its node.
+  PrivateDaemons(ScratchFolder folder, std::string executable, std::vector<std::string> options)
       : folder_(std::move(folder)), executable_(std::move(executable)),
-        memory_bytes_(memory_bytes) {}
+        options_(std::move(options)) {}
 
   // Starts the next node's. REQUIRES: those before it are ready.
   Try<PrivateDaemon*> start_next(const sigset_t& signal_mask);
@@ -57,7 +59,7 @@ class PrivateDaemons {
  private:
   ScratchFolder folder_;
   std::string executable_;
-  std::uint64_t memory_bytes_;  // of each
+  std::vector<std::string> options_;
   std::deque<PrivateDaemon> daemons_;  // addresses stay
 };
 

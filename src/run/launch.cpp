@@ -68,7 +68,12 @@ bool Launch::start_daemons() {
   // They are all this job's.
   if (memory_bytes_ == 0)
     memory_bytes_ = std::max(min_memory_bytes, half_of_ram_bytes() / options_.rank_count);
-  daemons_.emplace(std::move(*folder), *executable, memory_bytes_);
+  std::vector<std::string> daemon_options{"--memory", std::to_string(memory_bytes_)};
+  if (options_.peer_timeout_s > 0) {
+    daemon_options.push_back("--peer-timeout");
+    daemon_options.push_back(fmt::format("{}", options_.peer_timeout_s));
+  }
+  daemons_.emplace(std::move(*folder), *executable, std::move(daemon_options));
   for (unsigned node = 0; node < options_.rank_count; ++node)
     if (!start_daemon()) return false;
   return true;

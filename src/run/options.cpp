@@ -120,6 +120,16 @@ Try<void> check_numbers(long rank_count, bool count_given, Options& options) {
   return {};
 }
 
+Try<void> check_peer_timeout(bool given, const Options& options) {
+  if (!given) return {};
+  if (!(options.peer_timeout_s >= 0.1 && options.peer_timeout_s <= 3600))
+    return refuse(exit_usage, "--peer-timeout must be from 0.1 to 3600 seconds");
+  if (!options.daemon_sockets.empty())
+    return refuse(exit_usage, "--peer-timeout is for private daemons; those of --daemon have their "
+                              "own");
+  return {};
+}
+
 void replace_text(std::string& text, std::string_view old_text, std::string_view new_text) {
   if (const auto at = text.find(old_text); at != std::string::npos)
     text.replace(at, old_text.size(), new_text);
@@ -158,6 +168,11 @@ Try<Request> parse_command_line(int argc, char** argv) {
                  "how much memory each node may use for the job's pages, in bytes or with K, M or "
                  "G (default half of the machine's, divided by the daemons started)")
       ->type_name("SIZE");
+  CLI::Option* peer_timeout =
+      app.add_option("--peer-timeout", options.peer_timeout_s,
+                     "how many seconds a lost connection between private daemons may take to come "
+                     "back before the job ends, 0.1 to 3600 (default 5)")
+          ->type_name("SECONDS");
   app.add_option("--timeout", options.timeout_s, "end the job after so many seconds");
   // A flag with a value, not an option with an optional one: that would take the program's name.
   app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
@@ -191,6 +206,9 @@ Try<Request> parse_command_line(int argc, char** argv) {
     return request;
   }
   auto checked = read_sockets(sockets, daemon->count() > 0, options)
+                     .and_then([&] {
+                       return check_peer_timeout(peer_timeout->count() > 0, options);
+                     })
                      .and_then([&] {
                        return check_numbers(rank_count, count->count() > 0, options);
                      })

@@ -15,6 +15,7 @@ struct Options {
   std::vector<std::string> daemon_sockets;  // empty: start private daemons, one a rank
   double timeout_s = 0;                     // 0: none
   std::uint64_t memory_bytes = 0;           // of each node; 0: not said
+  double peer_timeout_s = 0;                // of private daemons; 0: not said
   bool statistics_line = false;
   std::string statistics_file;  // empty: none
   bool verbose = false;

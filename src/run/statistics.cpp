@@ -56,6 +56,7 @@ Figures collect(const std::vector<const ipc::JobStatistics*>& daemons) {
       rank.peer_bytes_in = daemon->peer_bytes_in;
       rank.peer_bytes_out = daemon->peer_bytes_out;
       rank.pages_evicted = daemon->pages_evicted;
+      rank.connections_resumed = daemon->connections_resumed;
     }
   }
   std::sort(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {
@@ -76,7 +77,7 @@ std::string grouped(std::uint64_t number) {
 
 std::string line_of(const Figures& figures) {
   const auto& ranks = figures.ranks;
-  std::uint64_t all = 0, bytes_in = 0, bytes_out = 0;
+  std::uint64_t all = 0, bytes_in = 0, bytes_out = 0, resumed_count = 0;
   std::string kinds, threads;
   for (const auto& name : fault_names) {
     std::uint64_t count = 0;
@@ -87,13 +88,18 @@ std::string line_of(const Figures& figures) {
   for (const auto& rank : ranks) {
     bytes_in += rank.peer_bytes_in;
     bytes_out += rank.peer_bytes_out;
+    resumed_count += rank.connections_resumed;
     threads += fmt::format("{}{} on node {}", threads.empty() ? "" : ", ",
                            grouped(rank.counted.threads_run), rank.counted.node);
   }
-  return fmt::format("{} faults ({}), p50 {} us, p99 {} us; peer bytes {} in, {} out; threads {}",
+  const std::string resumed =
+      resumed_count == 0 ? ""
+                         : fmt::format(", connections resumed {} times", grouped(resumed_count));
+  return fmt::format("{} faults ({}), p50 {} us, p99 {} us; peer bytes {} in, {} out{}; threads {}",
                      grouped(all), kinds, grouped(figures.latency_us.percentile(50)),
                      grouped(figures.latency_us.percentile(99)),
-                     grouped(bytes_in), grouped(bytes_out), threads.empty() ? "none" : threads);
+                     grouped(bytes_in), grouped(bytes_out), resumed,
+                     threads.empty() ? "none" : threads);
 }
 
 std::string json_of(const Figures& figures) {
@@ -101,10 +107,11 @@ std::string json_of(const Figures& figures) {
   for (const auto& rank : figures.ranks)
     text += fmt::format(
         "{}  {{\"rank\": {}, \"node\": {}, \"threads_run\": {},\n   \"faults\": {{{}}},\n"
-        "   \"peer_bytes_in\": {}, \"peer_bytes_out\": {}, \"pages_evicted\": {}}}",
+        "   \"peer_bytes_in\": {}, \"peer_bytes_out\": {}, \"pages_evicted\": {},\n"
+        "   \"connections_resumed\": {}}}",
         text.empty() ? "" : ",\n", rank.counted.rank, rank.counted.node,
         rank.counted.threads_run, faults_json(rank), rank.peer_bytes_in, rank.peer_bytes_out,
-        rank.pages_evicted);
+        rank.pages_evicted, rank.connections_resumed);
   return fmt::format(
       "{{\"ranks\": [\n{}\n],\n\"fault_latency_us\": {{\"p50\": {}, \"p99\": {}}}}}\n", text,
       figures.latency_us.percentile(50), figures.latency_us.percentile(99));

@@ -13,7 +13,8 @@ struct RankFigures {
   ipc::RankStatistics counted;
   // Of the rank's daemon. Where several ranks share a daemon the first of them has it all, so
   // that sums over ranks are right.
-  std::uint64_t peer_bytes_in = 0, peer_bytes_out = 0, pages_evicted = 0;
+  std::uint64_t peer_bytes_in = 0, peer_bytes_out = 0, pages_evicted = 0,
+                connections_resumed = 0;
 };
 
 struct Figures {

@@ -15,14 +15,23 @@
 # own node id; a dialler whose id is not above the listener's; a node id for which there is
 # already a live link of another incarnation (two daemons were given one id); for a job: a node
 # without a link, a node that takes no part in the job, a job that was not opened here within 5
-# seconds of the hello. A new link of an incarnation that already has one replaces it: the
-# dialler has found the old one dead before the listener did.
+# seconds of the hello. A dialler that is refused looks at the incarnation, too: another one than
+# it knew means that the peer it had to do with has died.
+#
+# Taking up. A link, and each connection of a job, outlives the streams that carry it. When one
+# breaks, the higher node id dials again and both say hello as at first; the new stream then goes on
+# with the connection that the two have, also if one of them has not noticed the end of the old
+# stream. Its frames are numbered from 1, without the hellos: what either side has received is said
+# in the first frame after them (net/connection.hpp), by the thread that owns the connection, which
+# the control thread need not ask. Who does not get his connection back within --peer-timeout gives
+# it up. One side may do that before the other: so a link has a `session`, and each side learns from
+# the hellos that the other has begun anew.
 #
 # A job's connection that is early, because its JobOpen is still on the way to the listener, gets
 # its HelloReply when that has come.
 #
-# A job's connection leaves the hands of the control thread after HelloReply, with its frame
-# numbers going on: the first PeerMessage is frame 2 in each direction.
+# A job's connection leaves the hands of the control thread after HelloReply. It can't begin anew:
+# a job whose connection was given up has failed.
 
 @0xfcab53d11a0b6a22;
 
@@ -53,7 +62,8 @@ struct Hello {
                                 # reconnect
   kind @6 :Kind;
   job @7 :UInt64;               # for a job's connection; otherwise 0
-  lastFrameReceived @8 :UInt64; # of the connection that this one continues; 0: a new one
+  session @8 :UInt64;           # of a link: made by the dialler, the same as long as it has not
+                                # given the link up; otherwise 0
 
   enum Kind {
     link @0;
@@ -70,7 +80,7 @@ struct HelloReply {
   epoch @3 :UInt64;
   node @4 :UInt8;
   incarnation @5 :UInt64;
-  lastFrameReceived @6 :UInt64;
+  goesOn @6 :Bool;              # the listener had that session of the link already
   accepted @7 :Bool;
   sentence @8 :Text;            # why not; at most 255 bytes, as every sentence here
 }

@@ -23,7 +23,7 @@ void put(Root::Builder to, const Hello& from) {
   hello.setIncarnation(raw(from.incarnation));
   hello.setKind(static_cast<link::Hello::Kind>(from.kind));
   hello.setJob(raw(from.job));
-  hello.setLastFrameReceived(from.last_frame_received);
+  hello.setSession(from.session);
 }
 
 void put(Root::Builder to, const HelloReply& from) {
@@ -34,7 +34,7 @@ void put(Root::Builder to, const HelloReply& from) {
   reply.setEpoch(raw(from.epoch));
   reply.setNode(raw(from.node));
   reply.setIncarnation(raw(from.incarnation));
-  reply.setLastFrameReceived(from.last_frame_received);
+  reply.setGoesOn(from.goes_on);
   reply.setAccepted(from.accepted);
   reply.setSentence(text_of(from.sentence));
 }
@@ -92,7 +92,7 @@ LinkMessage take(link::Hello::Reader from, Ranges& ranges) {
   hello.incarnation = Incarnation{from.getIncarnation()};
   hello.kind = kind_of(from.getKind(), ranges);
   hello.job = JobId{from.getJob()};
-  hello.last_frame_received = from.getLastFrameReceived();
+  hello.session = from.getSession();
   return hello;
 }
 
@@ -106,7 +106,7 @@ LinkMessage take(link::HelloReply::Reader from, Ranges& ranges) {
   reply.epoch = Epoch{from.getEpoch()};
   reply.node = ranges.node(from.getNode());
   reply.incarnation = Incarnation{from.getIncarnation()};
-  reply.last_frame_received = from.getLastFrameReceived();
+  reply.goes_on = from.getGoesOn();
   reply.accepted = from.getAccepted();
   return reply;
 }

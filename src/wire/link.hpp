@@ -16,7 +16,7 @@
 namespace gallocy::wire {
 
 inline constexpr std::uint32_t link_magic = 0x4c59'4c47;  // "GLYL"
-inline constexpr std::uint32_t link_version = 1;
+inline constexpr std::uint32_t link_version = 2;
 inline constexpr unsigned max_rank_nodes = 64;
 
 enum class ConnectionKind : std::uint8_t { link, job_control, job_bulk };
@@ -29,7 +29,7 @@ struct Hello {
   Incarnation incarnation{};
   ConnectionKind kind = ConnectionKind::link;
   JobId job{};
-  std::uint64_t last_frame_received = 0;
+  std::uint64_t session = 0;
 };
 
 struct HelloReply {
@@ -38,7 +38,7 @@ struct HelloReply {
   Epoch epoch{1};
   NodeId node{};
   Incarnation incarnation{};
-  std::uint64_t last_frame_received = 0;
+  bool goes_on = false;
   bool accepted = false;
   Sentence sentence;
 };

@@ -6,8 +6,8 @@
 # frame's. Page bytes travel beside the message and never inside it, so that nothing walks over
 # them on their way into a frame of memory.
 #
-# Order. A job connection is ordered and is a session: frames are numbered, acknowledged, sent
-# again after a reconnect, dropped when they come twice. Two nodes have two of them a job: control,
+# Order. A job connection is ordered and outlives the streams that carry it: frames are numbered,
+# acknowledged, sent again over the next stream, dropped when they come twice. Two nodes have two of them a job: control,
 # and bulk for prefetchData alone, so that nothing somebody waits for is behind those bytes. Nothing
 # is assumed about order between
 # connections: what node 1 and node 2 send to node 0 arrives in any order, also where one was

@@ -226,13 +226,15 @@ class Job:
 
 class Daemons:
     """Daemons on this machine that serve several jobs, with `options`. Use it as a context: at its
-    end each must leave cleanly on SIGTERM, without its socket."""
+    end each must leave cleanly on SIGTERM, without its socket. `reached_at(address)` is where
+    daemons with higher ids shall dial the one that listens there."""
 
-    def __init__(self, *options, count=2):
+    def __init__(self, *options, count=2, reached_at=lambda address: address):
         self.folder = tempfile.mkdtemp(prefix="gd-", dir="/tmp")
         os.chmod(self.folder, 0o755)
         self.processes, self.sockets, self.logs, self.addresses = [], [], [], []
         self.options = options
+        self.reached_at = reached_at
         try:
             for node in range(count):
                 self.start(node)
@@ -255,7 +257,7 @@ class Daemons:
         ready = process.stdout.readline()  # it ends by itself if it can't begin
         expect(ready.startswith("gallocyd ready"), "node", node, "is not ready:", ready,
                self.log(node))
-        self.addresses.append(ready.split("listen=")[1].strip())
+        self.addresses.append(self.reached_at(ready.split("listen=")[1].strip()))
 
     def __enter__(self):
         return self

@@ -151,7 +151,7 @@ class Fake:
     def send_statistics(self):
         rank = struct.pack("<IIQ6Q", self.node, self.node, 2, 1000, 20, 3, 4, 5, 0)
         self.launcher.send(message(STATISTICS, struct.pack(
-            "<QIIQQQQ", self.job, self.node, 1, 4096, 8192, 9, 7) + rank.ljust(64 * 64, b"\0") +
+            "<QIIQQQQQ", self.job, self.node, 1, 4096, 8192, 9, 0, 7) + rank.ljust(64 * 64, b"\0") +
             LATENCIES))
 
 

@@ -28,7 +28,9 @@ def expect_end(result, status, sentence):
 def usage():
     for arguments in (["-n", "0", "true"], ["-n", "65", "true"], ["-n", "x", "true"], [],
                       ["--bogus", "true"], ["-n", "2"], ["--", "-x"], ["--stat=x", "true"],
-                      ["--timeout", "-1", "true"], ["--placement", "heap", "true"],
+                      ["--timeout", "-1", "true"], ["--peer-timeout", "nan", "true"],
+                      ["--peer-timeout", "2", "--daemon", "x", "true"],
+                      ["--placement", "heap", "true"],
                       ["-x", "=1", "true"], ["-x", "NOT_SET_HERE", "true"], ["-x"], ["--daemon", "a,b", "-n", "1", "true"]):
         result = run(*arguments)
         expect_status(result, 64)
@@ -77,7 +79,7 @@ def job_runs():
                         "faults": {"local": 1000, "first_touch": 20, "remote_read": 3,
                                    "remote_write": 4, "upgrade": 5, "poisoned": 0},
                         "peer_bytes_in": 4096, "peer_bytes_out": 8192,
-                        "pages_evicted": 7}, ranks)
+                        "pages_evicted": 7, "connections_resumed": 0}, ranks)
 
 
 def statistics_line():

@@ -41,13 +41,14 @@ Job::Job(std::unique_ptr<Thread> thread) : thread_(std::move(thread)) {}
 Job::~Job() = default;
 
 // As a real job does: what the control thread had queued (the answer to a hello) leaves first.
-void Job::add_peer(NodeId peer, wire::ConnectionKind, net::Detached connection) {
+void Job::add_peer(NodeId peer, wire::ConnectionKind kind, net::Detached connection) {
   const auto& unsent = connection.unsent;
   static_cast<void>(::send(connection.fd.get(), unsent.data(), unsent.size(), MSG_NOSIGNAL));
   connection.unsent.clear();
   thread_->change([&](FakeRecord& record) {
     record.peers.insert(raw(peer));
     record.connections.push_back(std::move(connection));
+    record.kinds.push_back(kind);
   });
 }
 

@@ -20,6 +20,7 @@ struct FakeRecord {
   JobEvents* events = nullptr;
   std::set<unsigned> peers;
   std::vector<net::Detached> connections;
+  std::vector<wire::ConnectionKind> kinds;  // of them
   std::vector<UniqueFd> clients;
   std::set<unsigned> ranks;
   bool started = false;

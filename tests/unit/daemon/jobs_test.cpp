@@ -76,7 +76,9 @@ TEST_CASE("the connections of a job carry frames from one job to the other") {
     net::Detached stream;
     FakeJobs::all().change(JobId{launched.job}, NodeId{static_cast<std::uint8_t>(node)},
                            [&](FakeRecord& record) {
-                             stream = std::move(record.connections.at(0));
+                             for (std::size_t i = 0; i < record.kinds.size(); ++i)
+                               if (record.kinds[i] == wire::ConnectionKind::job_control)
+                                 stream = std::move(record.connections[i]);
                            });
     return stream;
   };
@@ -84,16 +86,18 @@ TEST_CASE("the connections of a job carry frames from one job to the other") {
   REQUIRE(ring);
   std::uint64_t sequence = 0;
   {
-    net::Connection a(**ring, of_node(0), {[](const auto&) {}, [](const Error&) {}});
-    net::Connection b(**ring, of_node(1),
+    net::Connection a(**ring, 10'000'000, {[](const auto&) {}, [](const Error&) {}, {}});
+    net::Connection b(**ring, 10'000'000,
                       {[&](const net::FrameView& frame) { sequence = frame.sequence; },
-                       [](const Error&) {}});
+                       [](const Error&) {}, {}});
+    a.take_up(of_node(0));
+    b.take_up(of_node(1));
     const std::byte word[8] = {};
-    CHECK(a.send(word) == 2);  // after the hello's answer
+    CHECK(a.send(word) == 1);
     const std::uint64_t deadline = net::now_us() + 10'000'000;
     while (sequence == 0 && net::now_us() < deadline) REQUIRE((*ring)->run_once(deadline));
   }
-  CHECK(sequence == 2);
+  CHECK(sequence == 1);
 }
 
 TEST_CASE("a client is refused for a wrong job, rank or node, and for coming twice") {

@@ -60,6 +60,13 @@ TEST_CASE("memory is half of the machine's unless it is said") {
     CHECK(usage_error({"--memory", bad}, bad));
 }
 
+TEST_CASE("a lost peer is waited for as long as is said") {
+  CHECK(std::get<Options>(parse({})).peer_timeout_us == 5'000'000);
+  CHECK(std::get<Options>(parse({"--peer-timeout", "0.5"})).peer_timeout_us == 500'000);
+  for (const char* const bad : {"0", "-1", "nan", "3601", "soon"})
+    CHECK(usage_error({"--peer-timeout", bad}, "--peer-timeout"));
+}
+
 TEST_CASE("an address beyond this machine needs consent") {
   const char* const plain[] = {"gallocyd", "--socket", "/tmp/s",    "--listen",
                                "0.0.0.0:0", "--node-id", "3",       "--insecure-no-auth"};

@@ -37,6 +37,7 @@ inline Options options_of(std::string socket_path, unsigned node,
   Options options;
   options.socket_path = std::move(socket_path);
   options.node = NodeId{static_cast<std::uint8_t>(node)};
+  options.peer_timeout_us = 1'000'000;
   options.listen = *net::parse_endpoint("127.0.0.1:0");
   for (const std::uint16_t port : peer_ports)
     options.peers.push_back(*net::parse_endpoint("127.0.0.1:" + std::to_string(port)));

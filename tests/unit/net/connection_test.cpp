@@ -127,7 +127,7 @@ TEST_CASE("a peer that takes nothing fails at the bound, once") {
   const auto payload = pattern(1, max_payload_bytes);
   std::size_t frames = 0;
   while (a.connection.send(bytes_of("m"), payload) != 0) REQUIRE(++frames < 300);
-  CHECK(frames == Connection::max_queued_bytes / frame_bytes(1, max_payload_bytes));
+  CHECK(frames == Connection::max_kept_bytes / frame_bytes(1, max_payload_bytes));
   CHECK(a.ends.empty());  // never from inside send
   CHECK(run_until(*ring, [&] { return !a.ends.empty(); }));
   CHECK(contains(a.end(), "does not take its messages"));

@@ -116,18 +116,27 @@ inline void write_all(int fd, std::span<const std::byte> bytes) {
 struct Peer {
   std::vector<std::string> messages;
   std::vector<Error> ends;
+  std::vector<Error> breaks;
   std::function<void(const FrameView&)> on_frame;
+  std::function<void()> on_broken;
   Connection connection;
 
-  template <class Stream>
-  Peer(Ring& ring, Stream stream) : connection(ring, std::move(stream), events()) {}
+  Peer(Ring& ring, UniqueFd fd) : connection(ring, std::move(fd), events()) {}
+  // One that survives its streams.
+  explicit Peer(Ring& ring, std::uint64_t given_patience_us = patience_us)
+      : connection(ring, given_patience_us, events()) {}
+  Peer(Ring& ring, Detached stream) : Peer(ring) { connection.take_up(std::move(stream)); }
 
   ConnectionEvents events() {
     return {[this](const FrameView& frame) {
               if (on_frame) on_frame(frame);
               else messages.push_back(text_of(frame.message));
             },
-            [this](const Error& error) { ends.push_back(error); }};
+            [this](const Error& error) { ends.push_back(error); },
+            [this](const Error& error) {
+              breaks.push_back(error);
+              if (on_broken) on_broken();
+            }};
   }
   std::string_view end() const { return ends.size() == 1 ? ends[0].sentence.view() : ""; }
 };

@@ -39,8 +39,8 @@ std::vector<LinkMessage> every_message() {
   Hello plain = a_hello();
   plain.kind = ConnectionKind::link;
   return {a_hello(), plain,
-          HelloReply{link_version, 1, Epoch{2}, NodeId{5}, Incarnation{6}, 7, true, Sentence{}},
-          HelloReply{link_version, 1, Epoch{2}, NodeId{5}, Incarnation{6}, 7, false, longest},
+          HelloReply{link_version, 1, Epoch{2}, NodeId{5}, Incarnation{6}, true, true, Sentence{}},
+          HelloReply{link_version, 1, Epoch{2}, NodeId{5}, Incarnation{6}, false, false, longest},
           an_open(64 * chunk_bytes, nodes), an_open(chunk_bytes, {NodeId{2}}),
           JobReady{JobId{3}}, JobFailed{JobId{4}, longest}, JobEnd{JobId{5}, 255}};
 }
@@ -75,12 +75,12 @@ TEST_CASE("every link message comes back as it was") {
 
 TEST_CASE("a hello of another version is read far enough to be refused") {
   Hello hello = a_hello();
-  hello.version = 2;
+  hello.version = link_version + 1;
   hello.node = NodeId{200};  // whatever a later version means by it
   Buffer buffer;
   const auto decoded = decode_link(encode(hello, buffer));
   REQUIRE(decoded);
-  CHECK(std::get<Hello>(*decoded).version == 2);
+  CHECK(std::get<Hello>(*decoded).version == link_version + 1);
 }
 
 TEST_CASE("a wrong magic number is refused") {
