@@ -49,11 +49,11 @@ void Requester::on_fault(const Fault& fault, TimeUs now_us) {
 }
 
 // An access has joined the request. If it is older than the one that made the request, the others
-// have to know: the request is as old as the oldest that it is for.
+// have to know: the request is as old as the oldest that it is for. It may be its turn now.
 void Requester::hasten(PageNo page, Pending& pending, TimeUs since_us) {
   if (since_us >= pending.since_us) return;
   pending.since_us = since_us;
-  if (!pending.sent) return;
+  if (!pending.sent) return submit_unsent();
   outbox_.send(pending.home, pending.transaction, Hasten{page, config_.self, since_us});
 }
 
@@ -121,6 +121,10 @@ void Requester::use_room() {
   wants_frame_.insert(wants_frame_.end(), blocked_.begin(), blocked_.end());
   blocked_.clear();
   if (!wants_frame_.empty()) submit_oldest_first(std::exchange(wants_frame_, {}));
+}
+
+void Requester::submit_unsent() {
+  if (!unsent_.empty()) submit_oldest_first(std::exchange(unsent_, {}));
 }
 
 // By age and not by turn: threads that need several pages at once would each keep some of them.
@@ -260,7 +264,7 @@ void Requester::install(PageNo page, const Pending& pending) {
 
 void Requester::note_request_over(NodeId home) {
   --outstanding_[raw(home)];
-  if (!unsent_.empty()) submit_oldest_first(std::exchange(unsent_, {}));
+  submit_unsent();
 }
 
 void Requester::carried_out(TimeUs now_us, std::vector<PageNo>& installed) {

@@ -92,6 +92,7 @@ class Requester {
   bool found_here(PageNo page, const Pending& pending);
   bool needs_cache(PageNo page, const Pending& pending) const;
   void submit(PageNo page, Pending& pending);
+  void submit_unsent();
   void submit_oldest_first(std::vector<PageNo> pages);
   void complete_if_ready(PageNo page);
   void install(PageNo page, const Pending& pending);

@@ -45,3 +45,37 @@ TEST_CASE("a read cannot be answered by an upgrade") {
   const auto lines = core.from(0, by(1, 1), Grant{PageNo{5}, Version{1}, Access::write, 0, false});
   CHECK(lines.at(0).starts_with("drop peer 0"));
 }
+
+TEST_CASE("the oldest access does not wait for its turn, not even if it comes last") {
+  Config config = Core::make_config(1, 4);
+  config.max_outstanding = 1;
+  Core core(config);
+  core.fault(Access::write, 6, 3);
+  REQUIRE(core.from(0, by(1, 2), ChunkHome{ChunkNo{0}, NodeId{0}}) ==
+          Lines{"to 0: write_request page 6 {1,1}"});
+  core.from(0, by(1, 1), Grant{PageNo{6}, Version{1}, Access::write, 0, true});
+  core.wait(1'000);
+  CHECK(core.fault(Access::write, 9, 3) == Lines{"to 0: write_request page 9 {1,3}"});
+  // It loses page 6 while it waits for page 9, and will need it again.
+  const Recall recall{Access::write, PageNo{6}, NodeId{2}, Version{2}, 0, 1};
+  CHECK(core.from(0, by(2, 1), recall).size() == 4);
+  core.from(0, by(1, 3), Grant{PageNo{9}, Version{1}, Access::write, 0, true});
+  core.wait(10);
+  CHECK(core.fault(Access::write, 5, 1) == Lines{"to 0: write_request page 5 {1,4}"});
+  core.wait(10);
+  CHECK(core.fault(Access::write, 6, 2).empty());
+  CHECK(core.fault(Access::write, 6, 3) == Lines{"to 0: write_request page 6 {1,5}"});
+}
+
+TEST_CASE("a page is not kept from a younger rival if an older access here waits behind it") {
+  Core core(1);
+  ask(core, Access::read);  // thread 1 may need page 5 again
+  core.from(0, by(1, 1), Grant{PageNo{5}, Version{0}, Access::read, 0, true});
+  core.wait(1'000);
+  core.fault(Access::write, 5, 2);  // its upgrade is queued at the home
+  core.wait(1'000);
+  core.fault(Access::read, 6, 1);
+  core.wait(2'000);
+  CHECK(core.from(0, by(2, 1), Invalidate{PageNo{5}, NodeId{2}, core.now_us}) ==
+        Lines{"drop page 5", "to 2: invalidate_ack page 5 {2,1}"});
+}
