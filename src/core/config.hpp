@@ -6,15 +6,9 @@
 
 #include "base/ids.hpp"
 #include "base/node_set.hpp"
+#include "base/placement_policy.hpp"
 
 namespace gallocy::core {
-
-enum class PlacementPolicy : std::uint8_t {
-  spread,       // on the node that has the fewest live threads of this creator
-  pack,         // as many as it has CPUs on the creator's node, then on the next
-  round_robin,  // in turn
-};
-inline constexpr unsigned placement_policy_count = 3;
 
 struct Config {
   NodeId self{};
@@ -34,7 +28,7 @@ struct Config {
   std::uint64_t hold_min_us = 100;         // a granted page stays at least that long
   std::uint64_t hold_max_us = 10'000;      // with growth for threads that lose several pages
   std::uint64_t hold_single_max_us = 1'000;  // with growth for a thread that loses one page
-  std::uint64_t keep_max_us = 1'000'000;  // an older access delays a recall at most that much longer
+  std::uint64_t keep_max_us = 1'000'000;   // an older access delays a recall at most that long
 };
 
 }  // namespace gallocy::core

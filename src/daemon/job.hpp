@@ -30,7 +30,7 @@ struct JobSettings {
   std::vector<NodeId> rank_nodes;        // node of each rank, by rank
   NodeSet nodes;                         // all nodes of the job
   std::vector<std::uint16_t> rank_cpus;  // CPUs of the rank's node, by rank
-  core::PlacementPolicy placement = core::PlacementPolicy::spread;
+  PlacementPolicy placement = PlacementPolicy::spread;
   bool every_rank_runs_main = false;
   std::uint64_t memory_bytes = 0;        // that it may use on this node
   std::uint64_t peer_timeout_us = 0;     // for which a lost connection may be away

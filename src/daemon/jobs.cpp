@@ -26,7 +26,7 @@ JobSettings settings_of(const ipc::JobCreate& create, uid_t owner, NodeId self) 
     settings.rank_cpus.push_back(create.cpus[rank % create.node_count]);
   }
   for (const NodeId node : settings.rank_nodes) settings.nodes.insert(node);
-  settings.placement = static_cast<core::PlacementPolicy>(create.placement);
+  settings.placement = create.placement;
   settings.every_rank_runs_main = create.every_rank_runs_main != 0;
   return settings;
 }
@@ -39,7 +39,7 @@ JobSettings settings_of(const wire::JobOpen& open, NodeId self) {
   settings.self = self;
   settings.rank_nodes = open.rank_nodes;
   settings.rank_cpus = open.rank_cpus;
-  settings.placement = static_cast<core::PlacementPolicy>(open.placement);
+  settings.placement = open.placement;
   settings.every_rank_runs_main = open.every_rank_runs_main;
   for (const NodeId node : settings.rank_nodes) settings.nodes.insert(node);
   return settings;
@@ -48,7 +48,7 @@ JobSettings settings_of(const wire::JobOpen& open, NodeId self) {
 wire::JobOpen open_of(const JobSettings& settings) {
   return {settings.job,       settings.owner,
           settings.region_size_bytes, settings.rank_nodes,
-          settings.rank_cpus, static_cast<wire::Placement>(settings.placement),
+          settings.rank_cpus, settings.placement,
           settings.every_rank_runs_main, 0};
 }
 
@@ -157,7 +157,7 @@ Status Jobs::check_create(const Session& session, const ipc::JobCreate& create) 
       create.region_size_bytes > max_region_bytes)
     return fail(EINVAL, "a region of ", create.region_size_bytes, " bytes: must be a multiple of ",
                 chunk_bytes, ", at most ", max_region_bytes);
-  if (static_cast<unsigned>(create.placement) >= ipc::placement_count)
+  if (static_cast<unsigned>(create.placement) >= placement_policy_count)
     return fail(EINVAL, "an unknown placement of threads");
   if (parts_.size() >= max_job_count) return fail(EAGAIN, "the daemon has too many jobs");
   return {};

@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "base/histogram.hpp"
+#include "base/placement_policy.hpp"
 
 namespace gallocy::ipc {
 
@@ -107,10 +108,6 @@ struct Refused {
   char sentence[sentence_bytes] = {};
 };
 
-// Which node runs a thread that is created without naming one; as core::PlacementPolicy.
-enum class Placement : std::uint32_t { spread, pack, round_robin };
-inline constexpr unsigned placement_count = 3;
-
 struct JobCreate {
   Header header;
   std::uint64_t job = 0;
@@ -119,7 +116,7 @@ struct JobCreate {
   std::uint32_t node_count = 0;
   std::uint8_t nodes[max_rank_count] = {};  // node id of rank r's daemon: nodes[r % node_count]
   std::uint16_t cpus[max_rank_count] = {};  // NodeInfo::cpu_count of the same daemon
-  Placement placement = Placement::spread;
+  PlacementPolicy placement = PlacementPolicy::spread;
   std::uint32_t every_rank_runs_main = 0;  // else rank 0 alone does
   std::uint64_t memory_bytes = 0;  // bound of the job on each node; 0: a share of the daemon's
 };
@@ -175,7 +172,7 @@ struct JobStatistics {
   std::uint64_t connections_resumed = 0;  // to other nodes: broken and taken up again
   std::uint64_t pages_evicted = 0;  // copies given back to their homes for want of memory
   RankStatistics ranks[max_rank_count];
-  Histogram::Buckets latency_us = {};  // of faults, from the event's reading to the thread's wake-up
+  Histogram::Buckets latency_us = {};  // of faults, from the event's reading to the wake-up
 };
 
 struct JobEnd {
@@ -324,8 +321,8 @@ struct FreedBlock {
 
 // Protocol of a slot, owned by one client thread while its request is under way:
 //   client: operation, arguments, its kernel thread id; then ++sequence (release); sets its
-//           bit in Ring::ready; full fence; if daemon_sleeps, writes 1 to the doorbell; waits (futex) until
-//           replied == sequence.
+//           bit in Ring::ready; full fence; if daemon_sleeps, writes 1 to the doorbell; waits
+//           (futex) until replied == sequence.
 //   daemon: takes the bits, copies the slot, acts; later status, values; then
 //           replied = sequence it saw (release); FUTEX_WAKE on `replied`.
 struct alignas(128) Slot {

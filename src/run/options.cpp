@@ -54,8 +54,8 @@ Try<void> read_export(const std::string& given, Options& options) {
   }
   const char* value = ::getenv(name.c_str());
   if (value == nullptr)
-    return refuse(exit_usage, fmt::format("-x {}: there is no such variable here; write -x {}=VALUE",
-                                          name, name));
+    return refuse(exit_usage,
+                  fmt::format("-x {0}: there is no such variable here; write -x {0}=VALUE", name));
   options.exported.push_back(fmt::format("{}={}", name, value));
   return {};
 }
@@ -178,10 +178,10 @@ Try<Request> parse_command_line(int argc, char** argv) {
   app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
   app.add_flag("--spmd", options.every_rank_runs_main,
                "main() goes on in every rank: gallocy_init() returns in each");
-  const std::map<std::string, ipc::Placement> placements{
-      {"spread", ipc::Placement::spread},
-      {"pack", ipc::Placement::pack},
-      {"roundrobin", ipc::Placement::round_robin}};
+  const std::map<std::string, PlacementPolicy> placements{
+      {"spread", PlacementPolicy::spread},
+      {"pack", PlacementPolicy::pack},
+      {"roundrobin", PlacementPolicy::round_robin}};
   app.add_option("--placement", options.placement,
                  "where threads run: spread (default), on the node with the fewest; pack, as many "
                  "as there are CPUs, then on the next node; roundrobin, in turn")

@@ -20,7 +20,7 @@ struct Options {
   std::string statistics_file;  // empty: none
   bool verbose = false;
   bool every_rank_runs_main = false;
-  ipc::Placement placement = ipc::Placement::spread;
+  PlacementPolicy placement = PlacementPolicy::spread;
   bool tagged = false;                     // each line of output begins with its rank
   std::vector<std::string> exported;       // NAME=value, for the ranks
   int guest_fd = -1;  // the program runs already, as rank 0, and waits there for its invitation

@@ -121,7 +121,7 @@ LinkMessage take(link::JobOpen::Reader from, Ranges& ranges) {
     ranges.violate("size of the region");
   if (from.getPlacement() > link::JobOpen::Placement::ROUND_ROBIN)
     ranges.violate("placement of threads");
-  open.placement = static_cast<Placement>(from.getPlacement());
+  open.placement = static_cast<PlacementPolicy>(from.getPlacement());
   open.every_rank_runs_main = from.getEveryRankRunsMain();
   const auto nodes = from.getRankNodes();
   const auto cpus = from.getRankCpus();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "base/placement_policy.hpp"
 #include "base/result.hpp"
 #include "wire/buffer.hpp"
 
@@ -43,15 +44,13 @@ struct HelloReply {
   Sentence sentence;
 };
 
-enum class Placement : std::uint8_t { spread, pack, round_robin };
-
 struct JobOpen {
   JobId job{};
   uid_t uid = 0;
   std::uint64_t region_size_bytes = 0;
   std::vector<NodeId> rank_nodes;
   std::vector<std::uint16_t> rank_cpus;  // as many
-  Placement placement = Placement::spread;
+  PlacementPolicy placement = PlacementPolicy::spread;
   bool every_rank_runs_main = false;
   std::uint64_t memory_bytes = 0;  // bound of the job on each node; 0: as each daemon shares
 };

@@ -26,7 +26,7 @@ JobOpen an_open(std::uint64_t region_size_bytes, const std::vector<NodeId>& node
   open.rank_nodes = nodes;
   open.memory_bytes = 64 << 20;
   for (const NodeId node : nodes) open.rank_cpus.push_back(raw(node) + 1);
-  open.placement = Placement::round_robin;
+  open.placement = PlacementPolicy::round_robin;
   open.every_rank_runs_main = true;
   return open;
 }
