@@ -2,7 +2,8 @@
  * kv [OPERATIONS_PER_THREAD [KEYS [THREADS]]]
  *
  * A hash map from texts to numbers that threads on all nodes read and write at random: buckets in
- * stripes, each with a lock and pages of its own. Two threads in three mostly read, the third writes.
+ * stripes, each with a lock and pages of its own. Two threads in three mostly read, the third
+ * writes.
  * A write adds to a number, so the order does not matter and the whole map can be checked against
  * one that a single thread makes of the same operations.
  *

@@ -26,7 +26,8 @@
  *  - Code before gallocy_init() runs in every rank, constructors included; keep side effects
  *    (output, files) after it.
  *  - Descriptors, the working directory and signals are those of the rank a thread runs in.
- *  - A rank in which main() does not go on ends with _exit(): flush what its threads print (fflush(stdout)).
+ *  - A rank in which main() does not go on ends with _exit(): flush what its threads print
+ *    (fflush(stdout)).
  *
  * Memory order: data written before an unlock, a thread's creation or its end is seen after the
  * lock, in the thread, and after the join, as POSIX has it; atomics are as strong as on x86-64.
@@ -63,10 +64,11 @@ extern "C" {
 
 /*
  * Joins the job that gallocy-run started this process for. A process that was not started by it
- * gets a job of its own with one node: gallocy-run, found by $GALLOCY_RUN, beside the library or in
- * PATH, is started in the background, is no child of the process and ends with it. Blocks until every rank has called it,
- * at most 30 seconds. Returns 0 in rank 0, or, under `gallocy-run --spmd`, in every rank; does not
- * return in other ranks. The calling thread becomes a thread of the job. Makes one thread for its own use, with all signals blocked.
+ * gets a job of its own with one node: gallocy-run, found by $GALLOCY_RUN, beside the library or
+ * in PATH, is started in the background, is no child of the process and ends with it. Blocks
+ * until every rank has called it, at most 30 seconds. Returns 0 in rank 0, or, under
+ * `gallocy-run --spmd`, in every rank; does not return in other ranks. The calling thread
+ * becomes a thread of the job. Makes one thread for its own use, with all signals blocked.
  * Not thread-safe: call it from main(), once.
  * Errors: ENOTCONN  there is no gallocy-run, or it can't start a daemon
  *         EALREADY  called before, with success
@@ -164,15 +166,16 @@ GALLOCY_API void gallocy_free(void* block);
 /*
  * A hint that this node will soon read the size_bytes from pointer on: gallocy asks for read copies
  * of the pages that are not here, of at most the first 64 MiB. Takes no page from who is writing to
- * it and no memory that is in use; what cannot be had at once, and memory that nobody has written to, is
- * left to the first access. Never waits for another node, and has no effect but on speed. 0 bytes:
- * nothing to do. Errors: EINVAL part of the range is not gallocy memory.
+ * it and no memory that is in use; what cannot be had at once, and memory that nobody has written
+ * to, is left to the first access. Never waits for another node, and has no effect but on speed. 0
+ * bytes: nothing to do. Errors: EINVAL part of the range is not gallocy memory.
  */
 GALLOCY_API int gallocy_prefetch(const void* pointer, size_t size_bytes);
 
 /*
- * As pthread_create, except: the thread may run in any rank, as `gallocy-run --placement` says; *thread is a number that is unique in
- * the job and valid on every node, not the C library's pthread_t (use it only with gallocy calls).
+ * As pthread_create, except: the thread may run in any rank, as `gallocy-run --placement` says;
+ * *thread is a number that is unique in the job and valid on every node, not the C library's
+ * pthread_t (use it only with gallocy calls).
  * `function` must be in the executable or a library that every rank has loaded at the same
  * address. *thread may be anywhere. The thread's stack has the default size of its rank.
  * attr: NULL, or one that asks for a joinable or detached thread on a stack of at most the default
@@ -215,8 +218,8 @@ GALLOCY_API int gallocy_pthread_detach(pthread_t thread);
 
 /*
  * As pthread_exit: ends the calling thread, which unwinds (C++ destructors and pthread_cleanup_push
- * run), with `result` for who joins it. In main() the process goes on until the job's last thread has
- * ended, and then exits with 0. Does not return.
+ * run), with `result` for who joins it. In main() the process goes on until the job's last thread
+ * has ended, and then exits with 0. Does not return.
  */
 GALLOCY_API void gallocy_pthread_exit(void* result) __attribute__((noreturn));
 
@@ -263,8 +266,9 @@ GALLOCY_API void* gallocy_pthread_getspecific(pthread_key_t key);
  *    nobody has it or waits at it.
  *  - Waits are first come, first served. They last as long as it takes, or, with `until`, to that
  *    time of the clock: CLOCK_REALTIME unless the call or the condition names another, which is
- *    CLOCK_REALTIME or CLOCK_MONOTONIC of the caller's machine. What can be had at once is had, also
- *    if the time is over. Should somebody set the clock during a wait, the wait keeps its length.
+ *    CLOCK_REALTIME or CLOCK_MONOTONIC of the caller's machine. What can be had at once is had,
+ *    also if the time is over. Should somebody set the clock during a wait, the wait keeps its
+ *    length.
  *  - When a process ends, its waits end and what its threads had locked goes to the next, with a
  *    sentence in the log of the daemon; for robust mutexes the next gets EOWNERDEAD.
  *
@@ -284,8 +288,8 @@ GALLOCY_API int gallocy_pthread_mutex_init(pthread_mutex_t* mutex,
                                            const pthread_mutexattr_t* attr);
 
 /*
- * As pthread_mutex_lock, _timedlock and _clocklock. Errors: EDEADLK (errorcheck), EAGAIN (recursive,
- * locked 4294967295 times), ETIMEDOUT, and of robust mutexes:
+ * As pthread_mutex_lock, _timedlock and _clocklock. Errors: EDEADLK (errorcheck), EAGAIN
+ * (recursive, locked 4294967295 times), ETIMEDOUT, and of robust mutexes:
  *   EOWNERDEAD      the caller has it; who had it before has ended, the thread or its process. Mend
  *                   what it protects, and call gallocy_pthread_mutex_consistent()
  *   ENOTRECOVERABLE such an owner has unlocked it without that call: it can only be destroyed

@@ -59,7 +59,7 @@ struct gallocy_stats {
   uint64_t peer_bytes_in;         /* of this job's traffic with other nodes */
   uint64_t peer_bytes_out;
   uint64_t resident_pages;        /* of 4096 bytes that this node holds for the job */
-  uint64_t fault_latency_p50_us;  /* of all faults on this node so far, at most an eighth too high */
+  uint64_t fault_latency_p50_us;  /* of all faults here so far, at most an eighth too high */
   uint64_t fault_latency_p99_us;
   uint32_t owner_uid;
   uint32_t rank_count;            /* entries used below: ranks that have attached at this node */

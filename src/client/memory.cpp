@@ -171,9 +171,9 @@ Error no_room(const Wanted& wanted) {
   if (g_chunk_status == EINVAL)
     return {EINVAL, Sentence("the job has no node ", wanted.heap_number - heap_for(0))};
   const char* where = wanted.heap_number == own_heap ? "every node" : "that node";
-  return {ENOMEM, Sentence("no room for ", wanted.count, " x ", wanted.size_bytes, " bytes: ", where,
-                           " has used up its memory (gallocy-run --memory), or the job its region "
-                           "of ", process.region_size_bytes >> 20, " MiB")};
+  return {ENOMEM, Sentence("no room for ", wanted.count, " x ", wanted.size_bytes, " bytes: ",
+                           where, " has used up its memory (gallocy-run --memory), or the job its "
+                           "region of ", process.region_size_bytes >> 20, " MiB")};
 }
 
 // Clears the block after the lock has been given up: others need not wait for that.
@@ -181,7 +181,8 @@ Result<void*> allocate(const Wanted& wanted) {
   if (auto status = require_member(); !status) return tl::unexpected<Error>(status.error());
   std::size_t all_bytes = 0;
   if (__builtin_mul_overflow(wanted.count, wanted.size_bytes, &all_bytes))
-    return fail(ENOMEM, wanted.count, " x ", wanted.size_bytes, " bytes are more than there can be");
+    return fail(ENOMEM, wanted.count, " x ", wanted.size_bytes,
+                " bytes are more than there can be");
   heap::Heap::Block block;
   {
     const HeapLocked locked;

@@ -77,7 +77,7 @@ class ChunkMap {
 
  private:
   NodeId coordinator() const { return config_.nodes.lowest(); }
-  // Chunks that somebody waits for: a client here, or a node whose client wants chunks of this home.
+  // Chunks that somebody waits for: a client here, or a node whose client wants some of this home.
   struct Wish {
     CallTag tag;              // of the client here
     NodeId node = no_node;    // who asks, and the transaction by which

@@ -37,7 +37,8 @@ std::string text(const Invalidate& m) {
   return fmt::format("invalidate page {} for node {}", raw(m.page), raw(m.requester));
 }
 std::string text(const Hasten& m) {
-  return fmt::format("hasten page {} for node {} since {} us", raw(m.page), raw(m.requester), m.since_us);
+  return fmt::format("hasten page {} for node {} since {} us", raw(m.page), raw(m.requester),
+                     m.since_us);
 }
 std::string text(const InvalidateAck& m) {
   return fmt::format("invalidate_ack page {}", raw(m.page));
@@ -231,7 +232,9 @@ std::string text(const Attached& a) {
 std::string text(const OwnerLost& a) {
   return fmt::format("owner {:#x} of {:#x} is lost", raw(a.owner), a.address);
 }
-std::string text(const DropPeer& a) { return fmt::format("drop peer {}: {}", raw(a.peer), a.reason); }
+std::string text(const DropPeer& a) {
+  return fmt::format("drop peer {}: {}", raw(a.peer), a.reason);
+}
 
 }  // namespace
 

@@ -2,8 +2,8 @@
 //
 // Invariants: an entry that is idle is exact; exclusive <=> one owner, who is the copyset;
 // a zero page was not granted for writing since it was last given back; every other page has a
-// frame reserved here. A page that is given back begins anew at version 0: what came before cannot be
-// mistaken for what comes after, since nothing is on its way then and messages are told apart by
+// frame reserved here. A page that is given back begins anew at version 0: what came before cannot
+// be mistaken for what comes after, since nothing is on its way then and messages are told apart by
 // transaction.
 #pragma once
 

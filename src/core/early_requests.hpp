@@ -23,8 +23,8 @@ class EarlyRequests {
   explicit EarlyRequests(const Config& config) : config_(config) {}
 
   // Both return false when the peer may not say that. A node has one request per page under way,
-  // which others join, and `max_outstanding` per home besides the few that were its oldest when they
-  // were made. None can be over before the grant is here.
+  // which others join, and `max_outstanding` per home besides the few that were its oldest when
+  // they were made. None can be over before the grant is here.
   bool keep(NodeId from, Transaction transaction, const PageRequest& request);
   // Follows its request on the same connection, so that one is here too.
   bool hasten(NodeId from, Transaction transaction, const Hasten& hasten);

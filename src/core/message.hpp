@@ -278,12 +278,13 @@ struct PrefetchData {
 };
 
 using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten, PageData, Grant,
-                          Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome, SyncRequest,
-                          SyncReply, ThreadStart, ThreadStarted, ThreadExited, ThreadJoin,
-                          ThreadJoined, BlocksFreed, ThreadControl, ThreadControlled, ThreadCancel,
-                          ThreadCountRequest, ThreadCount, RootRequest, RootReply, ChunkReturn,
-                          ChunkReturned, Discard, Discarded, LoanRequest, Loan, Writeback,
-                          WritebackAck, Denial, PrefetchRequest, PrefetchAnswer, PrefetchData>;
+                          Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome,
+                          SyncRequest, SyncReply, ThreadStart, ThreadStarted, ThreadExited,
+                          ThreadJoin, ThreadJoined, BlocksFreed, ThreadControl, ThreadControlled,
+                          ThreadCancel, ThreadCountRequest, ThreadCount, RootRequest, RootReply,
+                          ChunkReturn, ChunkReturned, Discard, Discarded, LoanRequest, Loan,
+                          Writeback, WritebackAck, Denial, PrefetchRequest, PrefetchAnswer,
+                          PrefetchData>;
 
 struct Message {
   Epoch epoch{};

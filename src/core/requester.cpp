@@ -198,7 +198,8 @@ bool Requester::on_grant(NodeId from, Transaction transaction, const Grant& gran
   // Leaving: dropped earlier in this very step, when this node took back its own chunk.
   const bool absent = entry.state == PageState::invalid || entry.state == PageState::leaving;
   const bool fits = grant.zero ? absent : entry.state == PageState::shared;
-  const bool wanted = grant.access == Access::write || (pending->kind == RequestKind::read && grant.zero);
+  const bool wanted =
+      grant.access == Access::write || (pending->kind == RequestKind::read && grant.zero);
   if (from != pending->home || pending->permitted || !wanted || !fits) return false;
   pending->permitted = true;
   pending->access = grant.access;
@@ -302,7 +303,8 @@ TimeUs Requester::keep_until(PageNo page, Turn rival, TimeUs from_us) const {
     const TimeUs age_us = from_job_us - std::min(from_job_us, pending.since_us);
     const TimeUs keep_us = std::min(config_.keep_max_us, age_us / 2);
     for (const Waiter& waiter : pending.waiters)
-      if (holds_.recently_granted(waiter.who, page)) until_us = std::max(until_us, from_us + keep_us);
+      if (holds_.recently_granted(waiter.who, page))
+        until_us = std::max(until_us, from_us + keep_us);
   }
   return until_us;
 }

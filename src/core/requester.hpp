@@ -49,9 +49,9 @@ struct Pending {
 
 class Requester {
  public:
-  Requester(const Config& config, const JobClock& clock, PageTable& table, ChunkMap& chunks, const Directory& directory,
-            const Prefetcher& prefetcher, Memory& memory, Holds& holds, Statistics& statistics,
-            Outbox& outbox)
+  Requester(const Config& config, const JobClock& clock, PageTable& table, ChunkMap& chunks,
+            const Directory& directory, const Prefetcher& prefetcher, Memory& memory, Holds& holds,
+            Statistics& statistics, Outbox& outbox)
       : config_(config), clock_(clock), table_(table), chunks_(chunks), directory_(directory),
         prefetcher_(prefetcher), memory_(memory), holds_(holds), statistics_(statistics),
         outbox_(outbox) {}

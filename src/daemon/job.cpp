@@ -68,7 +68,8 @@ class Job::Thread {
  private:
   void run(std::promise<Status>& opened) {
     ::pthread_setname_np(::pthread_self(), "gallocy-job");
-    auto pages = Pages::create(settings_.job, settings_.region_size_bytes, core::Config{}.slot_count);
+    auto pages =
+        Pages::create(settings_.job, settings_.region_size_bytes, core::Config{}.slot_count);
     if (!pages) return opened.set_value(tl::unexpected<Error>(pages.error()));
     auto ring = net::Ring::create();
     if (!ring) return opened.set_value(tl::unexpected<Error>(ring.error()));

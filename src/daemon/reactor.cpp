@@ -27,9 +27,10 @@ core::Config config_of(const JobSettings& settings) {
 core::Fault fault_of(ClientId client, const uffd::Fault& fault) {
   const auto access =
       fault.access == uffd::Access::write ? core::Access::write : core::Access::read;
-  const auto cause = fault.kind == uffd::FaultKind::minor           ? core::FaultCause::minor
-                     : fault.kind == uffd::FaultKind::write_protect ? core::FaultCause::write_protect
-                                                                    : core::FaultCause::missing;
+  using enum uffd::FaultKind;
+  const auto cause = fault.kind == minor           ? core::FaultCause::minor
+                     : fault.kind == write_protect ? core::FaultCause::write_protect
+                                                   : core::FaultCause::missing;
   return {client, fault.thread, PageNo{(fault.address - region_base) / page_bytes}, access, cause};
 }
 

@@ -127,7 +127,8 @@ bool Child::try_reap() {
 }
 
 void Child::send(int signal) const {
-  if (!wait_status_ && !is_guest_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
+  if (!wait_status_ && !is_guest_)
+    ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
 }
 
 int shell_status(int wait_status) {

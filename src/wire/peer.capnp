@@ -7,12 +7,12 @@
 # them on their way into a frame of memory.
 #
 # Order. A job connection is ordered and outlives the streams that carry it: frames are numbered,
-# acknowledged, sent again over the next stream, dropped when they come twice. Two nodes have two of them a job: control,
-# and bulk for prefetchData alone, so that nothing somebody waits for is behind those bytes. Nothing
-# is assumed about order between
-# connections: what node 1 and node 2 send to node 0 arrives in any order, also where one was
-# caused by the other. In particular acknowledgements of an invalidation may reach the requester
-# before the bytes that they belong to.
+# acknowledged, sent again over the next stream, dropped when they come twice. Two nodes have two
+# of them a job: control, and bulk for prefetchData alone, so that nothing somebody waits for is
+# behind those bytes. Nothing is assumed about order between connections: what node 1 and node 2
+# send to node 0 arrives in any order, also where one was caused by the other. In particular
+# acknowledgements of an invalidation may reach the requester before the bytes that they belong
+# to.
 #
 # Roles. The *home* of a page is fixed by its chunk and keeps the page's directory entry. The
 # *requester* is a node with a blocked access. The *holder* has the bytes: the owner of an
@@ -27,13 +27,13 @@
 # recorded and the page's state decides (each message below says how). Stale is not malformed:
 # nobody is blamed for it.
 #
-# Malformed messages. A peer that sends what a correct peer never could (a number out of range,
-# an unknown member of a union, bytes beside a message that has none, a state that the protocol
+# Malformed messages. A peer that sends what a correct peer never could (a number out of range, an
+# unknown member of a union, bytes beside a message that has none, a state that the protocol
 # excludes) is disconnected with one line in the log. Ranges, checked before anything else sees
 # the message: node ids are 0 .. 63, counters are below 2^48, page numbers are below 2^41 (their
-# chunk then fits 32 bits), acksExpected is below 64, delays are below 2^48 us, times below 2^56 us, thread ids name a
-# node and are not 0, statuses are 0 .. 4095. Addresses and page numbers are compared with the
-# job's region by the protocol core.
+# chunk then fits 32 bits), acksExpected is below 64, delays are below 2^48 us, times below 2^56
+# us, thread ids name a node and are not 0, statuses are 0 .. 4095. Addresses and page numbers are
+# compared with the job's region by the protocol core.
 #
 # There is no compatibility across protocol versions: the hello (link.capnp) refuses.
 
@@ -262,19 +262,20 @@ struct WritebackAck {
 
 struct Denial {
   # home -> requester, instead of a grant: the page is zero, is to be written for the first time,
-  # and the home has no frame left that it could reserve for it. The requester drops its copy, if it has
-  # one, ends the accesses with SIGBUS and answers with done; it then has no copy. The page stays
-  # zero. Stale transaction: dropped.
+  # and the home has no frame left that it could reserve for it. The requester drops its copy, if it
+  # has one, ends the accesses with SIGBUS and answers with done; it then has no copy. The page
+  # stays zero. Stale transaction: dropped.
   page @0 :UInt64;
   memoryPages @1 :UInt64;   # the home's bound, for the sentence
 }
 
 struct PrefetchRequest {
   # requester -> home: read copies, please, of the pages first + i for which bit i of the mask is
-  # set; none of them is here or was asked for. At most 1,024 pages are asked for and not settled at a
-  # time. The home grants what is idle and which it has a copy of itself, downgrading its own
+  # set; none of them is here or was asked for. At most 1,024 pages are asked for and not settled at
+  # a time. The home grants what is idle and which it has a copy of itself, downgrading its own
   # exclusive copy if its hold is over; it leaves out what is busy, zero, with others only, or
-  # not its own. Of what it grants the requester is a sharer at once; nothing becomes busy and there is no done.
+  # not its own. Of what it grants the requester is a sharer at once; nothing becomes busy and there
+  # is no done.
   first @0 :UInt64;
   mask @1 :UInt64;
 }

@@ -1,5 +1,5 @@
-"""Builds a copy of the source tree with the libraries of subprojects/ in place of the system's, from
-Debian's source archives and without a network, and looks at what came out.
+"""Builds a copy of the source tree with the libraries of subprojects/ in place of the system's,
+from Debian's source archives and without a network, and looks at what came out.
 
 usage: fallback_test.py SOURCE_ROOT"""
 import os
@@ -10,7 +10,8 @@ import tempfile
 
 ROOT = sys.argv[1]
 ARCHIVES = os.path.join(ROOT, "subprojects", "packagefiles")
-TARGETS = ("src/daemon/gallocyd", "src/run/gallocy-run", "src/tools/gallocy", "tests/unit/base/base_test")
+TARGETS = ("src/daemon/gallocyd", "src/run/gallocy-run", "src/tools/gallocy",
+           "tests/unit/base/base_test")
 
 
 def command(*words, **more):

@@ -9,6 +9,8 @@ import sys
 SOURCE_SUFFIXES = (".hpp", ".cpp", ".h", ".c")
 TEXT_SUFFIXES = SOURCE_SUFFIXES + (".py", ".md", ".capnp", ".build", ".txt", ".map")
 LINE_COUNT_MAX = 600
+LINE_LENGTH_MAX = 100
+CODE_SUFFIXES = SOURCE_SUFFIXES + (".py", ".capnp", ".build")
 SKIPPED_FOLDERS = re.compile(r"^(\.|build|subprojects$|__pycache__$)")
 
 EVERY_ROOM = {"include", "base", "core", "wire", "ipc", "heap", "daemon", "client", "preload",
@@ -89,6 +91,8 @@ def problems_of(path, text):
     for number, line in enumerate(lines, 1):
         if "\t" in line:
             yield f"{path}:{number}: a tab"
+        if len(line) > LINE_LENGTH_MAX and path.endswith(CODE_SUFFIXES):
+            yield f"{path}:{number}: longer than {LINE_LENGTH_MAX} characters"
         if line != line.rstrip():
             yield f"{path}:{number}: blanks at the end of the line"
         found = INCLUDE.match(line) if path.endswith(SOURCE_SUFFIXES) else None
@@ -117,7 +121,7 @@ BAD = {
     "src/preload/a.cpp": ['#include "wire/codec.hpp"\n'],
     "src/drawer/a.cpp": ["#include <string>\n"],
     "src/daemon/a.cpp": ["#include <kj/async.h>\n", '#include "run/watch.hpp"\n', "int\ta;\n",
-                         "int a; \n", "int a;", "\n" * 601],
+                         "int a; \n", "int a;", "\n" * 601, "//" + "a" * 99 + "\n"],
     "tests/sim/a.cpp": ['#include "daemon/job.hpp"\n'],
     "examples/a.c": ['#include "ipc/ring.hpp"\n'],
 }

@@ -305,9 +305,10 @@ std::string Workload::dump() const {
   for (const SimThread& thread : threads_) {
     if (!thread.busy) continue;
     const Operation& operation = thread.operation;
-    text += fmt::format("  thread {} node {} client {}: kind {} phase {} since {} us", thread.number,
-                        raw(thread.node), raw(thread.client), static_cast<unsigned>(operation.kind),
-                        operation.phase, operation.started_us);
+    text += fmt::format("  thread {} node {} client {}: kind {} phase {} since {} us",
+                        thread.number, raw(thread.node), raw(thread.client),
+                        static_cast<unsigned>(operation.kind), operation.phase,
+                        operation.started_us);
     for (unsigned i = 0; i < operation.touch_count; ++i)
       text += fmt::format(", {} page {}", core::name_of(operation.touches[i].access),
                           raw(operation.touches[i].page));

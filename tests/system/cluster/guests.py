@@ -68,7 +68,8 @@ def daemon_or_launcher_killed():
             expect_status(result, 70)
             said = ["gallocy: the pager daemon of node 0 has gone; rank 0 ends"]
             if name == "gallocy-run":  # the daemon ends because of that, and may be seen first
-                said.append("gallocy: the gallocy-run that hosts this program has gone; rank 0 ends")
+                said.append("gallocy: the gallocy-run that hosts this program has gone; rank 0 "
+                            "ends")
             expect(any(sentence in result.err for sentence in said), result)
             # Nobody is left to remove the folder of a launcher that was killed.
             job.expect_nothing_left(wait_s=10, folders=name == "gallocyd")

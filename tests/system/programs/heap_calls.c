@@ -162,7 +162,8 @@ static void free_what_is_no_block(const char* kind) {
     block = (char*)run_on(last, allocate_one, (void*)100) + 16;
   if (strcmp(kind, "large_of_other") == 0)
     block = (char*)run_on(last, allocate_one, (void*)huge) + PAGE;
-  if (strcmp(kind, "descriptor") == 0) block = (char*)((uintptr_t)small & ~(uintptr_t)0x1fffff) + 64;
+  if (strcmp(kind, "descriptor") == 0)
+    block = (char*)((uintptr_t)small & ~(uintptr_t)0x1fffff) + 64;
   if (strcmp(kind, "twice") == 0) gallocy_free(block);
   if (strcmp(kind, "large_twice") == 0) gallocy_free(block = large);
   if (strcmp(kind, "huge_twice") == 0) gallocy_free(block = gallocy_malloc((size_t)40 << 20));

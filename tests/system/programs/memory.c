@@ -1,9 +1,11 @@
 // Programs at the bound of memory (--memory).
 //
 //   memory exceed MIB ROUNDS   each node allocates MIB and all nodes change and check all of it
-//   memory malloc MIB          each node in turn allocates until no node has more, which is more than
-//                              MIB of each, all nodes check it, and it is freed and allocated again
-//   memory hold MIB            each node allocates MIB, and all check it when standard input has ended
+//   memory malloc MIB          each node in turn allocates until no node has more, which is more
+//                              than MIB of each, all nodes check it, and it is freed and
+//                              allocated again
+//   memory hold MIB            each node allocates MIB, and all check it when standard input has
+//                              ended
 //   memory sparse NODE         a thread on NODE writes to more than its home has room for
 #include <errno.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
 //                        memory they have mapped: ranks of one node the same, others another
 //   ranks same MARK      fills memory with MARK, prints "filled ADDRESS", and checks it when
 //                        standard input of rank 0 has ended
-//   ranks fault PATH     rank 1 prints "ready PID TID", and touches a page of rank 0 when there is a
-//                        file at PATH; the others wait for ever, as in
+//   ranks fault PATH     rank 1 prints "ready PID TID", and touches a page of rank 0 when there is
+//                        a file at PATH; the others wait for ever, as in
 //   ranks lock           rank 1 prints "locked PID" and keeps the lock that all others wait for
 #include <stdint.h>
 #include <sys/syscall.h>

@@ -24,7 +24,8 @@ static void* fill_remote(void* buffer) {
 // Leaves the two pages at node 1, or readable on both nodes and so write-protected here.
 static void prepare(int way) {
   run_on(1, fill_remote, g_buffer);
-  if (way == protected_) REQUIRE(((volatile char*)g_buffer)[0] == 'r' && ((volatile char*)g_buffer)[PAGE] == 'r');
+  volatile const char* const buffer = g_buffer;
+  if (way == protected_) REQUIRE(buffer[0] == 'r' && buffer[PAGE] == 'r');
 }
 
 static int file_with(const char* text) {

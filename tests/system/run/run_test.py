@@ -31,7 +31,8 @@ def usage():
                       ["--timeout", "-1", "true"], ["--peer-timeout", "nan", "true"],
                       ["--peer-timeout", "2", "--daemon", "x", "true"],
                       ["--placement", "heap", "true"],
-                      ["-x", "=1", "true"], ["-x", "NOT_SET_HERE", "true"], ["-x"], ["--daemon", "a,b", "-n", "1", "true"]):
+                      ["-x", "=1", "true"], ["-x", "NOT_SET_HERE", "true"], ["-x"],
+                       ["--daemon", "a,b", "-n", "1", "true"]):
         result = run(*arguments)
         expect_status(result, 64)
         expect(len(result.err.splitlines()) == 1 and result.err.startswith("gallocy-run: "),
@@ -86,7 +87,8 @@ def statistics_line():
     result = fake("-n", "2", "--stat", ranks=["0:exit=0"])
     expect_end(result, 0, "gallocy-run: 2 ranks ended, exit 0; 2,064 faults (2,000 local, 40 first "
                           "touch, 6 remote read, 8 remote write, 10 upgrade, 0 poisoned), p50 "
-                          "5 us, p99 5 us; peer bytes 8,192 in, 16,384 out; threads 2 on node 0, 2 on node 1")
+                          "5 us, p99 5 us; peer bytes 8,192 in, 16,384 out; "
+                           "threads 2 on node 0, 2 on node 1")
     result = fake("-n", "2", "--stat", ranks=["0:exit=0"], daemons="1:silent")
     expect_status(result, 0)
     expect("node 1 gave no statistics" in result.err, result)

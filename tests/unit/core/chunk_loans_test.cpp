@@ -34,7 +34,8 @@ TEST_CASE("chunks of a node of choice are asked of that node") {
 
 TEST_CASE("a node that there is not has no chunks") {
   Core core(0);
-  for (const std::uint8_t node : {3, 63, 64, 200}) CHECK(take(core, 1, NodeId{node}) == answer(EINVAL));
+  for (const std::uint8_t node : {3, 63, 64, 200})
+    CHECK(take(core, 1, NodeId{node}) == answer(EINVAL));
   CHECK(take(core, 0) == answer(EINVAL));
   CHECK(take(core, 1, no_node, region_base + 5) == answer(EINVAL));
   CHECK(take(core, 1, no_node, 77) == answer(EINVAL));
@@ -62,7 +63,8 @@ TEST_CASE("a home lends from its pool, or asks for fresh chunks") {
 TEST_CASE("that nobody has a chunk is no answer to who comes after the question") {
   Core core(1);
   const CallTag other{ClientId{0}, 5, 0};
-  CHECK(core.step(ClientCall{tag, HomeCall{region_base}}) == Lines{"to 0: chunk_query chunk 0 {1,1}"});
+  CHECK(core.step(ClientCall{tag, HomeCall{region_base}}) ==
+        Lines{"to 0: chunk_query chunk 0 {1,1}"});
   CHECK(core.step(ClientCall{other, HomeCall{region_base}}).empty());
   CHECK(core.from(0, by(1, 1), ChunkHome{ChunkNo{0}, no_node}) ==
         Lines{"to 0: chunk_query chunk 0 {1,2}", "reply to client 0 slot 0: 22"});

@@ -161,7 +161,8 @@ TEST_CASE("a copy that was taken away meanwhile needs no answer any more") {
   full.ask();
   full.wait(100);
   CHECK(full.from(0, by(2, 1), Invalidate{PageNo{6}, NodeId{2}, 0}) ==
-        Lines{"drop page 6", "to 2: invalidate_ack page 6 {2,1}", "to 0: read_request page 7 {1,4}"});
+        Lines{"drop page 6", "to 2: invalidate_ack page 6 {2,1}",
+              "to 0: read_request page 7 {1,4}"});
   CHECK(full.from(0, by(1, 5), WritebackAck{PageNo{6}, WritebackOutcome::busy}).empty());
 }
 

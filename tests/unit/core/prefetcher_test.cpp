@@ -33,9 +33,10 @@ TEST_CASE("what is no memory of the region is no range to prefetch") {
 
 TEST_CASE("a range is asked for in windows, and pages that are here or asked for are not") {
   Asking core;
-  CHECK(prefetch(core, 60, 6) == Lines{"reply to client 0 slot 0: 0",
-                                       "to 0: prefetch_request from page 0 mask 0xf000000000000000 {1,3}",
-                                       "to 0: prefetch_request from page 64 mask 0x3 {1,4}"});
+  CHECK(prefetch(core, 60, 6) ==
+        Lines{"reply to client 0 slot 0: 0",
+              "to 0: prefetch_request from page 0 mask 0xf000000000000000 {1,3}",
+              "to 0: prefetch_request from page 64 mask 0x3 {1,4}"});
   CHECK(prefetch(core, 60, 5) == Lines{"reply to client 0 slot 0: 0"});
 }
 

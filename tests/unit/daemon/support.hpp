@@ -127,7 +127,8 @@ struct Cluster {
 // A program on a daemon's UNIX socket.
 class Program {
  public:
-  explicit Program(const Daemon& daemon) : fd(std::move(*ipc::connect_to(daemon.socket_path().c_str()))) {}
+  explicit Program(const Daemon& daemon)
+      : fd(std::move(*ipc::connect_to(daemon.socket_path().c_str()))) {}
 
   template <class T>
   void send(const T& message) {

@@ -16,7 +16,9 @@ class Aligned {
       : words_((bytes.size() + 7) / 8), size_bytes_(bytes.size()) {
     if (!bytes.empty()) std::memcpy(words_.data(), bytes.data(), bytes.size());
   }
-  std::span<std::byte> bytes() { return std::as_writable_bytes(std::span(words_)).first(size_bytes_); }
+  std::span<std::byte> bytes() {
+    return std::as_writable_bytes(std::span(words_)).first(size_bytes_);
+  }
 
  private:
   std::vector<std::uint64_t> words_;
