@@ -14,6 +14,7 @@ import itertools
 import os
 import random
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 from harness import (expect, expect_status, main, require_daemon, require_nodes,  # noqa: E402
@@ -23,6 +24,8 @@ TEST_COUNT = 30
 NODE_COUNTS = (2, 3, 4)
 PLACES = ("pages", "one_page")
 THREADS_A_NODE = (1, 2)
+CONFIGURATIONS = list(itertools.product(NODE_COUNTS, PLACES, THREADS_A_NODE))
+PASS_ITERATIONS = 10000
 PLANTED_ITERATIONS = 4000
 
 Outcome = collections.namedtuple("Outcome", "words model asked")
@@ -74,14 +77,9 @@ def print_table(total, on_pages):
         "consistency allows with variables on different pages (? not seen, * only with TSO)")
 
 
-def catalogue():
-    require_daemon()
-    configurations = list(itertools.product(NODE_COUNTS, PLACES, THREADS_A_NODE))
-    wanted = int(os.environ.get("LITMUS_ITERATIONS", "300"))
-    expect(wanted > 0, "LITMUS_ITERATIONS must be a number above 0, not", wanted)
-    each = -(-wanted // len(configurations))
-    total, on_pages = {}, {}
-    for nodes, place, threads in configurations:
+def run_pass(each, total, on_pages):
+    """`each` iterations of every test in every configuration."""
+    for nodes, place, threads in CONFIGURATIONS:
         result = run_one(nodes, place, threads, each)
         what = f"{nodes} nodes, {place}, {threads} threads a node"
         expect(result.status == 0 and result.out.splitlines()[-1:] == ["OK"], what, result)
@@ -93,7 +91,21 @@ def catalogue():
         add(total, histogram)
         if place == "pages":
             add(on_pages, histogram)
-        say(f"{what}: {each} iterations a test in {result.seconds:.0f} s")
+        say(f"{what}: {each} iterations a test in {result.seconds:.1f} s")
+
+
+def catalogue():
+    require_daemon()
+    wanted = int(os.environ.get("LITMUS_ITERATIONS", "300"))
+    expect(wanted > 0, "LITMUS_ITERATIONS must be a number above 0, not", wanted)
+    end = time.monotonic() + float(os.environ.get("LITMUS_SECONDS", "inf"))
+    passes = -(-wanted // PASS_ITERATIONS)
+    total, on_pages = {}, {}
+    for made in range(passes):
+        if made > 0 and time.monotonic() >= end:
+            say(f"the time is over after {made} of {passes} passes")
+            break
+        run_pass(-(-wanted // (passes * len(CONFIGURATIONS))), total, on_pages)
     print_table(total, on_pages)
 
 
