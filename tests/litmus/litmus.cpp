@@ -8,10 +8,11 @@
 // Threads meet at a barrier before each iteration, wait for a random while and run the test's
 // instructions once. An iteration has variables (on pages) of its own, so that no barrier is
 // needed behind it: what was left in them is looked at after a batch. Nothing is reset: each batch
-// writes other numbers, and what the last one left counts as 0, so that a value that is older still is
-// found too. Before the barrier each thread may read variables or take their pages, so that tests
-// begin with copies here and there. As many copies of a test run side by side, on the same pages,
-// as there are threads for.
+// writes other numbers, and what the last one left counts as 0, so that a value that is older still
+// is found too. Before the barrier each thread may read variables or take their pages, so that tests
+// begin with copies here and there. One thread in four dawdles between its instructions, or a page
+// would hardly ever be lost between two accesses to it. As many copies of a test run side by side,
+// on the same pages, as there are threads for.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -29,6 +30,27 @@ constexpr size_t batch_size = 8;  // iterations between two looks
 constexpr size_t team_count_max = 4;
 constexpr size_t placement_count_max = 8;  // for each test
 constexpr unsigned skew_bits_max = 12;
+constexpr unsigned dawdle_bits_max = 14;
+constexpr uint64_t dawdles_each = 4;
+
+class Chance {
+ public:
+  explicit Chance(uint64_t seed) : state_(seed | 1) {}
+  uint64_t next() {
+    state_ ^= state_ << 13;
+    state_ ^= state_ >> 7;
+    state_ ^= state_ << 17;
+    return state_ >> 16;
+  }
+
+ private:
+  uint64_t state_;
+};
+
+void wait_a_while(Chance& chance, unsigned bits_max) {
+  const uint64_t bits = chance.next() % (bits_max + 1);
+  for (uint64_t i = chance.next() % (1U << bits); i > 0; --i) __builtin_ia32_pause();
+}
 
 template <Op op>
 [[gnu::always_inline]] inline void execute(uint64_t* const (&variables)[variable_count],
@@ -44,13 +66,16 @@ template <Op op>
   }
 }
 
-template <const Test* test, size_t thread>
-void run_body(uint64_t* const* places, uint64_t number, uint64_t* results) {
+template <const Test* test, size_t thread, bool dawdles>
+void run_body(uint64_t* const* places, uint64_t number, uint64_t* results, Chance& chance) {
   uint64_t* const variables[variable_count] = {places[0], places[1], places[2]};
   const uint64_t words[3] = {0, word_of(number, 1), word_of(number, 2)};
   uint64_t read[op_count_max] = {};
   [&]<size_t... i>(std::index_sequence<i...>) {
-    (execute<test->threads[thread][i]>(variables, words, read[i]), ...);
+    const auto pass_time = [&] {
+      if constexpr (dawdles) wait_a_while(chance, dawdle_bits_max);
+    };
+    ((execute<test->threads[thread][i]>(variables, words, read[i]), pass_time()), ...);
   }(std::make_index_sequence<op_count_max>());
   size_t count = 0;
   for (size_t i = 0; i < op_count_max; ++i) {
@@ -58,12 +83,19 @@ void run_body(uint64_t* const* places, uint64_t number, uint64_t* results) {
   }
 }
 
-using Body = void (*)(uint64_t* const*, uint64_t, uint64_t*);
+using Run = void (*)(uint64_t* const*, uint64_t, uint64_t*, Chance&);
+struct Body {
+  Run at_once;
+  Run dawdling;
+};
 using Bodies = std::array<Body, thread_count_max>;
+
+template <const Test* test, size_t thread>
+constexpr Body body_of{run_body<test, thread, false>, run_body<test, thread, true>};
 
 template <const Test* test>
 constexpr Bodies bodies_of() {
-  return {run_body<test, 0>, run_body<test, 1>, run_body<test, 2>, run_body<test, 3>};
+  return {body_of<test, 0>, body_of<test, 1>, body_of<test, 2>, body_of<test, 3>};
 }
 
 constexpr auto bodies = []<size_t... i>(std::index_sequence<i...>) {
@@ -96,20 +128,6 @@ struct Worker {
   uint64_t results[batch_size][register_count_max];
 };
 
-class Chance {
- public:
-  explicit Chance(uint64_t seed) : state_(seed | 1) {}
-  uint64_t next() {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return state_ >> 16;
-  }
-
- private:
-  uint64_t state_;
-};
-
 void meet(pthread_barrier_t* barrier) {
   const int error = gallocy_pthread_barrier_wait(barrier);
   REQUIRE(error == 0 || error == PTHREAD_BARRIER_SERIAL_THREAD);
@@ -122,11 +140,6 @@ void touch_some(uint64_t* const* places, Chance& chance) {
     if (how == 0) __atomic_load_n(places[i], __ATOMIC_RELAXED);
     if (how == 1) __atomic_fetch_add(places[i], 0, __ATOMIC_RELAXED);
   }
-}
-
-void wait_a_while(Chance& chance) {
-  const uint64_t bits = chance.next() % (skew_bits_max + 1);
-  for (uint64_t i = chance.next() % (1U << bits); i > 0; --i) __builtin_ia32_pause();
 }
 
 void* work(void* argument) {
@@ -142,8 +155,9 @@ void* work(void* argument) {
       }
       touch_some(places, chance);
       meet(&worker.arena->start);
-      wait_a_while(chance);
-      body(places, worker.first_number + batch, worker.results[instance]);
+      wait_a_while(chance, skew_bits_max);
+      const Run run = chance.next() % dawdles_each == 0 ? body.dawdling : body.at_once;
+      run(places, worker.first_number + batch, worker.results[instance], chance);
     }
     meet(&worker.arena->looked_at);
     meet(&worker.arena->looked_at);
