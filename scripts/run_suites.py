@@ -7,7 +7,8 @@ failed, and at the very end "N passed, N failed, N skipped" over all. Exits 1 if
 if nothing passed. A test that is marked as failing and fails counts as passed and is named; if it
 passes, that is a failure: the mark has to go.
 
-With --full there is a sanitizer build in BUILD-asan, whose suites come last.
+With --full there is a sanitizer build in BUILD-asan, whose suites come last. LITMUS_ITERATIONS of
+the environment says how often the litmus tests run.
 """
 import collections
 import json
@@ -16,9 +17,10 @@ import subprocess
 import sys
 import time
 
-SUITES = ("lint", "unit", "trace", "sim", "system", "install")
+SUITES = ("lint", "unit", "trace", "sim", "system", "litmus", "install")
 SANITIZED_SUITES = ("unit", "trace", "sim", "system", "stress")
-ONE_AT_A_TIME = ("system", "install", "stress")
+ONE_AT_A_TIME = ("system", "litmus", "install", "stress")
+REPORTING = ("litmus", "stress")  # say in lines of their own what they did
 OUTPUT_LINES_MAX = 200
 # Whatever else meson says of a test is a failure.
 MEANINGS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped", "IGNORED": "skipped"}
@@ -95,9 +97,10 @@ def run_pass(number, name, build, suite, prefix):
             print_output(test)
         elif test["result"] == "EXPECTEDFAIL":
             print(f"known to fail: {test['name']}")
-        elif suite == "stress":  # what it did
-            print("\n".join(line for line in (test.get("stdout") or "").splitlines()
-                            if line.startswith("stress:")))
+        elif suite in REPORTING:
+            for line in (test.get("stdout") or "").splitlines():
+                if line.startswith(suite + ":"):
+                    print(line)
     if done.returncode != 0 and counts["failed"] == 0:
         print(done.stdout)
         counts["failed"] += 1
