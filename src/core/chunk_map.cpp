@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "base/check.hpp"
+#include "core/planted.hpp"
 
 namespace gallocy::core {
 
@@ -170,7 +171,7 @@ void ChunkMap::add_to_pool(ChunkNo first, std::uint32_t count) {
   if (count == 0) return;
   auto after = pool_.lower_bound(raw(first));
   if (after != pool_.end() && raw(first) + count == after->first) {
-    count += after->second;
+    count += after->second + (planted(Bug::pool_run_too_long) ? 1 : 0);
     after = pool_.erase(after);
   }
   if (after != pool_.begin())
@@ -229,7 +230,7 @@ bool ChunkMap::on_request(NodeId from, Transaction transaction, const ChunkReque
   const std::uint32_t count = std::min(request.count, chunk_count_ - fresh_);
   for (std::uint32_t i = 0; i < count; ++i) homes_[ChunkNo{fresh_ + i}] = from;
   outbox_.send(from, transaction, ChunkGrant{ChunkNo{fresh_}, count});
-  fresh_ += count;
+  fresh_ += count - (planted(Bug::chunk_twice) && count > 1 ? 1 : 0);
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "core/planted.hpp"
 
 namespace gallocy::core {
 namespace {
@@ -30,13 +31,14 @@ bool Directory::on_request(NodeId from, Transaction transaction, const PageReque
                            TimeUs now_us) {
   DirectoryEntry& entry = entries_[request.page];
   const QueuedRequest queued{from, transaction, request.kind, request.since_us, now_us};
-  if (entry.idle() && !is_closed(request.page)) return start(request.page, entry, queued, now_us);
+  const bool closed = is_closed(request.page) && !planted(Bug::begin_in_closed_chunk);
+  if (entry.idle() && !closed) return start(request.page, entry, queued, now_us);
 
   // One request per page and node: the queue is bounded by the number of nodes.
   const auto same_node = [from](const QueuedRequest& other) { return other.from == from; };
   const bool is_served = entry.busy && same_node(entry.current);
   if (is_served || std::ranges::any_of(entry.queue, same_node)) return false;
-  entry.queue.push_back(queued);
+  if (!planted(Bug::drop_queued_request) || entry.queue.empty()) entry.queue.push_back(queued);
   if (entry.busy) hasten(request.page, entry, queued);
   return true;
 }
@@ -105,12 +107,15 @@ bool Directory::start_write(PageNo page, DirectoryEntry& entry) {
   }
   if (entry.state == DirectoryState::zero) return start_first_write(page, entry);
   NodeSet sharers = entry.copyset.without(requester);
-  if (entry.copyset.contains(requester)) {
+  const bool lost_race = planted(Bug::lost_upgrade_race) &&
+                         entry.current.kind == RequestKind::upgrade;
+  if (entry.copyset.contains(requester) || lost_race) {
     grant_writing(page, entry);
     return true;
   }
   entry.release_to = source_of(entry);
   sharers.erase(entry.release_to);
+  if (planted(Bug::skip_one_invalidate) && !sharers.empty()) sharers.erase(sharers.lowest());
   invalidate(page, entry, sharers);
   recall(page, entry, entry.release_to, Access::write, sharers.count());
   return true;
@@ -167,7 +172,8 @@ bool Directory::share_at_once(NodeId to, PageNo page, TimeUs hold_until_us, Time
   const auto found = entries_.find(page);
   if (found == entries_.end()) return false;
   DirectoryEntry& entry = found->second;
-  if (!entry.idle() || is_closed(page) || entry.state == DirectoryState::zero) return false;
+  const bool idle = entry.idle() || planted(Bug::prefetch_of_a_busy_page);
+  if (!idle || is_closed(page) || entry.state == DirectoryState::zero) return false;
   if (!entry.copyset.contains(config_.self) || entry.copyset.contains(to)) return false;
   if (entry.state == DirectoryState::exclusive && now_us < hold_until_us) return false;
   entry.state = DirectoryState::shared;
@@ -194,7 +200,7 @@ WritebackOutcome Directory::on_writeback(NodeId from, Transaction transaction,
   if (is_closed(writeback.page) && !entry.busy) return WritebackOutcome::busy;
   if ((entry.busy && !entry.starved) || !entry.copyset.contains(from) || departing)
     return WritebackOutcome::busy;
-  if (entry.state != DirectoryState::zero && staying.empty()) {
+  if (entry.state != DirectoryState::zero && staying.empty() && !planted(Bug::drop_last_copy)) {
     // Who waits for another departure may be this node, which would be given what it has.
     if (!entry.queue.empty()) return WritebackOutcome::busy;
     if (!writeback.bytes) return WritebackOutcome::bytes_needed;
@@ -202,7 +208,8 @@ WritebackOutcome Directory::on_writeback(NodeId from, Transaction transaction,
     entry.state = DirectoryState::shared;
     entry.copyset.insert(config_.self);
   }
-  entry.departures.push_back({from, transaction});
+  if (planted(Bug::eviction_not_awaited)) entry.copyset.erase(from);
+  else entry.departures.push_back({from, transaction});
   return WritebackOutcome::accepted;
 }
 
@@ -254,7 +261,8 @@ bool Directory::on_done(NodeId from, Transaction transaction, const Done& done, 
 
 void Directory::serve_queue(PageNo page, DirectoryEntry& entry, TimeUs now_us) {
   while (entry.idle() && !entry.queue.empty()) {
-    const auto oldest = std::ranges::min_element(entry.queue, {}, &QueuedRequest::turn);
+    auto oldest = std::ranges::min_element(entry.queue, {}, &QueuedRequest::turn);
+    if (planted(Bug::youngest_first)) oldest = std::prev(entry.queue.end());
     const QueuedRequest request = *oldest;
     entry.queue.erase(oldest);
     // The fault of who asked, not of who is done.
@@ -268,15 +276,17 @@ void Directory::finish(PageNo page, DirectoryEntry& entry) {
   if (entry.denied) {
     entry.copyset.erase(requester);
   } else if (access_of(entry.current.kind) == Access::read) {
+    if (planted(Bug::wrong_copyset_on_downgrade) && entry.state == DirectoryState::exclusive)
+      entry.copyset = NodeSet{};
     if (entry.state == DirectoryState::exclusive) entry.state = DirectoryState::shared;
     entry.copyset.insert(requester);
   } else {
     entry.state = DirectoryState::exclusive;
     entry.copyset = NodeSet{requester};
-    entry.version = next(entry.version);
+    if (!planted(Bug::version_stays)) entry.version = next(entry.version);
   }
   entry.busy = entry.denied = false;
-  if (entry.release_to != no_node)
+  if (entry.release_to != no_node && !planted(Bug::forget_release))
     outbox_.send(entry.release_to, entry.current.transaction, Release{page});
 }
 
@@ -307,7 +317,8 @@ void Directory::reopen(TimeUs now_us) {
   for_each_page(chunk, [&](PageNo page) {
     const auto found = entries_.find(page);
     if (found == entries_.end()) return;
-    if (found->second.state != DirectoryState::zero) memory_.unreserve();
+    if (found->second.state != DirectoryState::zero && !planted(Bug::leak_reservation))
+      memory_.unreserve();
     std::vector<QueuedRequest> queue = std::move(found->second.queue);
     entries_.erase(found);
     if (queue.empty()) return;

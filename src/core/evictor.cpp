@@ -1,6 +1,7 @@
 #include "core/evictor.hpp"
 
 #include "base/check.hpp"
+#include "core/planted.hpp"
 
 namespace gallocy::core {
 
@@ -25,7 +26,10 @@ void Evictor::make_room(std::size_t waiting, TimeUs now_us) {
 bool Evictor::may_go(PageNo page, const Pending* oldest, TimeUs now_us) const {
   const PageEntry& entry = table_.at(page);
   const bool here = entry.state == PageState::shared || entry.state == PageState::exclusive;
-  if (!here || now_us < entry.hold_until_us || holder_.demands().contains(page)) return false;
+  const bool demanded = holder_.demands().contains(page);
+  if (!here || now_us < entry.hold_until_us) return false;
+  if (demanded && !planted(Bug::evict_what_is_demanded)) return false;
+  if (planted(Bug::evict_what_the_oldest_needs)) return true;
   return oldest == nullptr || !requester_.needs(*oldest, page);
 }
 
@@ -38,7 +42,7 @@ bool Evictor::evict_one(const Memory::Order& order, const Pending* oldest, TimeU
     }
     const bool exclusive = table_.at(page).state == PageState::exclusive;
     if (exclusive) {
-      outbox_.act(Protect{page});
+      if (!planted(Bug::evict_while_written)) outbox_.act(Protect{page});
       table_.at(page).state = PageState::shared;
     }
     ask(page, exclusive, exclusive);
@@ -84,7 +88,8 @@ void Evictor::drop(PageNo page, Transaction transaction) {
 
 // Somebody is about to ask for it. Its writers find it protected; their faults unprotect it.
 void Evictor::refused(PageNo page, const Eviction& eviction, TimeUs now_us) {
-  if (eviction.exclusive) table_.at(page).state = PageState::exclusive;
+  if (eviction.exclusive && !planted(Bug::refused_stays_shared))
+    table_.at(page).state = PageState::exclusive;
   memory_.end_eviction(page, eviction.exclusive);
   rest_until_us_ = now_us + config_.hold_min_us;
 }

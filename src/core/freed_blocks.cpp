@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/planted.hpp"
+
 namespace gallocy::core {
 
 void FreedBlocks::on_freed(const BlockFreed& freed, TimeUs now_us) {
@@ -43,7 +45,7 @@ void FreedBlocks::on_take(CallTag tag) {
   reply.values[0] = count;
   for (std::size_t i = 0; i < count; ++i) {
     reply.values[i + 1] = blocks.front();
-    blocks.pop_front();
+    if (!planted(Bug::freed_block_twice) || i % 2 == 0) blocks.pop_front();
   }
   outbox_.act(FreedPending{tag.client, static_cast<std::uint32_t>(blocks.size())});
   outbox_.act(reply);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "core/planted.hpp"
 
 namespace gallocy::core {
 namespace {
@@ -42,7 +43,7 @@ void Holder::on_hasten(Transaction transaction, const Hasten& hasten, TimeUs now
   const auto found = demands_.find(hasten.page);
   if (found == demands_.end() || found->second.transaction != transaction) return;
   const Turn rival{hasten.since_us, hasten.requester};
-  if (rival >= found->second.rival) return;
+  if (rival >= found->second.rival || planted(Bug::ignore_hasten)) return;
   found->second.rival = rival;
   // What waits for a slot or for its installing has not been kept for anybody.
   const auto due = due_of_.find(hasten.page);
@@ -68,12 +69,13 @@ bool Holder::add(PageNo page, const Demand& demand, TimeUs now_us) {
 TimeUs Holder::ready_at(PageNo page, const Demand& demand, TimeUs now_us) const {
   const PageEntry& entry = table_.at(page);
   if (entry.state == PageState::shared && demand.access == Access::read) return now_us;
-  if (now_us < entry.hold_until_us) return entry.hold_until_us;
+  if (now_us < entry.hold_until_us && !planted(Bug::ignore_hold)) return entry.hold_until_us;
   const TimeUs keep_until_us =
       requester_.keep_until(page, demand.rival,
                             std::max(entry.hold_until_us, demand.arrived_us));
   // Looked at again soon: what the access waits for may come any time.
-  if (now_us < keep_until_us) return std::min(keep_until_us, now_us + config_.hold_min_us);
+  if (now_us < keep_until_us && !planted(Bug::ignore_older_access))
+    return std::min(keep_until_us, now_us + config_.hold_min_us);
   return now_us;
 }
 
@@ -106,7 +108,7 @@ void Holder::schedule(PageNo page, TimeUs at_us) {
 void Holder::give_read_copy(PageNo page, const Demand& demand, TimeUs now_us) {
   PageEntry& entry = table_.at(page);
   if (entry.state == PageState::exclusive) {
-    outbox_.act(Protect{page});
+    if (!planted(Bug::reader_beside_writer)) outbox_.act(Protect{page});
     entry.state = PageState::shared;
   }
   memory_.became_shared(page);
@@ -126,7 +128,7 @@ void Holder::give_away(PageNo page, const Demand& demand, TimeUs now_us) {
   table_.leave(page);
   slot_transactions_[slot] = demand.transaction;
   // Nobody may write between the copy and the drop, or that write is lost.
-  if (writable) outbox_.act(Protect{page});
+  if (writable && !planted(Bug::copy_before_protecting)) outbox_.act(Protect{page});
   outbox_.act(Capture{page, slot});
   outbox_.act(Drop{page});
   memory_.leave(page);
@@ -137,10 +139,12 @@ void Holder::give_away(PageNo page, const Demand& demand, TimeUs now_us) {
 }
 
 void Holder::drop(PageNo page, const Demand& demand) {
+  const bool early = planted(Bug::acknowledge_before_unmapping);
+  if (early) outbox_.send(demand.requester, demand.transaction, InvalidateAck{page});
   table_.leave(page);
   outbox_.act(Drop{page});
   memory_.leave(page);
-  outbox_.send(demand.requester, demand.transaction, InvalidateAck{page});
+  if (!early) outbox_.send(demand.requester, demand.transaction, InvalidateAck{page});
 }
 
 void Holder::drop_run(PageNo first, std::uint32_t count) {
@@ -160,7 +164,8 @@ bool Holder::on_discard(NodeId from, Transaction transaction, const Discard& dis
     if (state_of(page) == PageState::installing || demands_.contains(PageNo{page})) return false;
   std::uint64_t begin = first;  // of the run of pages that are here
   for (std::uint64_t page = first; page < first + pages_per_chunk; ++page) {
-    if (state_of(page) != PageState::invalid) continue;
+    const bool kept = planted(Bug::discard_leaves_a_page) && page == first;
+    if (state_of(page) != PageState::invalid && !kept) continue;
     drop_run(PageNo{begin}, static_cast<std::uint32_t>(page - begin));
     begin = page + 1;
   }
@@ -174,11 +179,11 @@ bool Holder::on_release(NodeId, Transaction transaction, const Release& release,
   if (entry.slot_plus_one == 0) return false;
   const auto slot = static_cast<std::uint16_t>(entry.slot_plus_one - 1);
   if (slot_transactions_[slot] != transaction) return false;
-  entry.slot_plus_one = 0;
+  if (!planted(Bug::reuse_slot)) entry.slot_plus_one = 0;
   free_slots_.push_back(slot);
   // The oldest may have to wait for something else again (an older access here): then the slot
   // is the next one's.
-  while (!wants_slot_.empty() && !free_slots_.empty()) {
+  while (!planted(Bug::forget_slot_waiter) && !wants_slot_.empty() && !free_slots_.empty()) {
     const PageNo page = wants_slot_.begin()->second;
     wants_slot_.erase(wants_slot_.begin());
     serve_or_wait(page, now_us);

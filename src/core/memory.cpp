@@ -1,6 +1,7 @@
 #include "core/memory.hpp"
 
 #include "base/check.hpp"
+#include "core/planted.hpp"
 
 namespace gallocy::core {
 
@@ -62,7 +63,7 @@ void Memory::unpin(PageNo page) {
 
 void Memory::free_frame(PageEntry& entry) {
   entry.frame = FrameUse::none;
-  --cached_;
+  if (!planted(Bug::forget_frame)) --cached_;
   changed_ = true;
 }
 
@@ -110,7 +111,9 @@ void Memory::unlist(PageNo page) {
 
 Eviction* Memory::eviction(PageNo page, Transaction transaction) {
   const auto found = evictions_.find(page);
-  if (found == evictions_.end() || found->second.transaction != transaction) return nullptr;
+  if (found == evictions_.end()) return nullptr;
+  const bool old = found->second.transaction != transaction;
+  if (old && !planted(Bug::accept_old_transaction)) return nullptr;
   return &found->second;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "core/planted.hpp"
 
 namespace gallocy::core {
 
@@ -87,7 +88,7 @@ bool Prefetcher::on_answer(NodeId from, Transaction transaction, const PrefetchA
       continue;
     }
     memory_.unpin(page);
-    end(page);
+    if (!planted(Bug::prefetch_never_ends)) end(page);
   }
   return true;
 }
@@ -97,7 +98,7 @@ bool Prefetcher::on_data(NodeId from, Transaction transaction, const PrefetchDat
   if (found == prefetches_.end() || found->second.transaction != transaction ||
       from != found->second.home)
     return false;
-  if (!found->second.invalidated) {
+  if (!found->second.invalidated || planted(Bug::store_invalidated)) {
     PageEntry& entry = table_.at(data.page);
     GALLOCY_CHECK(entry.state == PageState::invalid, GALLOCY_VALUE(raw(data.page)));
     entry.state = PageState::shared;

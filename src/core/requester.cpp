@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "core/planted.hpp"
 
 namespace gallocy::core {
 namespace {
@@ -33,7 +34,8 @@ void Requester::on_fault(const Fault& fault, TimeUs now_us) {
   }
   ++statistics_.of(fault.client).faults_seen;
   const TimeUs since_us = holds_.on_miss(who, fault.page, fault.access, now_us);
-  pending.waiters.push_back({who, fault.access, now_us});
+  if (!planted(Bug::drop_a_waiter) || fresh)
+    pending.waiters.push_back({who, fault.access, now_us});
   if (!fresh) return hasten(fault.page, pending, since_us);
   pending.since_us = since_us;
 
@@ -92,7 +94,8 @@ void Requester::try_submit(PageNo page, Pending& pending) {
   // Its copy came home, or was not taken back, while the request waited.
   if (found_here(page, pending)) return;
   // The home must not hear of the page while it is asked to take it back or sends it.
-  if (memory_.evicting(page) || prefetcher_.on_its_way(page))
+  const bool coming = prefetcher_.on_its_way(page) && !planted(Bug::demand_beside_prefetch);
+  if (memory_.evicting(page) || coming)
     blocked_.push_back(page);
   else if (!needs_cache(page, pending) || (wants_frame_.empty() && memory_.pin(page)))
     submit(page, pending);
@@ -224,7 +227,8 @@ bool Requester::on_ack(NodeId from, Transaction transaction, const InvalidateAck
 void Requester::complete_if_ready(PageNo page) {
   const auto found = pending_.find(page);
   const Pending& pending = found->second;
-  if (!pending.permitted || pending.acks_from.count() < pending.acks_expected) return;
+  const unsigned missing = planted(Bug::write_before_all_acknowledgements) ? 1 : 0;
+  if (!pending.permitted || pending.acks_from.count() + missing < pending.acks_expected) return;
   if (pending.remote) holds_.on_fetched(pending.fetch_us);
   install(page, pending);
   const bool zero_copy = pending.source == Source::zero && pending.access == Access::read;
@@ -252,7 +256,8 @@ void Requester::install(PageNo page, const Pending& pending) {
     statistics_.resolved(waiter.who.client, resolution_of(pending), waiter.faulted_us);
     if (std::ranges::find(clients, waiter.who.client) != clients.end()) continue;
     clients.push_back(waiter.who.client);
-    if (own_copy) {
+    if (own_copy && planted(Bug::upgrade_stays_protected) && clients.size() > 1) {
+    } else if (own_copy) {
       outbox_.act(Unprotect{waiter.who.client, page});
     } else {
       outbox_.act(Install{waiter.who.client, page, pending.access, source});
@@ -265,7 +270,7 @@ void Requester::install(PageNo page, const Pending& pending) {
 
 void Requester::note_request_over(NodeId home) {
   --outstanding_[raw(home)];
-  submit_unsent();
+  if (!planted(Bug::forget_unsent)) submit_unsent();
 }
 
 void Requester::carried_out(TimeUs now_us, std::vector<PageNo>& installed) {
@@ -281,7 +286,8 @@ void Requester::carried_out(TimeUs now_us, std::vector<PageNo>& installed) {
       });
       holds_.for_each_recent(who, [&](PageNo page) {
         PageEntry& other = table_.at(page);
-        if (other.state == PageState::shared || other.state == PageState::exclusive)
+        if (!planted(Bug::hold_one_page_only) &&
+            (other.state == PageState::shared || other.state == PageState::exclusive))
           other.hold_until_us = std::max(other.hold_until_us, now_us + granted.hold_us);
       });
     }
@@ -298,7 +304,9 @@ TimeUs Requester::keep_until(PageNo page, Turn rival, TimeUs from_us) const {
     rival = std::min(rival, Turn{own->second.since_us, config_.self});
   TimeUs until_us = 0;
   for (const auto& [waited_for, pending] : pending_) {
-    if (waited_for == page || rival < Turn{pending.since_us, config_.self}) continue;
+    const TimeUs margin_us = planted(Bug::keep_with_margin) ? 1'000'000 : 0;
+    const TimeUs since_us = pending.since_us - std::min(margin_us, pending.since_us);
+    if (waited_for == page || rival < Turn{since_us, config_.self}) continue;
     const TimeUs from_job_us = clock_.at(from_us);
     const TimeUs age_us = from_job_us - std::min(from_job_us, pending.since_us);
     const TimeUs keep_us = std::min(config_.keep_max_us, age_us / 2);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/planted.hpp"
+
 namespace gallocy::core {
 namespace {
 
@@ -106,7 +108,8 @@ void SyncCalls::answered(const Call& call, Counter counter, const SyncReply& rep
   if (call.request.operation == SyncOperation::abandon)
     return abandoned(call.request.thread, now_us);
   if (call.orphaned) {
-    if (granted(call.request, reply.status)) give_back(call.request);
+    if (granted(call.request, reply.status) && !planted(Bug::grant_to_the_dead))
+      give_back(call.request);
     return;
   }
   note_holding(call, reply.status);
@@ -156,7 +159,7 @@ void SyncCalls::forget_client(ClientId client) {
   for (auto& [counter, call] : calls_) {
     if (call.orphaned || call.tag.client != client) continue;
     call.orphaned = true;
-    withdraw(counter, call, ECANCELED);
+    if (!planted(Bug::dead_stay_in_queue)) withdraw(counter, call, ECANCELED);
   }
   for (const SyncRequest& request : holdings_.of_client(client)) begin_orphan(request);
 }

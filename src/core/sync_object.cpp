@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/planted.hpp"
+
 namespace gallocy::core {
 
 bool is_possible(const SyncRequest& request) {
@@ -33,9 +35,9 @@ bool is_possible(const SyncRequest& request) {
 
 // ---- mutex -------------------------------------------------------------------------------
 
-Answer Mutex::admit(const SyncRequest& request, std::size_t) {
+Answer Mutex::admit(const SyncRequest& request, [[maybe_unused]] std::size_t ahead) {
   if (state_ == State::not_recoverable) return {ENOTRECOVERABLE};
-  if (depth_ == 0) {
+  if (depth_ == 0 || (planted(Bug::lock_token_duplicated) && ahead > 1)) {
     owner_ = request.thread;
     depth_ = 1;
     kind_ = request.kind;
@@ -74,7 +76,7 @@ bool Mutex::abandon(const SyncRequest& request) {
   if (depth_ == 0 || owner_ != request.thread) return false;
   if (!is_robust(kind_) && request.argument == 0) return false;
   depth_ = 0;
-  if (is_robust(kind_)) state_ = State::owner_died;
+  if (is_robust(kind_) && !planted(Bug::dead_owner_unnoticed)) state_ = State::owner_died;
   return !is_robust(kind_);
 }
 
@@ -87,7 +89,8 @@ Answer ReadWriteLock::admit(const SyncRequest& request, std::size_t ahead) {
   if (writer_ == thread) return {EDEADLK};
   if (request.kind == SyncKind::writer) {
     if (reads) return {EDEADLK};
-    if (!free_of_writers || !readers_.empty()) return stay;
+    const std::size_t ignored = planted(Bug::writer_beside_readers) ? 1 : 0;
+    if (!free_of_writers || readers_.size() > ignored) return stay;
     writer_ = thread;
     return {};
   }
@@ -127,6 +130,7 @@ Answer Condition::admit(const SyncRequest&, std::size_t) {
 // A signal that nobody waits for is lost.
 Answer Condition::give(const SyncRequest& request, std::size_t waiting) {
   const bool all = request.operation == SyncOperation::give_all;
+  if (planted(Bug::lost_signal) && waiting > 1 && !all) return {};
   waking_ = std::min<std::size_t>(waiting, all ? waiting : 1);
   return {};
 }
@@ -136,7 +140,8 @@ Answer Barrier::admit(const SyncRequest& request, std::size_t ahead) {
     --passing_;
     return {};
   }
-  if (ahead + 1 < request.argument) return stay;
+  const std::size_t margin = planted(Bug::barrier_off_by_one) ? 2 : 1;
+  if (ahead + margin < request.argument) return stay;
   passing_ = ahead;
   return {0, 1};
 }

@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <numeric>
 
+#include "core/planted.hpp"
+
 namespace gallocy::core {
 
 ThreadId ThreadRecords::new_id() {
@@ -38,7 +40,7 @@ bool ThreadRecords::on_exited(NodeId from, const ThreadExited& exited) {
   Record& record = found->second;
   record.ended = true;
   record.result = exited.result;
-  if (record.joiner.node != no_node)
+  if (record.joiner.node != no_node && !planted(Bug::forget_joiner))
     outbox_.send(record.joiner.node, record.joiner.transaction, ThreadJoined{0, record.result});
   if (record.joiner.node != no_node || record.detached) records_.erase(found);
   return true;

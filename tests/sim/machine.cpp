@@ -93,7 +93,21 @@ void Machine::carry_out(const core::Send& send) {
   if (send.payload.kind == core::PayloadKind::slot) bytes = slots_.at(send.payload.slot);
   require(send.payload.kind == core::PayloadKind::none || bytes, "sends bytes it lacks", page);
   require(send.to != id(), "sends to itself", page);
+  check_order(send.message, page);
   surroundings_.send(id(), send.to, send.message, bytes);
+}
+
+// Before others may write, nobody here can read; before others may read, nobody here can write.
+// (An acknowledgement for a prefetched page: it never came.)
+void Machine::check_order(const core::Message& message, PageNo page) const {
+  const Mapping mapping = strongest_mapping(page);
+  const auto* const data = std::get_if<core::PageData>(&message.body);
+  const bool gives_away = data != nullptr && data->access == core::Access::write;
+  if (std::holds_alternative<core::InvalidateAck>(message.body) || gives_away)
+    require(!frames_[raw(page)] && mapping == Mapping::none, "is given up while it is mapped", page);
+  if (data != nullptr || std::holds_alternative<core::PrefetchData>(message.body) ||
+      std::holds_alternative<core::Writeback>(message.body))
+    require(mapping != Mapping::writable, "is sent while it is written", page);
 }
 
 void Machine::carry_out(const core::Install& install) {

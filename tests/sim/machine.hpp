@@ -51,6 +51,7 @@ class Machine {
   unsigned client_count() const { return static_cast<unsigned>(mappings_.size()); }
   const core::Node& node() const { return *node_; }
   core::PageState state(PageNo page) const { return entries_[raw(page)].state; }
+  Version version(PageNo page) const { return entries_[raw(page)].version; }
 
   Mapping mapping(ClientId client, PageNo page) const {
     return mappings_[raw(client)][raw(page)];
@@ -82,6 +83,7 @@ class Machine {
   void carry_out(const core::Attached& attached);
   void carry_out(const core::OwnerLost&) {}  // a line in a log
   void carry_out(const core::DropPeer& drop);
+  void check_order(const core::Message& message, PageNo page) const;
   void require(bool holds, const char* what, PageNo page) const;
   void fill(PageNo page, const Frame& bytes);
   Mapping& mapping_of(ClientId client, PageNo page) { return mappings_[raw(client)][raw(page)]; }

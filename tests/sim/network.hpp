@@ -8,6 +8,7 @@
 #include <queue>
 #include <vector>
 
+#include "faults.hpp"
 #include "machine.hpp"
 #include "random.hpp"
 
@@ -36,6 +37,7 @@ class Pool {
     items_[index] = std::move(what);
     return index;
   }
+  const What& at(std::uint32_t index) const { return items_[index]; }
   What take(std::uint32_t index) {
     free_.push_back(index);
     return std::move(items_[index]);
@@ -50,6 +52,11 @@ class Timeline {
  public:
   void plan(TimeUs at_us, Happening::Kind kind, NodeId node, std::uint32_t index) {
     queue_.push({at_us, ++order_, kind, node, index});
+  }
+  // It happens later, but before what was planned after it for the same time.
+  void put_off(Happening what, TimeUs at_us) {
+    what.at_us = at_us;
+    queue_.push(what);
   }
   bool empty() const { return queue_.empty(); }
   Happening take() {
@@ -76,37 +83,60 @@ struct Parcel {
 
 class Network {
  public:
-  Network(Timeline& timeline, Random& random) : timeline_(timeline), random_(random) {}
+  Network(Timeline& timeline, Random& random, Faults& faults)
+      : timeline_(timeline), random_(random), faults_(faults) {}
 
   void send(TimeUs now_us, NodeId from, NodeId to, const core::Message& message,
             const Bytes& bytes) {
-    TimeUs& last_us = last_us_[core::is_bulk(message)][raw(from)][raw(to)];
+    const unsigned stream = core::is_bulk(message);
+    faults_.trouble_connection(now_us, from, to, stream);
+    // Without reordering a node hears everything in the order in which it was said.
+    const bool ordered = !faults_.has(FaultKind::reorder);
+    TimeUs& last_us = last_us_[stream][raw(from)][raw(to)];
     // What was prefetched is often late: much may be queued before it.
-    const TimeUs queued_us = core::is_bulk(message) && random_.one_in(3) ? random_.below(3'000) : 0;
-    last_us = std::max(last_us, now_us + delay_us() + queued_us);
+    const TimeUs queued_us = stream == 1 && faults_.strikes(FaultKind::reorder, 3)
+                                 ? random_.below(3'000) : 0;
+    last_us = std::max({last_us, now_us + delay_us() + queued_us + faults_.slowness_us(to),
+                        faults_.down_until_us(from, to, stream),
+                        ordered ? last_to_us_[raw(to)] : 0});
+    last_to_us_[raw(to)] = std::max(last_to_us_[raw(to)], last_us);
     ++in_flight_;
     timeline_.plan(last_us, Happening::Kind::delivery, to, parcels_.put({from, message, bytes}));
   }
+  const Parcel& at(std::uint32_t index) const { return parcels_.at(index); }
   Parcel take(std::uint32_t index) {
     --in_flight_;
     return parcels_.take(index);
   }
   std::uint64_t in_flight() const { return in_flight_; }
 
- private:
-  static constexpr unsigned node_limit = 8;
+  // A node that is paused or a connection that is down: it will happen when that is over.
+  bool put_off(TimeUs now_us, const Happening& happening) {
+    TimeUs until_us = faults_.paused_until_us(happening.node);
+    if (happening.kind == Happening::Kind::delivery) {
+      const Parcel& parcel = parcels_.at(happening.index);
+      until_us = std::max(until_us, faults_.down_until_us(parcel.from, happening.node,
+                                                          core::is_bulk(parcel.message)));
+    }
+    if (until_us <= now_us) return false;
+    timeline_.put_off(happening, until_us);
+    return true;
+  }
 
+ private:
   TimeUs delay_us() {
-    if (random_.one_in(200)) return random_.between(500, 5'000);  // a pause of somebody
-    if (random_.one_in(10)) return random_.between(50, 300);
+    if (faults_.strikes(FaultKind::delay, 200)) return random_.between(500, 5'000);
+    if (faults_.strikes(FaultKind::delay, 10)) return random_.between(50, 300);
     return random_.between(3, 40);
   }
 
   Timeline& timeline_;
   Random& random_;
+  Faults& faults_;
   Pool<Parcel> parcels_;
   using Pairs = std::array<std::array<TimeUs, node_limit>, node_limit>;
   std::array<Pairs, 2> last_us_{};  // control, bulk
+  std::array<TimeUs, node_limit> last_to_us_{};
   std::uint64_t in_flight_ = 0;
 };
 

@@ -79,6 +79,9 @@ void Oracle::check_directory(PageNo page) const {
     require(listed == holds_copy(machine->state(page)),
             "page {}: node {} {} a copy, home {} says otherwise", raw(page), raw(machine->id()),
             listed ? "lacks" : "has", raw(home));
+    require(!listed || machine->version(page) == entry->version,
+            "page {}: node {} has another version than home {}", raw(page), raw(machine->id()),
+            raw(home));
   }
 }
 

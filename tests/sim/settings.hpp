@@ -2,29 +2,40 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "base/ids.hpp"
+#include "faults.hpp"
 
 namespace gallocy::sim {
 
 enum class Pattern : std::uint8_t {
-  random,         // reads and writes of 1, 2 or 4 pages of many
-  hot_page,       // everybody on one page
-  false_sharing,  // each thread writes a cell of its own, all on one page
-  migratory,      // read, then write, under a lock
-  two_pages,      // every access needs the same two pages, in either order
-  four_pages,     // and four
-  recycled,       // chunks are taken, used by many, given back and taken again
-  mixed,          // all of it, with chunks, freed blocks, threads and wild accesses
+  random,             // reads and writes of 1, 2 or 4 pages of many
+  hot_page,           // everybody on one page
+  false_sharing,      // each thread writes a cell of its own, all on one page
+  migratory,          // read, then write, under a lock
+  producer_consumer,  // a few pages, each written on one node and read on the others
+  two_pages,          // every access needs the same two pages, in either order
+  four_pages,         // and four
+  recycled,           // chunks are taken, used by many, given back and taken again
+  chunks,             // the same, with allocation and blocks that others free
+  threads,            // threads start threads and join them
+  mixed,              // all of it
+  sync,               // no memory: locks, conditions, barriers, ends (sync_world.hpp)
 };
-inline constexpr unsigned pattern_count = 8;
+inline constexpr const char* pattern_names[] = {
+    "random",    "hot_page", "false_sharing", "migratory", "producer_consumer", "two_pages",
+    "four_pages", "recycled", "chunks",        "threads",   "mixed",             "sync"};
+inline constexpr unsigned pattern_count = 12;
 
 struct Settings {
   std::uint64_t seed = 0;
-  unsigned node_count = 0;  // 0: 2 to 4, by the seed
-  std::uint64_t operation_count = 2'000;
+  unsigned node_count = 4;
+  std::uint64_t operation_count = 5'000;
+  std::optional<Pattern> workload;  // none: by the seed
+  FaultSet faults = all_faults;
 };
 
 // A run has gone wrong; the text says how.
@@ -32,7 +43,8 @@ struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-using TimeUs = std::uint64_t;
 inline constexpr TimeUs operation_limit_us = 2'000'000;
+// When the last operation has begun, faults stop; soon everything has ended.
+inline constexpr TimeUs calm_limit_us = 1'500'000;
 
 }  // namespace gallocy::sim

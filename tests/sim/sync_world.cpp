@@ -30,9 +30,9 @@ void Resting::await_suspend(std::coroutine_handle<> waiting) {
 }
 
 SyncWorld::SyncWorld(const Settings& settings)
-    : settings_(settings), random_(settings.seed), network_(timeline_, random_) {
-  if (settings_.node_count == 0)
-    settings_.node_count = static_cast<unsigned>(random_.between(2, 4));
+    : settings_(settings), random_(settings.seed), faults_(settings.faults, random_),
+      network_(timeline_, random_, faults_) {
+  faults_.choose_slow_node(settings_.node_count);
   make_machines();
 }
 
@@ -71,9 +71,18 @@ void SyncWorld::run() {
     const Happening next = timeline_.take();
     now_us_ = next.at_us;
     if (now_us_ > time_limit_us) throw Failure("the programs do not come to an end");
-    happen(next);
+    faults_.trouble_node(now_us_, next.node);
+    if (!put_off(next)) happen(next);
   }
   check_quiet();
+}
+
+bool SyncWorld::put_off(const Happening& happening) {
+  if (!network_.put_off(now_us_, happening)) return false;
+  TimeUs& planned_us = tick_at_us_[raw(happening.node)];
+  if (happening.kind == Happening::Kind::tick && planned_us == happening.at_us)
+    planned_us = faults_.paused_until_us(happening.node);
+  return true;
 }
 
 void SyncWorld::happen(const Happening& happening) {

@@ -89,6 +89,7 @@ class SyncWorld final : public Surroundings {
 
   const Settings& settings() const { return settings_; }
   const Recorder& recorder() const { return recorder_; }
+  const Faults& faults() const { return faults_; }
   std::uint64_t operation_count() const { return operation_count_; }
 
   // ---- for programs ----
@@ -139,6 +140,7 @@ class SyncWorld final : public Surroundings {
 
   void make_machines();
   void take_chunks();
+  bool put_off(const Happening& happening);
   void happen(const Happening& happening);
   void step(NodeId node, const core::Event& event);
   void plan_tick(NodeId node);
@@ -164,12 +166,13 @@ class SyncWorld final : public Surroundings {
 
   static constexpr ClientId main_client{0}, dying_client{1};
   static constexpr TimeUs time_limit_us = 60'000'000;
-  static constexpr TimeUs settled_after_us = 20'000;  // several times what a message may need
+  static constexpr TimeUs settled_after_us = 200'000;  // several times what a message may need
 
   Settings settings_;
   Random random_;
   TimeUs now_us_ = 0;
   Timeline timeline_;
+  Faults faults_;
   Network network_;
   Recorder recorder_;
   std::vector<std::unique_ptr<Machine>> machines_;

@@ -76,7 +76,7 @@ void Workload::run_again(SimThread& thread, TimeUs delay_us) {
 void Workload::run_thread(std::uint32_t number) {
   SimThread& thread = threads_.at(number);
   if (!thread.busy) {
-    if (remaining_ == 0) return;
+    if (remaining_ == 0) return world_.calm_down();
     --remaining_;
     choose(thread);
   }
@@ -148,11 +148,34 @@ Operation Workload::any_operation(const SimThread& thread, Pattern pattern) {
       if (random.one_in(12)) operation.kind = Operation::Kind::recycle;
       else operation = random.one_in(20) ? trespass_of() : visit_of(thread);
       return operation;
+    case Pattern::producer_consumer: {
+      const auto which = random.below(3);
+      operation = access_of(thread, 1, 0);
+      operation.touches[0].page = pages_[which];
+      if (which % world_.node_count() == raw(thread.node))
+        operation.touches[0].access = core::Access::write;
+      return operation;
+    }
+    case Pattern::threads:
+      if (random.one_in(3)) return access_of(thread, 1, 40);
+      operation.kind = Operation::Kind::spawn;
+      return operation;
+    case Pattern::chunks: {
+      constexpr Operation::Kind kinds[] = {Operation::Kind::chunks, Operation::Kind::freed,
+                                           Operation::Kind::freed, Operation::Kind::wild};
+      if (random.one_in(2)) return any_operation(thread, Pattern::recycled);
+      operation.kind = kinds[random.below(4)];
+      return operation;
+    }
     case Pattern::mixed:
+    case Pattern::sync:  // another world's
       break;
   }
+  constexpr Pattern parts[] = {Pattern::random, Pattern::hot_page, Pattern::false_sharing,
+                               Pattern::migratory, Pattern::producer_consumer, Pattern::two_pages,
+                               Pattern::four_pages};
   const auto kind = random.below(40);
-  if (kind < 34) return any_operation(thread, static_cast<Pattern>(kind % 7));
+  if (kind < 34) return any_operation(thread, parts[kind % 7]);
   constexpr Operation::Kind calls[] = {Operation::Kind::chunks, Operation::Kind::freed,
                                        Operation::Kind::freed, Operation::Kind::spawn,
                                        Operation::Kind::spawn, Operation::Kind::wild};
@@ -277,9 +300,14 @@ void Workload::check_time() {
   for (const SimThread& thread : threads_) {
     if (!thread.busy || world_.now_us() - thread.operation.started_us <= operation_limit_us)
       continue;
-    throw Failure(fmt::format("thread {} of node {} has made no progress", thread.number,
-                              raw(thread.node)));
+    throw Failure(fmt::format("liveness: thread {} of node {} has made no progress",
+                              thread.number, raw(thread.node)));
   }
+  if (!world_.overdue()) return;
+  for (const SimThread& thread : threads_)
+    if (thread.busy)
+      throw Failure(fmt::format("liveness: thread {} of node {} does not end after faults have",
+                                thread.number, raw(thread.node)));
 }
 
 void Workload::check_ended() const {

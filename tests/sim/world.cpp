@@ -8,11 +8,10 @@
 namespace gallocy::sim {
 
 World::World(const Settings& settings)
-    : settings_(settings), random_(settings.seed), network_(timeline_, random_),
+    : settings_(settings), random_(settings.seed), pattern_(*settings.workload),
+      faults_(settings.faults, random_), network_(timeline_, random_, faults_),
       oracle_(machines_) {
-  if (settings_.node_count == 0)
-    settings_.node_count = static_cast<unsigned>(random_.between(2, 4));
-  pattern_ = static_cast<Pattern>(random_.below(pattern_count));
+  faults_.choose_slow_node(settings_.node_count);
   make_machines();
   workload_ = std::make_unique<Workload>(*this);
 }
@@ -30,7 +29,7 @@ void World::make_machines() {
   config.max_prefetched = random_.one_in(2) ? 64 : 1024;
   config.chunk_batch = static_cast<std::uint32_t>(random_.between(1, 2));
   // Memory pressure: a program's pages are 5 to 60, some of them homed at each node.
-  if (random_.one_in(2)) {
+  if (faults_.strikes(FaultKind::pressure, 2)) {
     config.cache_min_pages = random_.between(6, 24);
     config.memory_pages = config.slot_count + config.cache_min_pages + random_.between(2, 30);
     config.chunk_frames = 1;
@@ -55,10 +54,25 @@ void World::run() {
   while (!timeline_.empty()) {
     const Happening next = timeline_.take();
     now_us_ = next.at_us;
-    happen(next);
+    faults_.trouble_node(now_us_, next.node);
+    if (!put_off(next)) happen(next);
   }
   workload_->check_ended();
   oracle_.check_quiet();
+}
+
+void World::calm_down() {
+  if (faults_.stopped()) return;
+  faults_.stop();
+  calm_at_us_ = now_us_;
+}
+
+bool World::put_off(const Happening& happening) {
+  if (!network_.put_off(now_us_, happening)) return false;
+  TimeUs& planned_us = tick_at_us_[raw(happening.node)];
+  if (happening.kind == Happening::Kind::tick && planned_us == happening.at_us)
+    planned_us = faults_.paused_until_us(happening.node);
+  return true;
 }
 
 void World::happen(const Happening& happening) {
@@ -69,7 +83,7 @@ void World::happen(const Happening& happening) {
       return;
     }
     case Happening::Kind::fault: {
-      const core::Fault fault = faults_.take(happening.index);
+      const core::Fault fault = page_faults_.take(happening.index);
       if (workload_->still_reported(happening.node, fault)) step(happening.node, fault);
       return;
     }
@@ -150,7 +164,7 @@ void World::record(NodeId node, const core::Action& action) {
 // ---- what the workload asks for ----------------------------------------------------------
 
 void World::post_fault(NodeId node, const core::Fault& fault, TimeUs delay_us) {
-  timeline_.plan(now_us_ + delay_us, Happening::Kind::fault, node, faults_.put(fault));
+  timeline_.plan(now_us_ + delay_us, Happening::Kind::fault, node, page_faults_.put(fault));
 }
 
 void World::call(NodeId node, ClientId client, core::ClientCall call, TimeUs delay_us,
@@ -168,7 +182,7 @@ std::uint64_t World::operation_count() const { return workload_->ended_count(); 
 
 std::string World::dump(const std::string& reason) const {
   std::string text = fmt::format("seed {} at {} us, pattern {}: {}\n", settings_.seed, now_us_,
-                                 static_cast<unsigned>(pattern_), reason);
+                                 pattern_names[static_cast<unsigned>(pattern_)], reason);
   text += workload_->dump();
   std::optional<PageNo> about = workload_->page_in_question();
   if (const auto at = reason.find("page "); at != std::string::npos)

@@ -28,6 +28,7 @@ class World final : public Surroundings {
 
   std::uint64_t operation_count() const;
   const Recorder& recorder() const { return recorder_; }
+  const Faults& faults() const { return faults_; }
 
   // ---- for the workload ----
   TimeUs now_us() const { return now_us_; }
@@ -37,6 +38,9 @@ class World final : public Surroundings {
   unsigned node_count() const { return static_cast<unsigned>(machines_.size()); }
   const Settings& settings() const { return settings_; }
   Pattern pattern() const { return pattern_; }
+  // The last operation has begun.
+  void calm_down();
+  bool overdue() const { return faults_.stopped() && now_us_ > calm_at_us_ + calm_limit_us; }
 
   void plan_thread(TimeUs at_us, NodeId node, std::uint32_t thread) {
     timeline_.plan(at_us, Happening::Kind::thread, node, thread);
@@ -64,6 +68,7 @@ class World final : public Surroundings {
   void record(NodeId node, const core::Action& action) override;
 
   void make_machines();
+  bool put_off(const Happening& happening);
   void happen(const Happening& happening);
   void step(NodeId node, const core::Event& event, const Bytes& bytes = std::nullopt);
   void plan_tick(NodeId node);
@@ -72,14 +77,15 @@ class World final : public Surroundings {
   Settings settings_;
   Random random_;
   Pattern pattern_{};
-  TimeUs now_us_ = 0;
+  TimeUs now_us_ = 0, calm_at_us_ = 0;
   Timeline timeline_;
+  Faults faults_;
   Network network_;
   Recorder recorder_;
   Machines machines_;
   Oracle oracle_;
   std::vector<TimeUs> tick_at_us_;
-  Pool<core::Fault> faults_;
+  Pool<core::Fault> page_faults_;
   Pool<core::ClientCall> calls_;
   Pool<std::function<void()>> later_;
   std::unordered_map<std::uint32_t, AnsweredCall> answers_;  // by the tag's sequence

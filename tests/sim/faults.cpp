@@ -1,0 +1,55 @@
+#include "faults.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <sstream>
+
+namespace gallocy::sim {
+
+std::optional<FaultSet> faults_of(const std::string& list) {
+  if (list == "all") return all_faults;
+  if (list == "none") return 0;
+  FaultSet set = 0;
+  std::istringstream names(list);
+  for (std::string name; std::getline(names, name, ',');) {
+    const auto* const found = std::find(std::begin(fault_names), std::end(fault_names), name);
+    if (found == std::end(fault_names)) return std::nullopt;
+    set |= 1U << (found - std::begin(fault_names));
+  }
+  return set == 0 ? std::nullopt : std::optional(set);
+}
+
+bool Faults::strikes(FaultKind kind, std::uint64_t count) {
+  if (!has(kind) || !random_.one_in(count)) return false;
+  ++counts_[static_cast<unsigned>(kind)];
+  return true;
+}
+
+void Faults::choose_slow_node(unsigned node_count) {
+  if (strikes(FaultKind::slow, 3)) slow_ = NodeId{static_cast<std::uint8_t>(random_.below(node_count))};
+}
+
+TimeUs Faults::slowness_us(NodeId node) {
+  return slow_ == node && !calm_ ? random_.between(20, 200) : 0;
+}
+
+// Both directions of a stream are lost together. One that is down cannot be lost again.
+void Faults::trouble_connection(TimeUs now_us, NodeId from, NodeId to, unsigned stream) {
+  TimeUs& until_us = down_until_us_[stream][raw(from)][raw(to)];
+  if (until_us >= now_us && until_us != 0) return;
+  if (!strikes(FaultKind::loss, 600)) return;
+  until_us = now_us + random_.between(200, 8'000);
+  down_until_us_[stream][raw(to)][raw(from)] = until_us;
+}
+
+void Faults::trouble_node(TimeUs now_us, NodeId node) {
+  if (strikes(FaultKind::pause, 3'000))
+    paused_until_us_[raw(node)] = now_us + random_.between(200, 10'000);
+}
+
+std::uint64_t Faults::count() const {
+  return std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});
+}
+
+}  // namespace gallocy::sim

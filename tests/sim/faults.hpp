@@ -1,0 +1,73 @@
+// What befalls nodes and connections in a run, in so far as the run is to have it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "random.hpp"
+
+namespace gallocy::sim {
+
+using TimeUs = std::uint64_t;
+
+enum class FaultKind : std::uint8_t {
+  delay,     // a message needs long
+  reorder,   // connections overtake each other
+  loss,      // a connection is lost and resumed: what is on its way comes late, in its order
+  pause,     // a node stops and comes back
+  slow,      // one node is slow all the time
+  pressure,  // little memory, so that copies are evicted
+};
+inline constexpr const char* fault_names[] = {"delay", "reorder", "loss",
+                                              "pause", "slow",    "pressure"};
+inline constexpr unsigned fault_count = 6;
+
+using FaultSet = unsigned;  // bit by kind
+inline constexpr FaultSet all_faults = (1U << fault_count) - 1;
+
+// "all", "none" or names with commas between. nullopt: there is no such fault.
+std::optional<FaultSet> faults_of(const std::string& list);
+
+inline constexpr unsigned node_limit = 8;
+
+class Faults {
+ public:
+  Faults(FaultSet set, Random& random) : set_(set), random_(random) {}
+
+  bool has(FaultKind kind) const { return !calm_ && (set_ >> static_cast<unsigned>(kind) & 1) != 0; }
+  // One in `count` times, if the run has this kind; counts it.
+  bool strikes(FaultKind kind, std::uint64_t count);
+  void choose_slow_node(unsigned node_count);
+  TimeUs slowness_us(NodeId node);
+
+  // Before a message is sent, and before a node does anything.
+  void trouble_connection(TimeUs now_us, NodeId from, NodeId to, unsigned stream);
+  void trouble_node(TimeUs now_us, NodeId node);
+  // 0: it is up.
+  TimeUs down_until_us(NodeId from, NodeId to, unsigned stream) const {
+    return down_until_us_[stream][raw(from)][raw(to)];
+  }
+  TimeUs paused_until_us(NodeId node) const { return paused_until_us_[raw(node)]; }
+
+  // From now on nothing befalls anybody; what has, ends.
+  void stop() { calm_ = true; }
+  bool stopped() const { return calm_; }
+  std::uint64_t count() const;
+  const std::array<std::uint64_t, fault_count>& counts() const { return counts_; }
+
+ private:
+  FaultSet set_;
+  Random& random_;
+  bool calm_ = false;
+  std::optional<NodeId> slow_;
+  using Pairs = std::array<std::array<TimeUs, node_limit>, node_limit>;
+  std::array<Pairs, 2> down_until_us_{};  // control, bulk
+  std::array<TimeUs, node_limit> paused_until_us_{};
+  std::array<std::uint64_t, fault_count> counts_{};
+};
+
+}  // namespace gallocy::sim
