@@ -9,10 +9,10 @@
 // instructions once. An iteration has variables (on pages) of its own, so that no barrier is
 // needed behind it: what was left in them is looked at after a batch. Nothing is reset: each batch
 // writes other numbers, and what the last one left counts as 0, so that a value that is older still
-// is found too. Before the barrier each thread may read variables or take their pages, so that tests
-// begin with copies here and there. One thread in four dawdles between its instructions, or a page
-// would hardly ever be lost between two accesses to it. As many copies of a test run side by side,
-// on the same pages, as there are threads for.
+// is found too. Before the barrier each thread may read variables or take their pages, so that
+// tests begin with copies here and there. One thread in four dawdles between its instructions, or a
+// page would hardly ever be lost between two accesses to it. As many copies of a test run side by
+// side, on the same pages, as there are threads for.
 #include <algorithm>
 #include <map>
 #include <random>
