@@ -9,10 +9,10 @@
 // instructions once. An iteration has variables (on pages) of its own, so that no barrier is
 // needed behind it: what was left in them is looked at after a batch. Nothing is reset: each batch
 // writes other numbers, and what the last one left counts as 0, so that a value that is older still
-// is found too. Before the barrier each thread may read variables or take their pages, so that tests
-// begin with copies here and there. One thread in four dawdles between its instructions, or a page
-// would hardly ever be lost between two accesses to it. As many copies of a test run side by side,
-// on the same pages, as there are threads for.
+// is found too. Before the barrier each thread may read variables or take their pages, so that
+// tests begin with copies here and there. One thread in four dawdles between its instructions, or a
+// page would hardly ever be lost between two accesses to it. As many copies of a test run side by
+// side, on the same pages, as there are threads for.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -66,8 +66,14 @@ template <Op op>
   }
 }
 
-template <const Test* test, size_t thread, bool dawdles>
+// The planted test is behind the catalogue.
+constexpr const Test& test_at(size_t number) {
+  return number < test_count ? catalogue[number] : planted;
+}
+
+template <size_t test, size_t thread, bool dawdles>
 void run_body(uint64_t* const* places, uint64_t number, uint64_t* results, Chance& chance) {
+  static constexpr Program program = test_at(test).threads[thread];
   uint64_t* const variables[variable_count] = {places[0], places[1], places[2]};
   const uint64_t words[3] = {0, word_of(number, 1), word_of(number, 2)};
   uint64_t read[op_count_max] = {};
@@ -75,11 +81,11 @@ void run_body(uint64_t* const* places, uint64_t number, uint64_t* results, Chanc
     const auto pass_time = [&] {
       if constexpr (dawdles) wait_a_while(chance, dawdle_bits_max);
     };
-    ((execute<test->threads[thread][i]>(variables, words, read[i]), pass_time()), ...);
+    ((execute<program[i]>(variables, words, read[i]), pass_time()), ...);
   }(std::make_index_sequence<op_count_max>());
   size_t count = 0;
   for (size_t i = 0; i < op_count_max; ++i) {
-    if (test->threads[thread][i].kind == Kind::read) results[count++] = read[i];
+    if (program[i].kind == Kind::read) results[count++] = read[i];
   }
 }
 
@@ -90,18 +96,18 @@ struct Body {
 };
 using Bodies = std::array<Body, thread_count_max>;
 
-template <const Test* test, size_t thread>
+template <size_t test, size_t thread>
 constexpr Body body_of{run_body<test, thread, false>, run_body<test, thread, true>};
 
-template <const Test* test>
+template <size_t test>
 constexpr Bodies bodies_of() {
   return {body_of<test, 0>, body_of<test, 1>, body_of<test, 2>, body_of<test, 3>};
 }
 
 constexpr auto bodies = []<size_t... i>(std::index_sequence<i...>) {
-  return std::array<Bodies, test_count>{bodies_of<&catalogue[i]>()...};
+  return std::array<Bodies, test_count>{bodies_of<i>()...};
 }(std::make_index_sequence<test_count>());
-constexpr Bodies planted_bodies = bodies_of<&planted>();
+constexpr Bodies planted_bodies = bodies_of<test_count>();
 
 // In gallocy memory, and written before the threads start.
 struct Arena {
