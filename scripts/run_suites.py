@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-SUITES = ("lint", "unit", "trace", "sim", "system", "install")
+SUITES = ("lint", "unit", "trace", "model", "sim", "system", "install")
 SANITIZED_SUITES = ("unit", "trace", "sim", "system", "stress")
 ONE_AT_A_TIME = ("system", "install", "stress")
 OUTPUT_LINES_MAX = 200
