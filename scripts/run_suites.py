@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-SUITES = ("lint", "unit", "trace", "sim", "system", "litmus", "install")
+SUITES = ("lint", "unit", "trace", "model", "sim", "system", "litmus", "install")
 SANITIZED_SUITES = ("unit", "trace", "sim", "system", "stress")
 ONE_AT_A_TIME = ("system", "litmus", "install", "stress")
 REPORTING = ("litmus", "stress")  # say in lines of their own what they did

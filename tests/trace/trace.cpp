@@ -6,6 +6,7 @@
 //   > N return CHUNK
 //   > N prefetch PAGE COUNT          > deliver bulk FROM TO
 //   > N frames COUNT               node N, of which nothing was asked yet, has no more of them
+//   > N slots COUNT                likewise, no more slots for bytes that it has given away
 //
 // Synchronisation: thread T of node N is alone in its process; A is an offset into chunk 0.
 //
@@ -34,7 +35,8 @@ const std::map<std::string, SyncOperation> operations{
     {"consistent", SyncOperation::consistent}};
 const std::map<std::string, SyncKind> kinds{
     {"mutex", SyncKind::normal},        {"robust", SyncKind::robust_normal},
-    {"condition", SyncKind::condition}, {"barrier", SyncKind::barrier}};
+    {"condition", SyncKind::condition}, {"barrier", SyncKind::barrier},
+    {"reader", SyncKind::reader},       {"writer", SyncKind::writer}};
 
 constexpr unsigned node_count = 3;
 
@@ -89,6 +91,12 @@ class Scenario {
       return step(node, ClientCall{{}, PrefetchCall{region_base + number * page_bytes,
                                                     count * page_bytes}});
     }
+    if (what == "slots") {
+      Config config;
+      words >> config.slot_count;
+      make_node(node, config);
+      return node == 0 ? give_chunk() : "";
+    }
     if (what == "frames") {
       words >> number;
       Config config;
@@ -120,7 +128,8 @@ class Scenario {
 
   std::string give_chunk() {
     step(0, ClientCall{{}, ChunksCall{1}});
-    return "";  }
+    return "";
+  }
 
   std::string synchronise(unsigned node, std::uint64_t number, const std::string& what,
                           std::istringstream& words) {

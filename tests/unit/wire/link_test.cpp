@@ -108,7 +108,7 @@ TEST_CASE("link numbers out of range are refused") {
   open.rank_cpus.clear();
   CHECK(refused(open));
   open = an_open(chunk_bytes, {NodeId{}});
-  open.placement = Placement{3};
+  open.placement = PlacementPolicy{3};
   CHECK(refused(open));
   CHECK(refused(JobEnd{JobId{1}, 256}));
   CHECK(refused(JobEnd{JobId{1}, -1}));
