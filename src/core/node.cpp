@@ -31,7 +31,9 @@ void Node::step(TimeUs now_us, const Event& event, Actions& actions) {
   returns_.proceed(now_us);
   std::visit([&](const auto& what) { on(now_us, what); }, event);
   drain_local(now_us);
-  holder_.on_time(now_us);
+  // A page that was granted in this step begins a hold of what its thread had before when it has
+  // been installed. What is due would go in between, and the thread would never have all it needs.
+  if (!requester_.has_granted()) holder_.on_time(now_us);
   threads_.on_time(now_us);
   sync_calls_.on_time(now_us);
   freed_.on_time(now_us);

@@ -71,6 +71,8 @@ class Requester {
 
   void forget_client(ClientId client);
 
+  bool has_granted() const { return !granted_.empty(); }  // a page in this step
+
   // Pages granted in this step: their hold starts now that the driver has mapped them.
   void carried_out(TimeUs now_us, std::vector<PageNo>& installed);
 
