@@ -26,9 +26,7 @@ void Evictor::make_room(std::size_t waiting, TimeUs now_us) {
 bool Evictor::may_go(PageNo page, const Pending* oldest, TimeUs now_us) const {
   const PageEntry& entry = table_.at(page);
   const bool here = entry.state == PageState::shared || entry.state == PageState::exclusive;
-  const bool demanded = holder_.demands().contains(page);
-  if (!here || now_us < entry.hold_until_us) return false;
-  if (demanded && !planted(Bug::evict_what_is_demanded)) return false;
+  if (!here || now_us < entry.hold_until_us || holder_.demands().contains(page)) return false;
   if (planted(Bug::evict_what_the_oldest_needs)) return true;
   return oldest == nullptr || !requester_.needs(*oldest, page);
 }

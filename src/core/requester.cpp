@@ -286,8 +286,7 @@ void Requester::carried_out(TimeUs now_us, std::vector<PageNo>& installed) {
       });
       holds_.for_each_recent(who, [&](PageNo page) {
         PageEntry& other = table_.at(page);
-        if (!planted(Bug::hold_one_page_only) &&
-            (other.state == PageState::shared || other.state == PageState::exclusive))
+        if (other.state == PageState::shared || other.state == PageState::exclusive)
           other.hold_until_us = std::max(other.hold_until_us, now_us + granted.hold_us);
       });
     }

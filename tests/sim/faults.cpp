@@ -27,7 +27,8 @@ bool Faults::strikes(FaultKind kind, std::uint64_t count) {
 }
 
 void Faults::choose_slow_node(unsigned node_count) {
-  if (strikes(FaultKind::slow, 3)) slow_ = NodeId{static_cast<std::uint8_t>(random_.below(node_count))};
+  if (strikes(FaultKind::slow, 3))
+    slow_ = NodeId{static_cast<std::uint8_t>(random_.below(node_count))};
 }
 
 TimeUs Faults::slowness_us(NodeId node) {

@@ -38,7 +38,9 @@ class Faults {
  public:
   Faults(FaultSet set, Random& random) : set_(set), random_(random) {}
 
-  bool has(FaultKind kind) const { return !calm_ && (set_ >> static_cast<unsigned>(kind) & 1) != 0; }
+  bool has(FaultKind kind) const {
+    return !calm_ && (set_ >> static_cast<unsigned>(kind) & 1) != 0;
+  }
   // One in `count` times, if the run has this kind; counts it.
   bool strikes(FaultKind kind, std::uint64_t count);
   void choose_slow_node(unsigned node_count);

@@ -40,6 +40,8 @@ void Machine::step(TimeUs now_us, const core::Event& event, const Bytes& bytes) 
   actions_.clear();
   touched_.clear();
   message_bytes_ = bytes;
+  dropped_.reset();
+  local_us_ = now_us + ahead_us_;
   if (const auto page = page_of(event)) touched_.push_back(*page);
   node_->step(now_us + ahead_us_, event, actions_);
   for (const core::Action& action : actions_) {
@@ -92,7 +94,9 @@ void Machine::carry_out(const core::Send& send) {
   if (send.payload.kind == core::PayloadKind::frame) bytes = frames_[raw(page)];
   if (send.payload.kind == core::PayloadKind::slot) bytes = slots_.at(send.payload.slot);
   require(send.payload.kind == core::PayloadKind::none || bytes, "sends bytes it lacks", page);
-  require(send.to != id(), "sends to itself", page);
+  require(raw(send.to) < node_limit && node_->config().nodes.contains(send.to) &&
+              send.to != id(),
+          "sends to nobody", page);
   check_order(send.message, page);
   surroundings_.send(id(), send.to, send.message, bytes);
 }
@@ -104,7 +108,11 @@ void Machine::check_order(const core::Message& message, PageNo page) const {
   const auto* const data = std::get_if<core::PageData>(&message.body);
   const bool gives_away = data != nullptr && data->access == core::Access::write;
   if (std::holds_alternative<core::InvalidateAck>(message.body) || gives_away)
-    require(!frames_[raw(page)] && mapping == Mapping::none, "is given up while it is mapped", page);
+    require(!frames_[raw(page)] && mapping == Mapping::none, "is given up while it is mapped",
+            page);
+  if ((std::holds_alternative<core::InvalidateAck>(message.body) || gives_away) && dropped_ == page)
+    require(local_us_ >= entries_[raw(page)].hold_until_us, "is given up before its hold is over",
+            page);
   if (data != nullptr || std::holds_alternative<core::PrefetchData>(message.body) ||
       std::holds_alternative<core::Writeback>(message.body))
     require(mapping != Mapping::writable, "is sent while it is written", page);
@@ -167,6 +175,7 @@ void Machine::carry_out(const core::Capture& capture) {
 }
 
 void Machine::carry_out(const core::Drop& drop) {
+  if (drop.count == 1) dropped_ = drop.page;
   for (std::uint64_t page = raw(drop.page); page < raw(drop.page) + drop.count; ++page) {
     require(frames_[page].has_value(), "drops an empty frame", PageNo{page});
     for (auto& pages : mappings_)

@@ -98,6 +98,8 @@ class Machine {
   std::vector<PageNo> slot_pages_;
   std::vector<std::vector<Mapping>> mappings_;  // [client][page]
   Bytes message_bytes_;
+  std::optional<PageNo> dropped_;  // in this step, alone
+  TimeUs local_us_ = 0;
   core::Actions actions_;
   std::vector<PageNo> touched_;
 };

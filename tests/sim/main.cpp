@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 
 #include "base/check.hpp"
 #include "bugs.hpp"
+#include "pairs.hpp"
 #include "sync_world.hpp"
 #include "world.hpp"
 
@@ -114,6 +116,8 @@ int main(int argc, char** argv) {
   Settings settings;
   std::uint64_t seed_count = 1;
   std::string workload, faults = "all", bug;
+  bool show_pairs = false;
+  app.add_flag("--pairs", show_pairs, "which event met which state, over all seeds");
   auto* const seed = app.add_option("--seed", settings.seed, "first seed");
   app.add_option("--nodes", settings.node_count, "2 to 8")->check(CLI::Range(2, 8));
   app.add_option("--ops", settings.operation_count, "operations of each run");
@@ -149,8 +153,11 @@ int main(int argc, char** argv) {
     refuse("workload", workload);
   bool ok = true;
   Total total;
+  Pairs pairs;
+  settings.pairs = &pairs;
   for (std::uint64_t i = 0; i < seed_count && (ok || bug.empty()); ++i, ++settings.seed)
     ok = run(settings, total) && ok;
   if (seed_count > 1 && bug.empty()) print(total);
+  if (show_pairs) pairs.print();
   return ok ? 0 : exit_failed;
 }

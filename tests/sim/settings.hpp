@@ -11,6 +11,8 @@
 
 namespace gallocy::sim {
 
+class Pairs;
+
 enum class Pattern : std::uint8_t {
   random,             // reads and writes of 1, 2 or 4 pages of many
   hot_page,           // everybody on one page
@@ -36,6 +38,7 @@ struct Settings {
   std::uint64_t operation_count = 5'000;
   std::optional<Pattern> workload;  // none: by the seed
   FaultSet faults = all_faults;
+  Pairs* pairs = nullptr;  // of all runs
 };
 
 // A run has gone wrong; the text says how.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/describe.hpp"
+#include "pairs.hpp"
 #include "workload.hpp"
 
 namespace gallocy::sim {
@@ -30,8 +31,10 @@ void World::make_machines() {
   config.chunk_batch = static_cast<std::uint32_t>(random_.between(1, 2));
   // Memory pressure: a program's pages are 5 to 60, some of them homed at each node.
   if (faults_.strikes(FaultKind::pressure, 2)) {
-    config.cache_min_pages = random_.between(6, 24);
-    config.memory_pages = config.slot_count + config.cache_min_pages + random_.between(2, 30);
+    const bool tight = random_.one_in(2);
+    config.cache_min_pages = random_.between(6, tight ? 9 : 24);
+    config.memory_pages =
+        config.slot_count + config.cache_min_pages + random_.between(2, tight ? 12 : 30);
     config.chunk_frames = 1;
   }
   const std::uint64_t chunk_count = settings_.node_count + random_.between(2, 4);
@@ -104,6 +107,7 @@ void World::happen(const Happening& happening) {
 
 void World::step(NodeId node, const core::Event& event, const Bytes& bytes) {
   recorder_.event(now_us_, node, event);
+  settings_.pairs->note(machine(node), event);
   machine(node).step(now_us_, event, bytes);
   oracle_.check_step(machine(node));
   plan_tick(node);
