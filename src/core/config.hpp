@@ -28,7 +28,8 @@ struct Config {
   std::uint64_t hold_min_us = 100;         // a granted page stays at least that long
   std::uint64_t hold_max_us = 10'000;      // with growth for threads that lose several pages
   std::uint64_t hold_single_max_us = 1'000;  // with growth for a thread that loses one page
-  std::uint64_t keep_max_us = 1'000'000;   // an older access delays a recall at most that long
+  std::uint64_t keep_max_us = 200'000;     // an older access delays a recall at most that long: ten
+                                           // pages, one after the other, each through two holds
 };
 
 }  // namespace gallocy::core
