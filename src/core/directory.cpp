@@ -39,7 +39,7 @@ bool Directory::on_request(NodeId from, Transaction transaction, const PageReque
   const bool is_served = entry.busy && same_node(entry.current);
   if (is_served || std::ranges::any_of(entry.queue, same_node)) return false;
   if (!planted(Bug::drop_queued_request) || entry.queue.empty()) entry.queue.push_back(queued);
-  if (entry.busy) hasten(request.page, entry, queued);
+  hasten(request.page, entry, queued);
   return true;
 }
 
@@ -55,7 +55,7 @@ void Directory::on_hasten(NodeId from, Transaction transaction, const Hasten& wh
   if (queued == entry.queue.end() && !is_served) return;
   QueuedRequest& request = is_served ? entry.current : *queued;
   request.since_us = std::min(request.since_us, what.since_us);
-  if (entry.busy) hasten(what.page, entry, request);
+  hasten(what.page, entry, request);
 }
 
 // The entry is busy with a younger request, whose holder may keep the page from that one for the

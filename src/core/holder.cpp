@@ -44,6 +44,9 @@ void Holder::on_hasten(Transaction transaction, const Hasten& hasten, TimeUs now
   if (found == demands_.end() || found->second.transaction != transaction) return;
   const Turn rival{hasten.since_us, hasten.requester};
   if (rival >= found->second.rival || planted(Bug::ignore_hasten)) return;
+  // What waits for a slot is served by its rival's turn, which has changed.
+  if (wants_slot_.erase({found->second.rival, hasten.page}) > 0)
+    wants_slot_.emplace(rival, hasten.page);
   found->second.rival = rival;
   // What waits for a slot or for its installing has not been kept for anybody.
   const auto due = due_of_.find(hasten.page);

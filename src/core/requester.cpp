@@ -301,12 +301,11 @@ TimeUs Requester::keep_until(PageNo page, Turn rival, TimeUs from_us) const {
   // An upgrade of this node's own may be queued at the home behind what asks for the page.
   if (const auto own = pending_.find(page); own != pending_.end())
     rival = std::min(rival, Turn{own->second.since_us, config_.self});
+  if (planted(Bug::keep_with_margin)) rival.since_us += 1'000'000;
+  const TimeUs from_job_us = clock_.at(from_us);
   TimeUs until_us = 0;
   for (const auto& [waited_for, pending] : pending_) {
-    const TimeUs margin_us = planted(Bug::keep_with_margin) ? 1'000'000 : 0;
-    const TimeUs since_us = pending.since_us - std::min(margin_us, pending.since_us);
-    if (waited_for == page || rival < Turn{since_us, config_.self}) continue;
-    const TimeUs from_job_us = clock_.at(from_us);
+    if (waited_for == page || rival < Turn{pending.since_us, config_.self}) continue;
     const TimeUs age_us = from_job_us - std::min(from_job_us, pending.since_us);
     const TimeUs keep_us = std::min(config_.keep_max_us, age_us / 2);
     for (const Waiter& waiter : pending.waiters)

@@ -49,3 +49,17 @@ TEST_CASE("a slot goes to the next page when the oldest has to wait again") {
   REQUIRE(lines.size() == 4);
   CHECK(lines[1] == "capture page 7 in slot 0");
 }
+
+TEST_CASE("what waits for a slot moves forward when an older access is heard of") {
+  Core core(0, 1);
+  give_chunk(core);
+  for (const std::uint64_t page : {5, 6, 7}) core.fault(Access::write, page);
+  core.wait(1'000);
+  core.from(1, by(1, 1), write(5));
+  CHECK(core.from(1, by(1, 2), write(6, 900)).empty());
+  CHECK(core.from(2, by(2, 1), write(7, 950)).empty());
+  core.from(2, by(2, 1), Hasten{PageNo{7}, NodeId{2}, 100});
+  const auto lines = core.from(1, by(1, 1), Done{PageNo{5}});  // releases the slot
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[1] == "capture page 7 in slot 0");
+}
