@@ -25,11 +25,6 @@ struct job {
   unsigned seed;
 };
 
-static unsigned next(unsigned* seed) {
-  *seed = *seed * 1664525u + 1013904223u;
-  return *seed >> 8;
-}
-
 // Every size from 1 byte to 8 MiB, small ones most often.
 static size_t any_size(unsigned* seed) {
   const unsigned bits = next(seed) % 40;

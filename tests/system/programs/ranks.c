@@ -83,21 +83,6 @@ static void count(struct meeting* meeting) {
   REQUIRE(sum == (uint64_t)gallocy_size() * rounds);
 }
 
-static unsigned long inode_of(const void* address) {
-  FILE* maps = fopen("/proc/self/maps", "r");
-  REQUIRE(maps != NULL);
-  char line[512];
-  unsigned long inode = 0;
-  while (fgets(line, sizeof line, maps) != NULL) {
-    unsigned long begin, end, number;
-    if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &begin, &end, &number) == 3 &&
-        begin <= (unsigned long)address && (unsigned long)address < end)
-      inode = number;
-  }
-  fclose(maps);
-  return inode;
-}
-
 static void compare_maps(struct meeting* meeting) {
   const int rank = gallocy_rank();
   meeting->inodes[rank] = inode_of(meeting);

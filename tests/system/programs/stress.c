@@ -18,11 +18,6 @@ struct job {
   unsigned seed;
 };
 
-static unsigned next(unsigned* seed) {
-  *seed = *seed * 1664525u + 1013904223u;
-  return *seed >> 8;
-}
-
 // All cells of a stripe are equal outside its lock; a writer adds one to each.
 static void* work(void* argument) {
   struct job* job = argument;

@@ -64,4 +64,26 @@ static inline void* run_on(int node, void* (*function)(void*), void* argument) {
   return join(start_on(node, function, argument));
 }
 
+// A number of 24 bits that the seed fixes.
+static inline unsigned next(unsigned* seed) {
+  *seed = *seed * 1664525u + 1013904223u;
+  return *seed >> 8;
+}
+
+// Of what this process has mapped at the address; 0: of nothing.
+static inline unsigned long inode_of(const void* address) {
+  FILE* maps = fopen("/proc/self/maps", "r");
+  REQUIRE(maps != NULL);
+  char line[512];
+  unsigned long inode = 0;
+  while (fgets(line, sizeof line, maps) != NULL) {
+    unsigned long begin, end, number;
+    if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &begin, &end, &number) == 3 &&
+        begin <= (unsigned long)address && (unsigned long)address < end)
+      inode = number;
+  }
+  fclose(maps);
+  return inode;
+}
+
 #endif
