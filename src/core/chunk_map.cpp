@@ -89,12 +89,15 @@ bool ChunkMap::take_wish(NodeId from, Transaction transaction, Wish& wish) {
 
 // At the home. What could not be written to would end in SIGBUS; a program can deal with ENOMEM.
 void ChunkMap::serve(const Wish& wish, bool may_ask_coordinator) {
+  if (!config_.nodes.contains(wish.node)) return;  // removed while this waited for the coordinator
   if (!memory_.has_room_for_chunks(wish.count)) return refuse(wish);
   const ChunkNo first = take_from_pool(wish.count, wish.wanted);
   if (first != no_chunk) return lend(wish, first);
   if (!may_ask_coordinator) return refuse(wish);
   ++grants_awaited_;
-  send_wish(wish, coordinator(), ChunkRequest{std::max(wish.count, config_.chunk_batch)});
+  Wish fresh = wish;
+  fresh.fresh = true;
+  send_wish(fresh, coordinator(), ChunkRequest{std::max(wish.count, config_.chunk_batch)});
 }
 
 void ChunkMap::lend(const Wish& wish, ChunkNo first) {
@@ -105,6 +108,7 @@ void ChunkMap::lend(const Wish& wish, ChunkNo first) {
 
 // This node has no chunks for it: another may, while there is one.
 void ChunkMap::refuse(Wish wish) {
+  wish.others = NodeSet{wish.others.bits() & config_.nodes.bits()};
   if (wish.node != config_.self) {
     outbox_.send(wish.node, wish.transaction, Loan{ChunkNo{0}, 0});
   } else if (wish.others.empty()) {
@@ -240,6 +244,7 @@ bool ChunkMap::on_grant(NodeId from, Transaction transaction, const ChunkGrant& 
   if (from != coordinator() || end > chunk_count_ || !take_wish(from, transaction, wish))
     return false;
   --grants_awaited_;
+  wish.fresh = false;
   for (std::uint32_t i = 0; i < grant.count; ++i)
     homes_[ChunkNo{raw(grant.first) + i}] = config_.self;
   add_to_pool(grant.first, grant.count);
@@ -269,6 +274,56 @@ bool ChunkMap::on_home(NodeId from, const ChunkHome& home, std::vector<WaitsForH
   asked.waiting.erase(asked.waiting.begin(), end);
   if (asked.waiting.empty()) asked_.erase(found);
   else query(home.chunk, asked);
+  return true;
+}
+
+// ---- after a removal ---------------------------------------------------------------------
+
+std::vector<ChunkMap::Found> ChunkMap::begin_epoch(const MemberRemoved& removal) {
+  const bool new_coordinator = removal.node < coordinator();
+  unready_ = config_.nodes;
+  for (const ChunkRun& run : removal.chunks) {
+    const bool mine = run.home == config_.self;
+    for (std::uint32_t i = 0; i < run.count; ++i) {
+      const ChunkNo chunk{raw(run.first) + i};
+      // Granted by the former coordinator, who cannot say so any more.
+      if (mine && new_coordinator && home_of(chunk) == no_node) add_to_pool(chunk, 1);
+      homes_[chunk] = run.home == removal.node ? removal.heir : run.home;
+    }
+    fresh_ = std::max(fresh_, raw(run.first) + run.count);
+  }
+
+  std::vector<Found> found;
+  for (auto item = asked_.begin(); item != asked_.end();) {
+    auto& [chunk, asked] = *item;
+    if (home_of(chunk) == no_node) {
+      query(chunk, asked);
+      ++item;
+    } else {
+      found.push_back({chunk, std::move(asked.waiting)});
+      item = asked_.erase(item);
+    }
+  }
+
+  std::map<std::uint64_t, Wish> unanswered;
+  for (const auto& [counter, wish] : wishes_)
+    if (wish.asked == removal.node) unanswered.emplace(counter, wish);
+  for (auto& [counter, wish] : unanswered) {
+    wishes_.erase(counter);
+    if (!wish.fresh) {
+      refuse(wish);
+      continue;
+    }
+    --grants_awaited_;
+    wish.fresh = false;
+    serve(wish, true);
+  }
+  return found;
+}
+
+bool ChunkMap::note_loan(NodeId to, ChunkNo chunk) {
+  if (!contains(chunk) || home_of(chunk) != config_.self) return false;
+  loans_[chunk] = to;
   return true;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/ids.hpp"
 #include "core/config.hpp"
+#include "core/event.hpp"
 #include "core/memory.hpp"
 #include "core/message.hpp"
 #include "core/outbox.hpp"
@@ -60,6 +61,21 @@ class ChunkMap {
   // Gives back what waited for the answer.
   bool on_home(NodeId from, const ChunkHome& home, std::vector<WaitsForHome>& waiting);
 
+  // ---- after a removal ----
+  // REQUIRES: config knows of it. Who waits to hear the home of a chunk asks anew, but for those in
+  // the answer, whose chunks are in the event.
+  struct Found {
+    ChunkNo chunk{};
+    std::vector<WaitsForHome> waiting;
+  };
+  std::vector<Found> begin_epoch(const MemberRemoved& removal);
+  // That home can be asked for pages again; all can until there is a removal.
+  void note_ready(NodeId home) { unready_.erase(home); }
+  bool is_ready(NodeId home) const { return !unready_.contains(home); }
+  // At a home: clients of that member have the chunk.
+  bool note_loan(NodeId to, ChunkNo chunk);
+  const std::unordered_map<ChunkNo, NodeId>& homes() const { return homes_; }
+
   // The coordinator has been asked for chunks and has not answered. It may have told others already
   // that they are homed here.
   bool awaits_grant() const { return grants_awaited_ > 0; }
@@ -86,6 +102,7 @@ class ChunkMap {
     ChunkNo wanted = no_chunk;
     NodeSet others;           // that may be asked if this node has none
     NodeId asked = no_node;   // to whom the wish was sent
+    bool fresh = false;       // for chunks that were never handed out, and not for a loan
   };
   void serve(const Wish& wish, bool may_ask_coordinator);
   void refuse(Wish wish);
@@ -116,6 +133,7 @@ class ChunkMap {
   std::unordered_map<ChunkNo, Asked> asked_;
   std::unordered_map<std::uint64_t, Wish> wishes_;  // sent on, by the transaction's counter
   std::uint32_t grants_awaited_ = 0;
+  NodeSet unready_;
   Pool pool_;                // homed here, nobody's, zeros; no two runs touch
   std::uint32_t fresh_ = 0;  // coordinator: next chunk to hand out
 };

@@ -61,6 +61,20 @@ bool ChunkReturns::on_discarded(NodeId from, Transaction transaction, const Disc
   return true;
 }
 
+// What the removed home did not say that it had in its pool is lost to the job; its next home does
+// not know that nobody has it.
+void ChunkReturns::begin_epoch(NodeId removed) {
+  std::erase_if(calls_, [&](const auto& one) {
+    const Call& call = one.second;
+    if (call.home != removed) return false;
+    outbox_.act(Reply{call.tag, 0, {}});
+    return true;
+  });
+  if (!current_) return;
+  current_->discarding = false;
+  current_->awaited = NodeSet{};
+}
+
 void ChunkReturns::finish(TimeUs now_us) {
   directory_.reopen(now_us);
   chunks_.add_to_pool(current_->chunk, 1);

@@ -40,6 +40,10 @@ class ChunkReturns {
   bool on_returned(NodeId from, Transaction transaction);
   bool on_discarded(NodeId from, Transaction transaction, const Discarded& what, TimeUs now_us);
 
+  // A removal: the home of what clients here gave back may be gone; copies of the closed chunk are
+  // asked for once more.
+  void begin_epoch(NodeId removed);
+
   // First of all in a step: pages that were installed in the step before are installed now.
   void proceed(TimeUs now_us);
   // A step is needed to go on.

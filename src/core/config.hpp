@@ -1,4 +1,5 @@
-// What a node has to know of its job before the first step. Equal on all nodes but for `self`.
+// What a node has to know of its job before the first step. Equal on all nodes but for `self`; a
+// removal changes `nodes` and `epoch`, on each node when it hears of it.
 #pragma once
 
 #include <array>
@@ -12,7 +13,7 @@ namespace gallocy::core {
 
 struct Config {
   NodeId self{};
-  NodeSet nodes;  // all nodes of the job; the lowest is the chunk coordinator
+  NodeSet nodes;  // the members; the lowest is the chunk coordinator
   Epoch epoch{1};
   PlacementPolicy placement = PlacementPolicy::spread;
   std::array<std::uint16_t, max_node_count> cpus{};  // of each node; for PlacementPolicy::pack

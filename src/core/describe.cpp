@@ -137,6 +137,20 @@ std::string text(const PrefetchData& m) {
   return fmt::format("prefetch_data page {} v{}", raw(m.page), raw(m.version));
 }
 
+std::string text(const Report& m) {
+  return fmt::format("report {} pages {} locks {} chunks{}", m.pages.size(), m.locks.size(),
+                     m.chunks.size(), m.last ? ", last" : "");
+}
+std::string text(const Rebuilt& m) {
+  std::string said = m.last ? "rebuilt" : "rebuilt in part";
+  for (const PageNo page : m.taken_back) said += fmt::format(", takes back page {}", raw(page));
+  return said;
+}
+std::string text(const Lost& m) {
+  return fmt::format("lost page {} with node {} in epoch {}", raw(m.page), raw(m.with),
+                     raw(m.since));
+}
+
 std::string text(const ChunksCall& c) {
   if (c.wanted != 0) return fmt::format("chunks {} at {:#x}", c.count, c.wanted);
   if (c.node != no_node) return fmt::format("chunks {} of node {}", c.count, raw(c.node));
@@ -185,6 +199,10 @@ std::string text(const BlockFreed& e) {
   return fmt::format("block of node {} freed: {:#x}, {} bytes", raw(e.owner), e.address,
                      e.size_bytes);
 }
+std::string text(const MemberRemoved& e) {
+  return fmt::format("node {} removed, epoch {}, heir {}", raw(e.node), raw(e.epoch),
+                     raw(e.heir));
+}
 std::string text(const JobEnding& e) { return fmt::format("job ends with {}", e.status); }
 std::string text(const Tick&) { return "tick"; }
 
@@ -208,12 +226,17 @@ std::string text(const Wake& a) {
   return fmt::format("wake page {} client {}", raw(a.page), raw(a.client));
 }
 std::string text(const Poison& a) {
-  return fmt::format("poison page {} client {}{}", raw(a.page), raw(a.client),
-                     a.full_home == no_node ? "" : ", its home is full");
+  const char* const why = a.full_home != no_node   ? ", its home is full"
+                          : a.lost_with != no_node ? ", it is lost"
+                                                   : "";
+  return fmt::format("poison page {} client {}{}", raw(a.page), raw(a.client), why);
 }
 std::string text(const Protect& a) { return fmt::format("protect page {}", raw(a.page)); }
 std::string text(const Capture& a) {
   return fmt::format("capture page {} in slot {}", raw(a.page), a.slot);
+}
+std::string text(const Restore& a) {
+  return fmt::format("restore page {} from slot {}", raw(a.page), a.slot);
 }
 std::string text(const Drop& a) {
   if (a.count == 1) return fmt::format("drop page {}", raw(a.page));

@@ -27,9 +27,19 @@ const DirectoryEntry* Directory::find(PageNo page) const {
   return found == entries_.end() ? nullptr : &found->second;
 }
 
+DirectoryEntry& Directory::entry_of(PageNo page) {
+  const auto [found, fresh] = entries_.try_emplace(page);
+  if (!fresh) return found->second;
+  if (inherited_.contains(chunk_of(page)) && !planted(Bug::lost_pages_are_zero))
+    found->second.state = DirectoryState::lost;
+  if (const auto first = first_versions_.find(chunk_of(page)); first != first_versions_.end())
+    found->second.version = first->second;
+  return found->second;
+}
+
 bool Directory::on_request(NodeId from, Transaction transaction, const PageRequest& request,
                            TimeUs now_us) {
-  DirectoryEntry& entry = entries_[request.page];
+  DirectoryEntry& entry = entry_of(request.page);
   const QueuedRequest queued{from, transaction, request.kind, request.since_us, now_us};
   const bool closed = is_closed(request.page) && !planted(Bug::begin_in_closed_chunk);
   if (entry.idle() && !closed) return start(request.page, entry, queued, now_us);
@@ -77,6 +87,11 @@ bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& r
   const bool has_it = entry.copyset.contains(request.from);
   if (has_it && (request.kind == RequestKind::read || entry.state == DirectoryState::exclusive))
     return false;
+  if (entry.state == DirectoryState::lost) {
+    const Loss loss = loss_of(page);
+    outbox_.send(request.from, request.transaction, Lost{page, loss.with, loss.since});
+    return true;
+  }
   entry.busy = true;
   entry.current = request;
   entry.release_to = no_node;
@@ -165,7 +180,8 @@ void Directory::use_room() {
 
 bool Directory::is_zero(PageNo page) const {
   const DirectoryEntry* const entry = find(page);
-  return entry == nullptr || entry->state == DirectoryState::zero;
+  return entry == nullptr ? !inherited_.contains(chunk_of(page))
+                          : entry->state == DirectoryState::zero;
 }
 
 bool Directory::share_at_once(NodeId to, PageNo page, TimeUs hold_until_us, TimeUs now_us) {
@@ -314,18 +330,84 @@ void Directory::reopen(TimeUs now_us) {
   GALLOCY_CHECK(closed_ && quiet(), GALLOCY_VALUE(closed_busy_count_));
   const ChunkNo chunk = *closed_;
   closed_.reset();
+  inherited_.erase(chunk);
+  std::vector<std::pair<PageNo, std::vector<QueuedRequest>>> queues;
   for_each_page(chunk, [&](PageNo page) {
+    lost_.erase(page);
     const auto found = entries_.find(page);
     if (found == entries_.end()) return;
-    if (found->second.state != DirectoryState::zero && !planted(Bug::leak_reservation))
-      memory_.unreserve();
-    std::vector<QueuedRequest> queue = std::move(found->second.queue);
+    DirectoryEntry& entry = found->second;
+    if (has_reserved_frame(entry) && !planted(Bug::leak_reservation)) memory_.unreserve();
+    if (raw(entry.version) > 0)
+      first_versions_[chunk] = std::max(first_versions_[chunk], entry.version);
+    if (!entry.queue.empty()) queues.emplace_back(page, std::move(entry.queue));
     entries_.erase(found);
-    if (queue.empty()) return;
-    DirectoryEntry& entry = entries_[page];
+  });
+  for (auto& [page, queue] : queues) {
+    DirectoryEntry& entry = entry_of(page);
     entry.queue = std::move(queue);
     serve_queue(page, entry, now_us);
-  });
+  }
+}
+
+// ---- after a removal ---------------------------------------------------------------------
+
+// A page that is zero stays so, unless the removed node was being granted it for writing. All other
+// pages are lost, until somebody has said that it has them.
+void Directory::begin_epoch(NodeId removed, Epoch epoch) {
+  rebuilt_ = false;
+  starved_.clear();
+  closed_busy_count_ = 0;
+  for (auto& [page, entry] : entries_) {
+    const bool granted = entry.busy && !entry.starved && !entry.denied &&
+                         access_of(entry.current.kind) == Access::write;
+    const bool stays_zero = entry.state == DirectoryState::zero &&
+                            !(granted && entry.current.from == removed);
+    DirectoryEntry anew;
+    anew.state = stays_zero ? DirectoryState::zero : DirectoryState::lost;
+    anew.version = entry.version;
+    entry = std::move(anew);
+    if (!stays_zero) lost_.try_emplace(page, Loss{removed, epoch});
+  }
+}
+
+void Directory::inherit(ChunkNo chunk, NodeId removed, Epoch epoch) {
+  inherited_.emplace(chunk, Loss{removed, epoch});
+}
+
+std::vector<Directory::TakenBack> Directory::rebuild(const Census& census) {
+  std::vector<TakenBack> taken_back;
+  for (const auto& [page, tally] : census) {
+    DirectoryEntry& entry = entry_of(page);
+    const bool stays_zero = entry.state == DirectoryState::zero &&
+                            (tally.copyset().empty() || tally.version() <= entry.version);
+    entry.version = std::max(entry.version, tally.version());
+    entry.copyset = tally.copyset();
+    if (stays_zero) continue;
+    entry.state = tally.owner() == no_node ? DirectoryState::shared : DirectoryState::exclusive;
+    if (entry.copyset.empty()) {
+      const NodeId keeper = tally.keeper(config_.nodes);
+      if (keeper == no_node) {
+        entry.state = DirectoryState::lost;
+        continue;
+      }
+      entry.copyset.insert(keeper);
+      taken_back.push_back({keeper, page});
+    }
+    lost_.erase(page);
+  }
+  rebuilt_ = true;
+  return taken_back;
+}
+
+std::uint64_t Directory::reserving_count() const {
+  return static_cast<std::uint64_t>(std::ranges::count_if(
+      entries_, [](const auto& one) { return has_reserved_frame(one.second); }));
+}
+
+Directory::Loss Directory::loss_of(PageNo page) const {
+  if (const auto found = lost_.find(page); found != lost_.end()) return found->second;
+  return inherited_.at(chunk_of(page));
 }
 
 }  // namespace gallocy::core

@@ -1,10 +1,9 @@
 // The home's side: who has which copy, one transaction per page at a time.
 //
 // Invariants: an entry that is idle is exact; exclusive <=> one owner, who is the copyset;
-// a zero page was not granted for writing since it was last given back; every other page has a
-// frame reserved here. A page that is given back begins anew at version 0: what came before cannot
-// be mistaken for what comes after, since nothing is on its way then and messages are told apart by
-// transaction.
+// a zero page was not granted for writing since it was last given back; every other page that is
+// not lost has a frame reserved here. Versions of a page never go back, also when it is given back:
+// after a removal they tell which of two nodes had the page later.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +14,7 @@
 
 #include "base/ids.hpp"
 #include "base/node_set.hpp"
+#include "core/census.hpp"
 #include "core/config.hpp"
 #include "core/memory.hpp"
 #include "core/message.hpp"
@@ -23,7 +23,12 @@
 
 namespace gallocy::core {
 
-enum class DirectoryState : std::uint8_t { zero, shared, exclusive };
+enum class DirectoryState : std::uint8_t {
+  zero,
+  shared,
+  exclusive,
+  lost,  // nobody has the bytes: they went with a removed node
+};
 
 struct QueuedRequest {
   NodeId from = no_node;
@@ -60,6 +65,14 @@ struct DirectoryEntry {
   NodeId owner() const { return copyset.lowest(); }
 };
 
+// So that the page can come home at any time.
+inline bool has_reserved_frame(const DirectoryEntry& entry) {
+  const bool is_granted = entry.busy && !entry.starved && !entry.denied;
+  const bool is_first_write = is_granted && entry.current.kind != RequestKind::read;
+  return entry.state == DirectoryState::shared || entry.state == DirectoryState::exclusive ||
+         is_first_write;
+}
+
 class Directory {
  public:
   Directory(const Config& config, Memory& memory, Outbox& outbox)
@@ -76,7 +89,7 @@ class Directory {
   // its pages is begun.
   void close(ChunkNo chunk);
   // No transaction of the closed chunk is under way any more.
-  bool quiet() const { return closed_busy_count_ == 0; }
+  bool quiet() const { return rebuilt_ && closed_busy_count_ == 0; }
   // REQUIRES for both: quiet().
   NodeSet holders_of_closed() const;
   // All copies are gone: its pages are zero.
@@ -91,16 +104,37 @@ class Directory {
   // once or not at all: the entry does not become busy, and nobody has to say done.
   bool share_at_once(NodeId to, PageNo page, TimeUs hold_until_us, TimeUs now_us);
 
+  // ---- after a removal ----
+  // What was under way is over. Until rebuild() nothing is known but which pages are zero.
+  void begin_epoch(NodeId removed, Epoch epoch);
+  // Of a chunk that is homed here from now on nothing is known at all.
+  void inherit(ChunkNo chunk, NodeId removed, Epoch epoch);
+  // Makes the entries anew from what all members have said.
+  struct TakenBack {
+    NodeId node = no_node;  // has the only bytes of the page in a slot
+    PageNo page{};
+  };
+  std::vector<TakenBack> rebuild(const Census& census);
+  bool is_rebuilt() const { return rebuilt_; }
+  std::uint64_t reserving_count() const;  // entries that are neither zero nor lost
+
   // There may be frames for first writes that wait for one.
   void use_room();
   std::size_t starved_count() const { return starved_.size(); }
   bool is_zero(PageNo page) const;
 
-  // For dumps and checks. nullptr: never used, hence zero and idle.
+  // For dumps and checks. nullptr: never used, hence idle, and zero unless inherited.
   const DirectoryEntry* find(PageNo page) const;
   const std::unordered_map<PageNo, DirectoryEntry>& entries() const { return entries_; }
 
  private:
+  struct Loss {
+    NodeId with = no_node;
+    Epoch since{};
+  };
+
+  DirectoryEntry& entry_of(PageNo page);
+  Loss loss_of(PageNo page) const;
   bool start(PageNo page, DirectoryEntry& entry, const QueuedRequest& request, TimeUs now_us);
   bool start_read(PageNo page, DirectoryEntry& entry);
   bool start_write(PageNo page, DirectoryEntry& entry);
@@ -122,6 +156,10 @@ class Directory {
   std::deque<PageNo> starved_;  // oldest first
   std::optional<ChunkNo> closed_;
   std::uint32_t closed_busy_count_ = 0;  // its entries that are not idle
+  std::unordered_map<ChunkNo, Version> first_versions_;  // of given back chunks, if not 0
+  bool rebuilt_ = true;
+  std::unordered_map<PageNo, Loss> lost_;        // or not found yet, while the directory is made
+  std::unordered_map<ChunkNo, Loss> inherited_;  // pages of these without an entry are lost
 };
 
 }  // namespace gallocy::core

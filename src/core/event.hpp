@@ -115,6 +115,22 @@ struct BlockFreed {
   std::uint64_t size_bytes = 0;  // about; likewise
 };
 
+// The members agreed that `node` is one no more: its lease has ended, nothing that it has written
+// or sent since counts. All members hear of all removals in the same order, each at its own time.
+struct ChunkRun {
+  ChunkNo first{};
+  std::uint32_t count = 0;
+  NodeId home = no_node;
+};
+struct MemberRemoved {
+  NodeId node = no_node;   // not this one
+  NodeId heir = no_node;   // the member that is home of its chunks from now on
+  Epoch epoch{};           // the next one
+  // All chunks that were ever handed out, with their homes before this. They are part of what
+  // members agree upon: the coordinator tells nobody of a chunk before that.
+  std::vector<ChunkRun> chunks;
+};
+
 // The job is over: every agent is told to leave with `status`.
 struct JobEnding {
   std::int32_t status = 0;
@@ -124,7 +140,7 @@ struct JobEnding {
 struct Tick {};
 
 using Event = std::variant<Fault, PeerMessage, ClientAttached, ClientGone, ClientCall, BlockFreed,
-                           JobEnding, Tick>;
+                           MemberRemoved, JobEnding, Tick>;
 
 // ---- actions -----------------------------------------------------------------------------
 
@@ -167,12 +183,14 @@ struct Wake {
   PageNo page{};
 };
 // Accesses fault with SIGBUS from now on: nobody was ever given this memory, or its home has no
-// frame left for it.
+// frame left for it, or its bytes are lost.
 struct Poison {
   ClientId client{};
   PageNo page{};
-  NodeId full_home = no_node;          // no_node: the memory was never given
-  std::uint64_t memory_pages = 0;      // the home's bound
+  NodeId full_home = no_node;
+  std::uint64_t memory_pages = 0;      // the full home's bound
+  NodeId lost_with = no_node;          // the removed node that had them
+  Epoch lost_since{};
 };
 // Write-protect in all clients.
 struct Protect {
@@ -180,6 +198,11 @@ struct Protect {
 };
 // Copy frame to slot.
 struct Capture {
+  PageNo page{};
+  std::uint32_t slot = no_slot;
+};
+// Copy slot to frame, which is empty, without mapping it anywhere.
+struct Restore {
   PageNo page{};
   std::uint32_t slot = no_slot;
 };
@@ -220,8 +243,9 @@ struct DropPeer {
   std::string_view reason;  // static text
 };
 
-using Action = std::variant<Send, Install, Store, Unprotect, Wake, Poison, Protect, Capture, Drop,
-                            Reply, NotifyAgent, FreedPending, Attached, OwnerLost, DropPeer>;
+using Action = std::variant<Send, Install, Store, Unprotect, Wake, Poison, Protect, Capture,
+                            Restore, Drop, Reply, NotifyAgent, FreedPending, Attached, OwnerLost,
+                            DropPeer>;
 using Actions = std::vector<Action>;
 
 }  // namespace gallocy::core

@@ -27,6 +27,7 @@ bool Evictor::may_go(PageNo page, const Pending* oldest, TimeUs now_us) const {
   const PageEntry& entry = table_.at(page);
   const bool here = entry.state == PageState::shared || entry.state == PageState::exclusive;
   if (!here || now_us < entry.hold_until_us || holder_.demands().contains(page)) return false;
+  if (!chunks_.is_ready(chunks_.home_of(chunk_of(page)))) return false;
   if (planted(Bug::evict_what_the_oldest_needs)) return true;
   return oldest == nullptr || !requester_.needs(*oldest, page);
 }

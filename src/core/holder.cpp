@@ -18,7 +18,7 @@ std::uint64_t delay_of(const Demand& demand, TimeUs now_us) {
 Holder::Holder(const Config& config, PageTable& table, Memory& memory, Requester& requester,
                Outbox& outbox)
     : config_(config), table_(table), memory_(memory), requester_(requester), outbox_(outbox),
-      slot_transactions_(config.slot_count) {
+      slots_(config.slot_count) {
   for (std::uint32_t slot = config.slot_count; slot > 0; --slot)
     free_slots_.push_back(static_cast<std::uint16_t>(slot - 1));
 }
@@ -129,7 +129,7 @@ void Holder::give_away(PageNo page, const Demand& demand, TimeUs now_us) {
   const bool writable = entry.state == PageState::exclusive;
   entry.slot_plus_one = static_cast<std::uint16_t>(slot + 1);
   table_.leave(page);
-  slot_transactions_[slot] = demand.transaction;
+  slots_[slot] = {page, {demand.transaction, demand.version}};
   // Nobody may write between the copy and the drop, or that write is lost.
   if (writable && !planted(Bug::copy_before_protecting)) outbox_.act(Protect{page});
   outbox_.act(Capture{page, slot});
@@ -180,19 +180,62 @@ bool Holder::on_discard(NodeId from, Transaction transaction, const Discard& dis
 bool Holder::on_release(NodeId, Transaction transaction, const Release& release, TimeUs now_us) {
   PageEntry& entry = table_.at(release.page);
   if (entry.slot_plus_one == 0) return false;
-  const auto slot = static_cast<std::uint16_t>(entry.slot_plus_one - 1);
-  if (slot_transactions_[slot] != transaction) return false;
-  if (!planted(Bug::reuse_slot)) entry.slot_plus_one = 0;
-  free_slots_.push_back(slot);
-  // The oldest may have to wait for something else again (an older access here): then the slot
-  // is the next one's.
+  if (kept(release.page)->transaction != transaction) return false;
+  free_slot(entry);
+  use_free_slots(now_us);
+  return true;
+}
+
+// The oldest may have to wait for something else again (an older access here): then the slot is
+// the next one's.
+void Holder::use_free_slots(TimeUs now_us) {
   while (!planted(Bug::forget_slot_waiter) && !wants_slot_.empty() && !free_slots_.empty()) {
     const PageNo page = wants_slot_.begin()->second;
     wants_slot_.erase(wants_slot_.begin());
     serve_or_wait(page, now_us);
   }
+}
+
+void Holder::free_slot(PageEntry& entry) {
+  free_slots_.push_back(static_cast<std::uint16_t>(entry.slot_plus_one - 1));
+  if (!planted(Bug::reuse_slot)) entry.slot_plus_one = 0;
+}
+
+// ---- after a removal ---------------------------------------------------------------------
+
+void Holder::begin_epoch() {
+  demands_.clear();
+  due_.clear();
+  due_of_.clear();
+  wants_slot_.clear();
+}
+
+std::optional<Holder::Kept> Holder::kept(PageNo page) const {
+  const std::uint16_t slot_plus_one = table_.at(page).slot_plus_one;
+  if (slot_plus_one == 0) return std::nullopt;
+  return slots_[slot_plus_one - 1].kept;
+}
+
+bool Holder::take_back(PageNo page, bool homed_here) {
+  PageEntry& entry = table_.at(page);
+  if (entry.slot_plus_one == 0 || entry.state != PageState::invalid) return false;
+  outbox_.act(Restore{page, static_cast<std::uint32_t>(entry.slot_plus_one - 1)});
+  entry.state = PageState::shared;
+  entry.version = kept(page)->version;
+  if (!homed_here) memory_.adopt(page);
   return true;
 }
+
+void Holder::free_slots_of(NodeId home, const ChunkMap& chunks, TimeUs now_us) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const PageNo page = slots_[i].page;
+    if (table_.at(page).slot_plus_one == i + 1 && chunks.home_of(chunk_of(page)) == home)
+      free_slot(table_.at(page));
+  }
+  use_free_slots(now_us);
+}
+
+// ---- time --------------------------------------------------------------------------------
 
 void Holder::on_time(TimeUs now_us) {
   while (!due_.empty() && due_.begin()->first <= now_us) {

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/ids.hpp"
+#include "core/chunk_map.hpp"
 #include "core/config.hpp"
 #include "core/memory.hpp"
 #include "core/message.hpp"
@@ -48,6 +50,21 @@ class Holder {
   bool on_discard(NodeId from, Transaction transaction, const Discard& discard);
   bool on_release(NodeId from, Transaction transaction, const Release& release, TimeUs now_us);
   void on_time(TimeUs now_us);
+
+  // ---- after a removal ----
+  // What others wanted counts no more; they ask anew.
+  void begin_epoch();
+  // What is in the page's slot, if it has one.
+  struct Kept {
+    Transaction transaction;
+    Version version{};  // that it was sent as
+  };
+  std::optional<Kept> kept(PageNo page) const;
+  // Bytes in a slot that are the only copy become a read copy. False: there are none.
+  bool take_back(PageNo page, bool homed_here);
+  // All slots with pages of that home are free.
+  void free_slots_of(NodeId home, const ChunkMap& chunks, TimeUs now_us);
+
   // `installed`: pages whose hold has begun in this step.
   void carried_out(const std::vector<PageNo>& installed);
 
@@ -69,6 +86,8 @@ class Holder {
   void give_away(PageNo page, const Demand& demand, TimeUs now_us);
   void drop(PageNo page, const Demand& demand);
   void drop_run(PageNo first, std::uint32_t count);
+  void free_slot(PageEntry& entry);
+  void use_free_slots(TimeUs now_us);
 
   const Config& config_;
   PageTable& table_;
@@ -80,7 +99,11 @@ class Holder {
   std::unordered_map<PageNo, TimeUs> due_of_;
   std::set<std::pair<Turn, PageNo>> wants_slot_;  // oldest first
   std::vector<std::uint16_t> free_slots_;
-  std::vector<Transaction> slot_transactions_;
+  struct Slot {
+    PageNo page{};
+    Kept kept;
+  };
+  std::vector<Slot> slots_;
 };
 
 }  // namespace gallocy::core

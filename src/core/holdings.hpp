@@ -36,6 +36,15 @@ class Holdings {
     });
   }
 
+  // visit(LockReport), for what is held
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (const auto& [key, held] : held_) {
+      const auto& [client, thread, address] = key;
+      visit(LockReport{address, thread, held.kind, held.depth});
+    }
+  }
+
  private:
   using Key = std::tuple<ClientId, ThreadId, std::uint64_t>;
   struct Held {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "core/chunk_map.hpp"
@@ -35,15 +36,40 @@ class Homes {
   // knows of no home, the request comes back from ChunkMap::on_home.
   void send(std::uint64_t address, Transaction transaction, Body body) {
     const NodeId home = home_of(address);
-    if (home != no_node) return outbox_.send(home, transaction, std::move(body));
-    chunks_.ask_home(chunk_of(page_at(address)), ForHome{transaction, std::move(body)});
+    if (home == no_node)
+      chunks_.ask_home(chunk_of(page_at(address)), ForHome{transaction, std::move(body)});
+    else if (!chunks_.is_ready(home))
+      waiting_.push_back({address, {transaction, std::move(body)}});
+    else
+      outbox_.send(home, transaction, std::move(body));
+  }
+
+  // What waited to hear the home of the chunk.
+  void send(ChunkNo chunk, const ForHome& request) {
+    send(address_of(chunk), request.transaction, request.body);
+  }
+
+  // After a removal some homes have become ready.
+  void send_waiting() {
+    for (Waiting& one : std::exchange(waiting_, {}))
+      send(one.address, one.request.transaction, std::move(one.request.body));
+  }
+  // What waited for a home that is removed will be asked anew by who knows of it.
+  void forget_waiting(NodeId removed) {
+    std::erase_if(waiting_, [&](const Waiting& one) { return home_of(one.address) == removed; });
   }
 
  private:
+  struct Waiting {
+    std::uint64_t address = 0;
+    ForHome request;
+  };
+
   const Config& config_;
   const PageTable& table_;
   ChunkMap& chunks_;
   Outbox& outbox_;
+  std::vector<Waiting> waiting_;  // for its home to be ready, in the order in which they came
 };
 
 }  // namespace gallocy::core

@@ -26,11 +26,6 @@ void check_demand(const Node& node, PageNo page, const Demand& demand) {
   GALLOCY_CHECK(demand.requester != node.config().self, GALLOCY_VALUE(raw(page)));
 }
 
-bool has_reserved_frame(const DirectoryEntry& entry) {
-  const bool first_write = entry.busy && entry.current.kind != RequestKind::read;
-  return entry.state != DirectoryState::zero || (first_write && !entry.starved && !entry.denied);
-}
-
 // Every frame is counted, and every copy has one.
 void check_memory(const Node& node) {
   const Memory& memory = node.memory();
@@ -52,8 +47,9 @@ void check_memory(const Node& node) {
     reserved += has_reserved_frame(entry);
   GALLOCY_CHECK(cached == memory.cached(), GALLOCY_VALUE(cached), GALLOCY_VALUE(memory.cached()));
   GALLOCY_CHECK(pinned == memory.pinned(), GALLOCY_VALUE(pinned), GALLOCY_VALUE(memory.pinned()));
-  GALLOCY_CHECK(reserved == memory.reserved(), GALLOCY_VALUE(reserved),
-                GALLOCY_VALUE(memory.reserved()));
+  if (node.directory().is_rebuilt())
+    GALLOCY_CHECK(reserved == memory.reserved(), GALLOCY_VALUE(reserved),
+                  GALLOCY_VALUE(memory.reserved()));
   const std::size_t listed = memory.shared().size() + memory.exclusive().size();
   GALLOCY_CHECK(cached == pinned + listed + memory.evictions().size(), GALLOCY_VALUE(cached),
                 GALLOCY_VALUE(listed));
@@ -66,8 +62,8 @@ void check_directory_entry(const Node& node, PageNo page, const DirectoryEntry& 
     GALLOCY_CHECK(entry.copyset.count() == 1, GALLOCY_VALUE(raw(page)));
   if (entry.state == DirectoryState::shared)
     GALLOCY_CHECK(!entry.copyset.empty(), GALLOCY_VALUE(raw(page)));
-  if (entry.state == DirectoryState::zero)
-    GALLOCY_CHECK(raw(entry.version) == 0, GALLOCY_VALUE(raw(page)));
+  if (entry.state == DirectoryState::lost)
+    GALLOCY_CHECK(entry.copyset.empty() && entry.idle(), GALLOCY_VALUE(raw(page)));
   GALLOCY_CHECK(!entry.idle() || entry.queue.empty() || node.directory().is_closed(page),
                 GALLOCY_VALUE(raw(page)));
   GALLOCY_CHECK(entry.queue.size() + entry.busy <= nodes.count(), GALLOCY_VALUE(raw(page)));

@@ -12,6 +12,13 @@ void LastThread::forget_client(ClientId client) {
   if (clients_.empty()) next_round_us_ = 0;
 }
 
+void LastThread::begin_anew(TimeUs now_us) {
+  if (clients_.empty()) return;
+  made_.reset();
+  round_ = {};
+  next_round_us_ = now_us;
+}
+
 void LastThread::on_time(TimeUs now_us) {
   if (next_round_us_ == 0 || now_us < next_round_us_) return;
   next_round_us_ = 0;

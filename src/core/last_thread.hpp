@@ -26,6 +26,8 @@ class LastThread {
 
   void await(ClientId client, TimeUs now_us);
   void forget_client(ClientId client);
+  // A node that was asked may be gone.
+  void begin_anew(TimeUs now_us);
 
   // True: the job has no thread any more, and clients() are to be told.
   bool on_count(NodeId from, Transaction transaction, const ThreadCount& count, TimeUs now_us);

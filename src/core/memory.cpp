@@ -1,5 +1,8 @@
 #include "core/memory.hpp"
 
+#include <algorithm>
+#include <vector>
+
 #include "base/check.hpp"
 #include "core/planted.hpp"
 
@@ -124,6 +127,42 @@ void Memory::end_eviction(PageNo page, bool exclusive) {
   evictions_.erase(page);
   changed_ = true;
   enlist(page, exclusive);
+}
+
+// ---- after a removal ---------------------------------------------------------------------
+
+void Memory::end_evictions() {
+  std::vector<PageNo> pages;
+  for (const auto& [page, eviction] : evictions_) pages.push_back(page);
+  for (const PageNo page : pages) end_eviction(page, false);
+}
+
+void Memory::adopt(PageNo page) {
+  PageEntry& entry = table_.at(page);
+  if (entry.frame == FrameUse::pinned) return;
+  ++cached_;
+  entry.frame = FrameUse::cached;
+  enlist(page, false);
+  fit();
+}
+
+void Memory::come_home(PageNo page) {
+  PageEntry& entry = table_.at(page);
+  if (entry.frame == FrameUse::none) return;
+  if (entry.frame == FrameUse::pinned) --pinned_;
+  else unlist(page);
+  free_frame(entry);
+}
+
+void Memory::set_reserved(std::uint64_t count) {
+  reserved_ = count;
+  changed_ = true;
+  fit();
+}
+
+void Memory::fit() {
+  const std::uint64_t needed = reserved_ + std::max(cached_, config_.cache_min_pages);
+  if (needed > limit()) surplus_ += needed - limit();
 }
 
 }  // namespace gallocy::core

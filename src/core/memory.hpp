@@ -35,7 +35,7 @@ class Memory {
  public:
   Memory(const Config& config, PageTable& table);
 
-  std::uint64_t limit() const { return config_.memory_pages - config_.slot_count; }
+  std::uint64_t limit() const { return config_.memory_pages - config_.slot_count + surplus_; }
   std::uint64_t reserved() const { return reserved_; }
   std::uint64_t cached() const { return cached_; }
   std::uint64_t pinned() const { return pinned_; }
@@ -79,6 +79,17 @@ class Memory {
   void note_evicted() { ++evicted_count_; }
   const std::unordered_map<PageNo, Eviction>& evictions() const { return evictions_; }
 
+  // ---- after a removal ----
+  // No eviction is under way any more; the copies are read copies.
+  void end_evictions();
+  // A copy that is in no frame yet, and nowhere else. REQUIRES: it has no frame but a pinned one.
+  void adopt(PageNo page);
+  // The page is not zero and homed here from now on: its frame is the one that is reserved for it.
+  void come_home(PageNo page);
+  // So many pages homed here are not zero. What has no other place in the job stays, even beyond
+  // the bound, which is raised by that.
+  void set_reserved(std::uint64_t count);
+
   // True once after there may be room for what waits.
   bool take_changed() { return std::exchange(changed_, false); }
   void note_change() { changed_ = true; }
@@ -91,10 +102,12 @@ class Memory {
   void enlist(PageNo page, bool exclusive);
   void unlist(PageNo page);
   void free_frame(PageEntry& entry);
+  void fit();
 
   const Config& config_;
   PageTable& table_;
   std::uint64_t reserved_ = 0, cached_ = 0, pinned_ = 0, evicted_count_ = 0;
+  std::uint64_t surplus_ = 0;  // of the bound, since a removal
   Order shared_, exclusive_;
   std::unordered_map<PageNo, Place> places_;
   std::unordered_map<PageNo, Eviction> evictions_;

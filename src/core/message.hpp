@@ -3,7 +3,9 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -277,6 +279,45 @@ struct PrefetchData {
   Version version{};
 };
 
+// ---- after a member was removed (recovery.hpp) ---------------------------------------------
+
+enum class Copy : std::uint8_t { none, shared, exclusive };
+struct PageReport {
+  PageNo page{};
+  Copy copy = Copy::none;
+  Version version{};       // of the bytes that the sender has, or had last
+  Transaction kept_for;    // of the bytes of the page in a slot; counter 0: there are none
+  Version kept_version{};  // as which they were sent
+};
+struct LockReport {
+  std::uint64_t address = 0;
+  ThreadId thread{};
+  SyncKind kind = SyncKind::normal;
+  std::uint32_t depth = 0;  // how often the thread has it; 0: it asks for it
+};
+inline constexpr std::size_t max_reported = 256;
+// member -> each member, as the home of pages and objects: what the sender has of them. At most
+// max_reported of each; in several messages if need be.
+struct Report {
+  std::vector<PageReport> pages;
+  std::vector<LockReport> locks;
+  std::vector<ChunkNo> chunks;  // that clients of the sender have
+  bool last = false;
+};
+// home -> each member: its directory is there again, requests may come. Bytes that the receiver
+// keeps of these pages are their only copy and become a read copy; after the last such message it
+// frees all others that it keeps of the home's pages.
+struct Rebuilt {
+  std::vector<PageNo> taken_back;  // at most max_reported
+  bool last = false;
+};
+// home -> requester, instead of a grant: the page went with a removed node.
+struct Lost {
+  PageNo page{};
+  NodeId with = no_node;
+  Epoch since{};  // the first epoch without it
+};
+
 using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten, PageData, Grant,
                           Done, Release, ChunkRequest, ChunkGrant, ChunkQuery, ChunkHome,
                           SyncRequest, SyncReply, ThreadStart, ThreadStarted, ThreadExited,
@@ -284,7 +325,10 @@ using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten
                           ThreadCancel, ThreadCountRequest, ThreadCount, RootRequest, RootReply,
                           ChunkReturn, ChunkReturned, Discard, Discarded, LoanRequest, Loan,
                           Writeback, WritebackAck, Denial, PrefetchRequest, PrefetchAnswer,
-                          PrefetchData>;
+                          PrefetchData, Report, Rebuilt, Lost>;
+
+template <class What, class... Others>
+inline constexpr bool is_one_of = (std::is_same_v<What, Others> || ...);
 
 struct Message {
   Epoch epoch{};
@@ -292,6 +336,19 @@ struct Message {
   Transaction transaction;
   Body body;
 };
+
+// Is it about the directories and where they are? Those are made anew with every epoch, and what
+// was said about them before counts no more. All else that members say to each other stays said.
+inline bool ends_with_its_epoch(const Body& body) {
+  return std::visit(
+      []<class What>(const What&) {
+        return is_one_of<What, PageRequest, Recall, Invalidate, InvalidateAck, Hasten, PageData,
+                         Grant, Done, Release, Writeback, WritebackAck, Denial, PrefetchRequest,
+                         PrefetchAnswer, PrefetchData, Discard, Discarded, ChunkQuery, ChunkHome,
+                         Report, Rebuilt, Lost>;
+      },
+      body);
+}
 
 // Of two connections between two nodes: nothing that somebody waits for is behind these.
 inline bool is_bulk(const Message& message) {

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "base/check.hpp"
+#include "core/planted.hpp"
 
 namespace gallocy::core {
 
@@ -19,7 +20,8 @@ Node::Node(const Config& config, std::span<PageEntry> entries)
       evictor_(config_, table_, chunks_, holder_, requester_, memory_, outbox_),
       threads_(config_, statistics_, outbox_), sync_objects_(outbox_),
       sync_calls_(config_, homes_, threads_, outbox_), root_(config_, outbox_),
-      freed_(config_, chunks_, outbox_), early_(config_) {
+      freed_(config_, chunks_, outbox_), early_(config_),
+      recovery_(config_, table_, chunks_, holder_, homes_, sync_calls_, outbox_) {
   GALLOCY_CHECK(config_.nodes.contains(config_.self), GALLOCY_VALUE(raw(config_.self)));
   GALLOCY_CHECK(entries.size() % pages_per_chunk == 0, GALLOCY_VALUE(entries.size()));
 }
@@ -81,18 +83,24 @@ void Node::use_room(TimeUs now_us) {
 }
 
 void Node::receive(NodeId from, const Message& message, TimeUs now_us) {
-  if (message.epoch != config_.epoch) return;  // of a membership that is over
+  if (!config_.nodes.contains(from) && !planted(Bug::zombie_is_heard)) return;
+  if (message.epoch > config_.epoch) return keep_newer(from, message);
+  const bool is_over = message.epoch < config_.epoch && ends_with_its_epoch(message.body);
+  if (is_over && !planted(Bug::accept_old_epoch)) return;
   const Received received{from, message.transaction, now_us};
   const bool is_too_soon = is_early(message);
   const auto take = [&](const auto& body) {
     if constexpr (requires { body.since_us; }) clock_.hear(body.since_us, now_us);
     return is_too_soon ? early(received, body) : handle(received, body);
   };
-  const bool allowed = std::visit(take, message.body);
-  if (allowed) return;
+  if (std::visit(take, message.body)) return;
   GALLOCY_CHECK(from != config_.self, GALLOCY_VALUE(message.body.index()),
                 GALLOCY_VALUE(message.transaction.counter));
-  outbox_.act(DropPeer{from, "a message that the protocol does not allow in this state"});
+  drop_peer(from);
+}
+
+void Node::drop_peer(NodeId peer) {
+  outbox_.act(DropPeer{peer, "a message that the protocol does not allow in this state"});
 }
 
 bool Node::is_early(const Message& message) const {
@@ -296,23 +304,28 @@ bool Node::handle(const Received& from, const ChunkQuery& body) {
 bool Node::handle(const Received& from, const ChunkHome& body) {
   std::vector<WaitsForHome> waiting;
   if (!chunks_.on_home(from.from, body, waiting)) return false;
-  prefetcher_.on_home(body.chunk, body.home);
-  for (WaitsForHome& one : waiting) {
+  learn_home(body.chunk, body.home, waiting, from.now_us);
+  return true;
+}
+
+void Node::learn_home(ChunkNo chunk, NodeId home, const std::vector<WaitsForHome>& waiting,
+                      TimeUs now_us) {
+  prefetcher_.on_home(chunk, home);
+  for (const WaitsForHome& one : waiting) {
     if (const PageNo* page = std::get_if<PageNo>(&one)) {
-      requester_.on_home_known(*page, body.home);
+      requester_.on_home_known(*page, home);
       continue;
     }
     if (const CallTag* tag = std::get_if<CallTag>(&one)) {
-      chunks_.answer_home(*tag, body.home);
+      chunks_.answer_home(*tag, home);
       continue;
     }
-    ForHome& request = std::get<ForHome>(one);
-    if (body.home != no_node)
-      outbox_.send(body.home, request.transaction, std::move(request.body));
+    const ForHome& request = std::get<ForHome>(one);
+    if (home != no_node)
+      homes_.send(chunk, request);
     else if (std::holds_alternative<SyncRequest>(request.body))
-      sync_calls_.on_reply(config_.self, request.transaction, {EINVAL}, from.now_us);
+      sync_calls_.on_reply(config_.self, request.transaction, {EINVAL}, now_us);
   }
-  return true;
 }
 
 bool Node::handle(const Received& from, const SyncRequest& body) {

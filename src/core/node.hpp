@@ -24,6 +24,7 @@
 #include "core/outbox.hpp"
 #include "core/page_table.hpp"
 #include "core/prefetcher.hpp"
+#include "core/recovery.hpp"
 #include "core/requester.hpp"
 #include "core/root.hpp"
 #include "core/statistics.hpp"
@@ -69,10 +70,12 @@ class Node {
   void on(TimeUs now_us, const ClientGone& gone);
   void on(TimeUs now_us, const ClientCall& call);
   void on(TimeUs now_us, const BlockFreed& freed);
+  void on(TimeUs now_us, const MemberRemoved& removal);
   void on(TimeUs now_us, const JobEnding& ending);
   void on(TimeUs now_us, const Tick& tick);
 
   void receive(NodeId from, const Message& message, TimeUs now_us);
+  void drop_peer(NodeId peer);
   void drain_local(TimeUs now_us);
   void use_room(TimeUs now_us);
 
@@ -121,6 +124,9 @@ class Node {
   bool handle(const Received& from, const PrefetchRequest& body);
   bool handle(const Received& from, const PrefetchAnswer& body);
   bool handle(const Received& from, const PrefetchData& body);
+  bool handle(const Received& from, const Report& body);
+  bool handle(const Received& from, const Rebuilt& body);
+  bool handle(const Received& from, const Lost& body);
 
   void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const SyncCall& call, TimeUs now_us);
@@ -145,6 +151,13 @@ class Node {
   bool early(const Received& from, const SyncRequest& body);
   bool early(const Received&, const auto&) { return false; }
   void receive_early(TimeUs now_us);
+
+  void inherit(const MemberRemoved& removal);
+  void keep_newer(NodeId from, const Message& message);
+  void receive_newer(TimeUs now_us);
+  void rebuild();
+  void learn_home(ChunkNo chunk, NodeId home, const std::vector<WaitsForHome>& waiting,
+                  TimeUs now_us);
   bool homed_here(PageNo page) const;
   bool homed_here(std::uint64_t address) const;
   bool from_home(NodeId from, PageNo page) const;
@@ -170,6 +183,9 @@ class Node {
   Root root_;
   FreedBlocks freed_;
   EarlyRequests early_;
+  Recovery recovery_;
+  static constexpr std::size_t max_newer = 65'536;
+  std::vector<PeerMessage> newer_;  // of epochs that this node has not heard of
   std::vector<PageNo> installed_;
   bool carrying_out_ = false;
 };

@@ -14,20 +14,22 @@ namespace gallocy::core {
 
 class Outbox {
  public:
-  explicit Outbox(const Config& config) : self_(config.self), epoch_(config.epoch) {}
+  explicit Outbox(const Config& config) : config_(config) {}
 
   void begin(Actions& actions) { actions_ = &actions; }
   void end() { actions_ = nullptr; }
 
   void act(Action action) { actions_->push_back(std::move(action)); }
 
+  // Nothing is sent to who is no member any more.
   void send(NodeId to, Transaction transaction, Body body, Payload payload = {}) {
-    Message message{epoch_, 0, transaction, std::move(body)};
-    if (to == self_) local_.push_back(std::move(message));
+    if (!config_.nodes.contains(to)) return;
+    Message message{config_.epoch, 0, transaction, std::move(body)};
+    if (to == config_.self) local_.push_back(std::move(message));
     else act(Send{to, std::move(message), payload});
   }
 
-  Transaction new_transaction() { return {self_, ++counter_}; }
+  Transaction new_transaction() { return {config_.self, ++counter_}; }
 
   bool take_local(Message& out) {
     if (local_.empty()) return false;
@@ -37,8 +39,7 @@ class Outbox {
   }
 
  private:
-  NodeId self_;
-  Epoch epoch_;
+  const Config& config_;
   std::uint64_t counter_ = 0;
   std::deque<Message> local_;
   Actions* actions_ = nullptr;

@@ -56,6 +56,14 @@ enum class Bug : std::uint8_t {
   grant_to_the_dead,
   forget_joiner,
   freed_block_twice,
+  accept_old_epoch,
+  newer_epoch_dropped,
+  zombie_is_heard,
+  slots_not_looked_at,
+  slots_trusted,
+  lost_pages_are_zero,
+  dead_nodes_keep_locks,
+  locks_not_restored,
 };
 
 #ifdef GALLOCY_PLANTED

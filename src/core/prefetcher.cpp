@@ -40,6 +40,7 @@ bool Prefetcher::ask_for_window(Range& range) {
   const std::uint64_t end = std::min(range.first + range.count, start + prefetch_window);
   std::uint64_t mask = 0;
   if (home != config_.self) {
+    if (!chunks_.is_ready(home)) return false;
     // The answers to what is asked already will continue this.
     if (outstanding_[raw(home)] + prefetch_window > config_.max_prefetched) return false;
     const Transaction transaction = outbox_.new_transaction();
@@ -125,6 +126,16 @@ void Prefetcher::on_discard(ChunkNo chunk) {
   if (prefetches_.empty()) return;
   const std::uint64_t first = raw(chunk) * pages_per_chunk;
   for (std::uint64_t i = 0; i < pages_per_chunk; ++i) on_invalidate(PageNo{first + i});
+}
+
+void Prefetcher::begin_epoch() {
+  for (const auto& [page, prefetch] : prefetches_)
+    if (!prefetch.invalidated) memory_.unpin(page);
+  prefetches_.clear();
+  outstanding_.fill(0);
+  pinned_ = 0;
+  backlog_.clear();
+  asking_home_ = false;
 }
 
 }  // namespace gallocy::core

@@ -52,6 +52,9 @@ class Prefetcher {
   // The same for all pages of the chunk.
   void on_discard(ChunkNo chunk);
 
+  // A removal: nothing is on its way any more.
+  void begin_epoch();
+
   // Asks for what there is room for. `demand_waits`: somebody needs frames more.
   void advance(bool demand_waits);
 

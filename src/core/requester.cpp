@@ -93,6 +93,7 @@ void Requester::on_home_known(PageNo page, NodeId home) {
 void Requester::try_submit(PageNo page, Pending& pending) {
   // Its copy came home, or was not taken back, while the request waited.
   if (found_here(page, pending)) return;
+  if (!chunks_.is_ready(pending.home)) return awaits_ready_.push_back(page);
   // The home must not hear of the page while it is asked to take it back or sends it.
   const bool coming = prefetcher_.on_its_way(page) && !planted(Bug::demand_beside_prefetch);
   if (memory_.evicting(page) || coming)
@@ -321,25 +322,77 @@ bool Requester::on_denial(NodeId from, Transaction transaction, const Denial& de
   if (pending == nullptr) return true;
   if (from != pending->home || pending->permitted || pending->kind == RequestKind::read)
     return false;
-  std::vector<ClientId> poisoned;
   if (table_.at(denial.page).state == PageState::shared) {
     table_.leave(denial.page);
     outbox_.act(Drop{denial.page});
   }
-  memory_.unpin(denial.page);
-  for (const Waiter& waiter : pending->waiters) {
+  std::erase_if(pending->waiters, [&](const Waiter& waiter) {
+    if (waiter.access == Access::write) return false;
     statistics_.resolved(waiter.who.client, Resolution::poisoned, waiter.faulted_us);
-    if (waiter.access == Access::read) {
-      outbox_.act(Wake{waiter.who.client, denial.page});
-    } else if (std::ranges::find(poisoned, waiter.who.client) == poisoned.end()) {
-      poisoned.push_back(waiter.who.client);
-      outbox_.act(Poison{waiter.who.client, denial.page, from, denial.memory_pages});
-    }
-  }
+    outbox_.act(Wake{waiter.who.client, denial.page});
+    return true;
+  });
+  end_poisoned(*pending, {{}, denial.page, from, denial.memory_pages});
   outbox_.send(from, transaction, Done{denial.page});
-  pending_.erase(denial.page);
-  note_request_over(from);
   return true;
+}
+
+bool Requester::on_lost(NodeId from, Transaction transaction, const Lost& lost) {
+  Pending* const pending = current(lost.page, transaction);
+  if (pending == nullptr) return true;
+  const bool absent = table_.at(lost.page).state == PageState::invalid;
+  if (from != pending->home || pending->permitted || !absent) return false;
+  end_poisoned(*pending, {{}, lost.page, no_node, 0, lost.with, lost.since});
+  return true;
+}
+
+// `with`: says why, to each client that waits.
+void Requester::end_poisoned(const Pending& pending, Poison with) {
+  std::vector<ClientId> poisoned;
+  for (const Waiter& waiter : pending.waiters) {
+    statistics_.resolved(waiter.who.client, Resolution::poisoned, waiter.faulted_us);
+    if (std::ranges::find(poisoned, waiter.who.client) != poisoned.end()) continue;
+    poisoned.push_back(waiter.who.client);
+    with.client = waiter.who.client;
+    outbox_.act(with);
+  }
+  const NodeId home = pending.home;
+  memory_.unpin(with.page);
+  pending_.erase(with.page);
+  note_request_over(home);
+}
+
+// ---- after a removal ---------------------------------------------------------------------
+
+void Requester::begin_epoch() {
+  outstanding_.fill(0);
+  unsent_.clear();
+  wants_frame_.clear();
+  blocked_.clear();
+  awaits_ready_.clear();
+  for (auto& [page, pending] : pending_) {
+    ask_anew(page, pending);
+    if (pending.home != no_node) awaits_ready_.push_back(page);
+  }
+}
+
+void Requester::ask_anew(PageNo page, Pending& pending) {
+  PageEntry& entry = table_.at(page);
+  if (entry.state == PageState::installing && pending.source == Source::zero) {
+    entry.state = PageState::invalid;
+    entry.version = Version{raw(pending.version) - 1};  // as if it had not been granted
+  } else if (entry.state == PageState::installing) {
+    // Some who have the same bytes have not acknowledged; nobody has written others.
+    entry.state = PageState::shared;
+    pending.kind = RequestKind::upgrade;
+  }
+  pending.sent = pending.permitted = pending.remote = false;
+  pending.acks_from = NodeSet{};
+  pending.home = chunks_.home_of(chunk_of(page));
+}
+
+void Requester::on_ready() {
+  if (!awaits_ready_.empty()) submit_oldest_first(std::exchange(awaits_ready_, {}));
 }
 
 void Requester::forget_client(ClientId client) {

@@ -69,6 +69,13 @@ class Requester {
   void use_room();
   std::size_t waiting_for_frame_count() const { return wants_frame_.size(); }
 
+  // ---- after a removal ----
+  // Nothing that was asked or has come counts any more, but bytes that are here: they are a read
+  // copy. Requests wait until their homes are ready.
+  void begin_epoch();
+  void on_ready();  // some home
+  bool on_lost(NodeId from, Transaction transaction, const Lost& lost);
+
   void forget_client(ClientId client);
 
   bool has_granted() const { return !granted_.empty(); }  // a page in this step
@@ -99,6 +106,8 @@ class Requester {
   void complete_if_ready(PageNo page);
   void install(PageNo page, const Pending& pending);
   void note_request_over(NodeId home);
+  void ask_anew(PageNo page, Pending& pending);
+  void end_poisoned(const Pending& pending, Poison with);
   Pending* current(PageNo page, Transaction transaction);
 
   struct Granted {
@@ -123,6 +132,7 @@ class Requester {
   std::array<std::uint32_t, max_node_count> outstanding_{};
   std::vector<PageNo> unsent_;  // wait for others to be answered
   std::vector<PageNo> wants_frame_;
+  std::vector<PageNo> awaits_ready_;  // wait for their home to be ready
   std::vector<PageNo> blocked_;  // by an eviction or a prefetch of the page, which will end
 };
 

@@ -10,14 +10,7 @@ namespace {
 
 constexpr TimeUs longest_timeout_us = TimeUs{1} << 56;  // two thousand years
 
-bool takes(const SyncRequest& request) {
-  return request.operation == SyncOperation::take ||
-         request.operation == SyncOperation::try_take;
-}
-
-bool granted(const SyncRequest& request, std::int32_t status) {
-  return takes(request) && (status == 0 || status == EOWNERDEAD);
-}
+bool is_grant(std::int32_t status) { return status == 0 || status == EOWNERDEAD; }
 
 }  // namespace
 
@@ -60,8 +53,8 @@ SyncCalls::Counter SyncCalls::begin(Call call) {
 }
 
 void SyncCalls::withdraw(Counter counter, Call& call, int status) {
-  if (call.withdrawn || call.request.operation != SyncOperation::take) return;
-  call.withdrawn = true;
+  if (call.withdrawn != 0 || call.request.operation != SyncOperation::take) return;
+  call.withdrawn = status;
   deadlines_.erase({call.deadline_us, counter});
   SyncRequest request = call.request;
   request.operation = SyncOperation::withdraw;
@@ -96,11 +89,16 @@ bool SyncCalls::on_reply(NodeId from, Transaction transaction, const SyncReply& 
     entered(counter);
     return true;
   }
+  end(counter, reply, now_us);
+  return true;
+}
+
+void SyncCalls::end(Counter counter, const SyncReply& reply, TimeUs now_us) {
+  const auto found = calls_.find(counter);
   const Call call = found->second;
   deadlines_.erase({call.deadline_us, counter});
   calls_.erase(found);
   answered(call, counter, reply, now_us);
-  return true;
 }
 
 void SyncCalls::answered(const Call& call, Counter counter, const SyncReply& reply,
@@ -108,7 +106,7 @@ void SyncCalls::answered(const Call& call, Counter counter, const SyncReply& rep
   if (call.request.operation == SyncOperation::abandon)
     return abandoned(call.request.thread, now_us);
   if (call.orphaned) {
-    if (granted(call.request, reply.status) && !planted(Bug::grant_to_the_dead))
+    if (takes(call.request) && is_grant(reply.status) && !planted(Bug::grant_to_the_dead))
       give_back(call.request);
     return;
   }
@@ -121,7 +119,7 @@ void SyncCalls::answered(const Call& call, Counter counter, const SyncReply& rep
 
 void SyncCalls::note_holding(const Call& call, std::int32_t status) {
   if (!has_owner(call.request.kind)) return;
-  if (granted(call.request, status)) holdings_.took(call.tag.client, call.request);
+  if (takes(call.request) && is_grant(status)) holdings_.took(call.tag.client, call.request);
   if (call.request.operation == SyncOperation::give && status == 0)
     holdings_.gave(call.tag.client, call.request);
 }
@@ -162,6 +160,39 @@ void SyncCalls::forget_client(ClientId client) {
     if (!planted(Bug::dead_stay_in_queue)) withdraw(counter, call, ECANCELED);
   }
   for (const SyncRequest& request : holdings_.of_client(client)) begin_orphan(request);
+}
+
+// ---- after a removal ---------------------------------------------------------------------
+
+std::vector<std::uint64_t> SyncCalls::calls_to(NodeId home) const {
+  std::vector<std::uint64_t> counters;
+  for (const auto& [counter, call] : calls_)
+    if (homes_.home_of(call.request.address) == home) counters.push_back(counter);
+  std::ranges::sort(counters);
+  return counters;
+}
+
+void SyncCalls::ask_anew(const std::vector<std::uint64_t>& counters, TimeUs now_us) {
+  for (const Counter counter : counters) {
+    const auto found = calls_.find(counter);
+    if (found == calls_.end()) continue;
+    const Call& call = found->second;
+    if (const auto answer = answer_of_the_gone(call)) end(counter, {*answer, 0}, now_us);
+    else homes_.send(call.request.address, {config_.self, counter}, call.request);
+  }
+}
+
+// Of locks is known what it takes to go on: who has them and who asks. A wait at a condition ends
+// as if it had been signalled, for perhaps it was. A semaphore's value is gone, and how many have
+// come to a barrier. nullopt: the next home will know.
+std::optional<std::int32_t> SyncCalls::answer_of_the_gone(const Call& call) {
+  const SyncRequest& request = call.request;
+  if (call.withdrawn != 0) return call.withdrawn;
+  if (request.operation == SyncOperation::init || request.operation == SyncOperation::abandon)
+    return std::nullopt;
+  if (request.kind == SyncKind::semaphore || request.kind == SyncKind::barrier) return EINVAL;
+  if (request.kind == SyncKind::condition || !takes(request)) return 0;
+  return std::nullopt;
 }
 
 // ---- waits at conditions -----------------------------------------------------------------
@@ -235,7 +266,7 @@ void SyncCalls::relock(Counter counter) {
 // A cancelled thread unwinds with the mutex, whatever state that is in.
 void SyncCalls::relocked(Counter counter, std::int32_t status) {
   const std::int32_t outcome = waits_.at(counter).outcome;
-  const bool has_mutex = status == 0 || status == EOWNERDEAD;
+  const bool has_mutex = is_grant(status);
   const bool outcome_counts = status == 0 || (has_mutex && outcome == ECANCELED);
   finish(counter, outcome_counts ? outcome : status);
 }

@@ -8,9 +8,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "core/event.hpp"
@@ -40,6 +42,20 @@ class SyncCalls {
   // False: the peer may not say that.
   bool on_reply(NodeId from, Transaction transaction, const SyncReply& reply, TimeUs now_us);
 
+  // ---- after a removal ----
+  // Requests whose home is that node, as far as this node knows.
+  std::vector<std::uint64_t> calls_to(NodeId home) const;
+  // Those are made anew, or end: what can be known of the object is what threads hold.
+  void ask_anew(const std::vector<std::uint64_t>& counters, TimeUs now_us);
+  // visit(LockReport): what threads here have, or ask for.
+  template <class Visit>
+  void for_each_claim(Visit visit) const {
+    holdings_.for_each(visit);
+    for (const auto& [counter, call] : calls_)
+      if (has_owner(call.request.kind) && takes(call.request))
+        visit(LockReport{call.request.address, call.request.thread, call.request.kind, 0});
+  }
+
   void on_time(TimeUs now_us);
   TimeUs next_deadline() const { return deadlines_.empty() ? 0 : deadlines_.begin()->first; }
 
@@ -52,7 +68,7 @@ class SyncCalls {
     SyncRequest request;
     bool orphaned = false;  // nobody waits for the answer
     bool interruptible = false;
-    bool withdrawn = false;
+    std::int32_t withdrawn = 0;  // why
     TimeUs deadline_us = 0;  // 0: none
     Counter wait = 0;        // the wait at a condition that this is a step of
   };
@@ -73,12 +89,18 @@ class SyncCalls {
     std::size_t unanswered = 0;
   };
 
+  static bool takes(const SyncRequest& request) {
+    return request.operation == SyncOperation::take ||
+           request.operation == SyncOperation::try_take;
+  }
   int check(const SyncRequest& request) const;
   int check(const SyncCall& call) const;
   Counter begin(Call call);
   Counter begin(CallTag tag, const SyncCall& call, TimeUs now_us);
   void begin_orphan(const SyncRequest& request) { begin({{}, request, true}); }
   void withdraw(Counter counter, Call& call, int status);
+  static std::optional<std::int32_t> answer_of_the_gone(const Call& call);
+  void end(Counter counter, const SyncReply& reply, TimeUs now_us);
   void answered(const Call& call, Counter counter, const SyncReply& reply, TimeUs now_us);
   void note_holding(const Call& call, std::int32_t status);
   void give_back(const SyncRequest& granted);

@@ -80,6 +80,10 @@ bool Mutex::abandon(const SyncRequest& request) {
   return !is_robust(kind_);
 }
 
+std::vector<ThreadId> Mutex::holders() const {
+  return held() ? std::vector{owner_} : std::vector<ThreadId>{};
+}
+
 // ---- read-write lock ---------------------------------------------------------------------
 
 Answer ReadWriteLock::admit(const SyncRequest& request, std::size_t ahead) {
@@ -117,6 +121,13 @@ bool ReadWriteLock::abandon(const SyncRequest& request) {
   if (writer_ != request.thread) return false;
   writer_ = ThreadId{};
   return true;
+}
+
+std::vector<ThreadId> ReadWriteLock::holders() const {
+  if (raw(writer_) != 0) return {writer_};
+  std::vector<ThreadId> readers;
+  for (const auto& [thread, count] : readers_) readers.push_back(thread);
+  return readers;
 }
 
 // ---- condition, barrier, semaphore -------------------------------------------------------

@@ -11,6 +11,7 @@
 #include <limits>
 #include <unordered_map>
 #include <variant>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "core/message.hpp"
@@ -41,6 +42,7 @@ struct Unowned {
   bool abandon(const SyncRequest&) { return false; }  // whether the thread had it
   bool held() const { return false; }
   ThreadId owner() const { return ThreadId{}; }  // 0: nobody alone
+  std::vector<ThreadId> holders() const { return {}; }
   bool idle() const { return true; }  // as good as new: may be forgotten when nobody waits
 };
 
@@ -52,6 +54,7 @@ class Mutex : public Unowned {
   bool abandon(const SyncRequest& request);
   bool held() const { return depth_ > 0; }
   ThreadId owner() const { return held() ? owner_ : ThreadId{}; }
+  std::vector<ThreadId> holders() const;
   bool idle() const { return depth_ == 0 && state_ == State::sound; }
 
  private:
@@ -73,6 +76,7 @@ class ReadWriteLock : public Unowned {
   bool abandon(const SyncRequest& request);
   bool held() const { return raw(writer_) != 0 || !readers_.empty(); }
   ThreadId owner() const { return writer_; }
+  std::vector<ThreadId> holders() const;
   bool idle() const { return !held(); }
 
  private:

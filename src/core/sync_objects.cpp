@@ -146,4 +146,29 @@ void SyncObjects::forget_memory(std::uint64_t address, std::uint64_t size_bytes)
     item = item->first - address < size_bytes ? forget(item) : std::next(item);
 }
 
+// ---- after a removal ---------------------------------------------------------------------
+
+void SyncObjects::keep_only(NodeSet members, const Claims& claims) {
+  std::vector<std::uint64_t> addresses;
+  for (const auto& [address, entry] : entries_) addresses.push_back(address);
+  for (const std::uint64_t address : addresses) {
+    const auto found = entries_.find(address);
+    std::erase_if(found->second.queue,
+                  [&](const SyncWaiter& one) { return !members.contains(one.from); });
+    const auto holders =
+        std::visit([](const auto& object) { return object.holders(); }, found->second.object);
+    for (const ThreadId thread : holders) {
+      if (claims.contains({address, thread}) || planted(Bug::dead_nodes_keep_locks)) continue;
+      change(found->second, {address, thread, SyncOperation::abandon, SyncKind::normal, 1});
+    }
+    settle(found);
+  }
+}
+
+void SyncObjects::restore(const LockReport& lock) {
+  const SyncRequest take{lock.address, lock.thread, SyncOperation::take, lock.kind};
+  const auto found = find_or_make(take);
+  for (std::uint32_t i = 0; i < lock.depth; ++i) admit(found->second.object, take, 0);
+}
+
 }  // namespace gallocy::core

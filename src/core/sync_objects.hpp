@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/ids.hpp"
+#include "base/node_set.hpp"
 #include "core/message.hpp"
 #include "core/outbox.hpp"
 #include "core/sync_object.hpp"
@@ -31,6 +34,14 @@ class SyncObjects {
 
   // False: no correct node asks that.
   bool on_request(NodeId from, Transaction transaction, const SyncRequest& request);
+
+  // ---- after a removal ----
+  // What members say that their threads have, or ask for.
+  using Claims = std::set<std::pair<std::uint64_t, ThreadId>>;
+  // Who waits at nodes that are no members waits no more, and nobody has what no member claims.
+  void keep_only(NodeSet members, const Claims& claims);
+  // A thread has an object whose former home is gone.
+  void restore(const LockReport& lock);
 
   // The memory is nobody's any more.
   void forget_memory(std::uint64_t address, std::uint64_t size_bytes);

@@ -1,7 +1,9 @@
 #include "core/thread_records.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <numeric>
+#include <vector>
 
 #include "core/planted.hpp"
 
@@ -105,6 +107,16 @@ void ThreadRecords::withdraw(Records::iterator found, Joiner joiner) {
   if (waiting.node != joiner.node || waiting.transaction != joiner.transaction) return;
   waiting = {};
   outbox_.send(joiner.node, joiner.transaction, ThreadJoined{ECANCELED, 0});
+}
+
+void ThreadRecords::forget_node(NodeId removed) {
+  std::vector<ThreadId> ended;
+  for (auto& [thread, record] : records_) {
+    if (record.joiner.node == removed) record.joiner = {};
+    if (record.runs_on == removed && !record.ended) ended.push_back(thread);
+  }
+  std::ranges::sort(ended);
+  for (const ThreadId thread : ended) on_exited(removed, {thread, result_of_the_dead});
 }
 
 }  // namespace gallocy::core

@@ -15,6 +15,8 @@
 
 namespace gallocy::core {
 
+inline constexpr std::uint64_t result_of_the_dead = ~std::uint64_t{0};  // PTHREAD_CANCELED
+
 class ThreadRecords {
  public:
   ThreadRecords(const Config& config, Outbox& outbox) : config_(config), outbox_(outbox) {}
@@ -27,6 +29,9 @@ class ThreadRecords {
   bool on_exited(NodeId from, const ThreadExited& exited);
   bool on_join(NodeId from, Transaction transaction, const ThreadJoin& join);
   bool on_control(NodeId from, Transaction transaction, const ThreadControl& control);
+
+  // Threads there have ended, and nobody there joins any.
+  void forget_node(NodeId removed);
 
   ThreadCount count() const;
   const LiveThreads& live() const { return live_; }

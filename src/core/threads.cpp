@@ -1,11 +1,10 @@
 #include "core/threads.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace gallocy::core {
 namespace {
-
-constexpr std::uint64_t result_of_the_dead = ~std::uint64_t{0};  // PTHREAD_CANCELED
 
 }  // namespace
 
@@ -73,7 +72,9 @@ void Threads::on_create(CallTag tag, const ThreadCreateCall& call) {
   }
   const ThreadId thread = records_.new_id();
   records_.add(thread, node, call.detached);
-  outbox_.send(node, begin_call(tag, node), ThreadStart{thread, call.function, call.argument});
+  const Transaction transaction = begin_call(tag, node);
+  calls_.at(transaction.counter).created = thread;
+  outbox_.send(node, transaction, ThreadStart{thread, call.function, call.argument});
 }
 
 bool Threads::on_started(NodeId from, Transaction transaction, const ThreadStarted& started) {
@@ -86,11 +87,12 @@ void Threads::on_join(CallTag tag, const ThreadJoinCall& call) {
   if (!possible(call.join.thread)) status = ESRCH;
   else if (!possible(call.join.joiner)) status = EPERM;
   else if (call.interruptible && cancelled(call.join.joiner)) status = ECANCELED;
+  const NodeId creator = creator_of(call.join.thread);
+  if (status == 0 && !in_job(creator)) status = ESRCH;  // removed, and its records with it
   if (status != 0) {
     outbox_.act(Reply{tag, status, {}});
     return;
   }
-  const NodeId creator = creator_of(call.join.thread);
   const Transaction transaction = begin_call(tag, creator);
   calls_.at(transaction.counter).join = call.join;
   calls_.at(transaction.counter).interruptible = call.interruptible;
@@ -102,11 +104,12 @@ bool Threads::on_joined(NodeId from, Transaction transaction, const ThreadJoined
 }
 
 void Threads::on_control(CallTag tag, const ThreadControl& control) {
-  if (!possible(control.thread) || control.operation == ThreadOperation::withdraw) {
+  const NodeId creator = creator_of(control.thread);
+  if (!possible(control.thread) || !in_job(creator) ||
+      control.operation == ThreadOperation::withdraw) {
     outbox_.act(Reply{tag, ESRCH, {}});
     return;
   }
-  const NodeId creator = creator_of(control.thread);
   outbox_.send(creator, begin_call(tag, creator), control);
 }
 
@@ -232,6 +235,27 @@ bool Threads::cancelled(ThreadId thread) const {
 void Threads::withdraw(std::uint64_t counter, const Call& call) {
   outbox_.send(call.answerer, Transaction{config_.self, counter},
                ThreadControl{call.join.thread, ThreadOperation::withdraw});
+}
+
+// ---- after a removal ---------------------------------------------------------------------
+
+void Threads::forget_node(NodeId removed, TimeUs now_us) {
+  std::map<std::uint64_t, Call> unanswered;
+  for (const auto& [counter, call] : calls_)
+    if (call.answerer == removed) unanswered.emplace(counter, call);
+  for (const auto& [counter, call] : unanswered) {
+    calls_.erase(counter);
+    const bool created = raw(call.created) != 0;
+    if (created) records_.on_started(removed, {call.created, EAGAIN});
+    outbox_.act(Reply{call.tag, created ? EAGAIN : ESRCH, {}});
+  }
+  records_.forget_node(removed);
+  last_thread_.begin_anew(now_us);
+}
+
+std::uint64_t Threads::orphan_count() const {
+  return static_cast<std::uint64_t>(std::ranges::count_if(
+      running_, [this](const auto& one) { return !in_job(creator_of(one.first)); }));
 }
 
 }  // namespace gallocy::core

@@ -23,7 +23,7 @@ class Threads {
  public:
   Threads(const Config& config, Statistics& statistics, Outbox& outbox)
       : config_(config), statistics_(statistics), outbox_(outbox), records_(config, outbox),
-        last_thread_(config, outbox), placement_(config) {}
+        last_thread_(config, outbox), placement_(config), founders_(config.nodes) {}
 
   ThreadId attach(ClientId client, bool runs_main);
   void forget_client(ClientId client);
@@ -54,12 +54,20 @@ class Threads {
   bool on_controlled(NodeId from, Transaction transaction, const ThreadControlled& controlled);
   bool on_cancel(NodeId from, const ThreadCancel& cancel);
   void on_count_request(NodeId from, Transaction transaction) {
-    outbox_.send(from, transaction, records_.count());
+    ThreadCount count = records_.count();
+    count.live += orphan_count();
+    outbox_.send(from, transaction, count);
   }
   void on_count(NodeId from, Transaction transaction, const ThreadCount& count, TimeUs now_us);
 
-  // The id could be a thread's.
-  bool possible(ThreadId thread) const { return raw(thread) != 0 && in_job(creator_of(thread)); }
+  // A node was removed: its threads have ended, and what it knew of others is not known any more.
+  void forget_node(NodeId removed, TimeUs now_us);
+
+  // The id could be a thread's, whose creator may have been removed since.
+  bool possible(ThreadId thread) const {
+    const NodeId creator = creator_of(thread);
+    return raw(thread) != 0 && raw(creator) < max_node_count && founders_.contains(creator);
+  }
   // A wait of a cancelled thread that may be interrupted must not begin.
   bool cancelled(ThreadId thread) const;
 
@@ -83,6 +91,7 @@ class Threads {
     NodeId answerer = no_node;
     ThreadJoin join;            // if it is one
     bool interruptible = false;
+    ThreadId created{};         // if it is a creation
   };
   struct Starting {  // at the running node: who was told to, and who wants to know
     ClientId client;
@@ -96,6 +105,7 @@ class Threads {
   };
 
   bool in_job(NodeId node) const;
+  std::uint64_t orphan_count() const;  // that run here and whose creator was removed
   void order(ClientId client, const Order& order);
   Transaction begin_call(CallTag tag, NodeId answerer);
   bool end_call(NodeId from, Transaction transaction, int status, std::uint64_t value = 0);
@@ -107,6 +117,7 @@ class Threads {
   ThreadRecords records_;
   LastThread last_thread_;
   Placement placement_;
+  NodeSet founders_;  // the members when the job began
   std::unordered_map<std::uint64_t, Call> calls_;    // by transaction counter
   std::map<ClientId, std::deque<Order>> orders_;     // attached clients
   std::unordered_map<ThreadId, Starting> starting_;  // shall run here

@@ -128,6 +128,10 @@ void Pages::capture(PageNo page, std::uint32_t slot) {
   std::memcpy(slots_.frame(PageNo{slot}), frames_.frame(page), page_bytes);
 }
 
+void Pages::restore(PageNo page, std::uint32_t slot) {
+  std::memcpy(frames_.frame(page), slots_.frame(PageNo{slot}), page_bytes);
+}
+
 void Pages::drop(PageNo page, std::uint32_t count) {
   const auto status = frames_.drop(page, count);
   GALLOCY_CHECK(status.has_value(), GALLOCY_VALUE(raw(page)), GALLOCY_VALUE(status.error().code));

@@ -43,6 +43,7 @@ class Pages {
 
   void store(PageNo page, std::span<const std::byte> message_bytes);
   void capture(PageNo page, std::uint32_t slot);
+  void restore(PageNo page, std::uint32_t slot);
   void drop(PageNo page, std::uint32_t count = 1);
 
  private:

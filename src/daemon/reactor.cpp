@@ -43,6 +43,10 @@ PageNo page_of(const core::Message& message) {
 
 Sentence poison_sentence(const core::Poison& what) {
   const Hex address{Pages::address_of(what.page)};
+  if (what.lost_with != no_node)
+    return Sentence("the page at ", address, " is lost with node ", raw(what.lost_with),
+                    ", which was removed in epoch ", raw(what.lost_since),
+                    ": the access ends with SIGBUS");
   if (what.full_home == no_node)
     return Sentence("no memory was ever handed out at ", address, ": the access ends with SIGBUS");
   return Sentence("node ", raw(what.full_home), " has no memory left for the page at ", address,
@@ -215,6 +219,8 @@ void Reactor::carry_out(const core::Protect& what) {
 }
 
 void Reactor::carry_out(const core::Capture& what) { pages_.capture(what.page, what.slot); }
+
+void Reactor::carry_out(const core::Restore& what) { pages_.restore(what.page, what.slot); }
 
 void Reactor::carry_out(const core::Drop& what) { pages_.drop(what.page, what.count); }
 

@@ -68,6 +68,7 @@ class Reactor {
   void carry_out(const core::Poison& what);
   void carry_out(const core::Protect& what);
   void carry_out(const core::Capture& what);
+  void carry_out(const core::Restore& what);
   void carry_out(const core::Drop& what);
   void carry_out(const core::Reply& what);
   void carry_out(const core::NotifyAgent& what);

@@ -11,8 +11,8 @@ namespace gallocy::wire {
 
 class Buffer {
  public:
-  // Larger than any message of peer.capnp and link.capnp.
-  static constexpr std::size_t capacity_words = 128;
+  // Larger than any message of peer.capnp and link.capnp: a full report has 1,930.
+  static constexpr std::size_t capacity_words = 2048;
 
   // The message encoded last; valid until the next.
   std::span<const std::byte> bytes() const {

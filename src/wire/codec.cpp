@@ -1,5 +1,7 @@
 #include "wire/codec.hpp"
 
+#include <algorithm>
+
 #include "base/check.hpp"
 #include "wire/peer.capnp.h"
 #include "wire/ranges.hpp"
@@ -240,6 +242,45 @@ void put(Root::Builder to, const core::PrefetchData& from) {
   data.setVersion(raw(from.version));
 }
 
+void put(Root::Builder to, const core::Report& from) {
+  auto report = to.initReport();
+  auto pages = report.initPages(static_cast<unsigned>(from.pages.size()));
+  for (unsigned i = 0; i < pages.size(); ++i) {
+    const core::PageReport& page = from.pages[i];
+    pages[i].setPage(raw(page.page));
+    pages[i].setCopy(static_cast<peer::PageReport::Copy>(page.copy));
+    pages[i].setVersion(raw(page.version));
+    pages[i].setKeptFor(raw(page.kept_for.requester));
+    pages[i].setKeptCounter(page.kept_for.counter);
+    pages[i].setKeptVersion(raw(page.kept_version));
+  }
+  auto locks = report.initLocks(static_cast<unsigned>(from.locks.size()));
+  for (unsigned i = 0; i < locks.size(); ++i) {
+    const core::LockReport& lock = from.locks[i];
+    locks[i].setAddress(lock.address);
+    locks[i].setThread(raw(lock.thread));
+    locks[i].setKind(static_cast<peer::SyncRequest::Kind>(lock.kind));
+    locks[i].setDepth(lock.depth);
+  }
+  auto chunks = report.initChunks(static_cast<unsigned>(from.chunks.size()));
+  for (unsigned i = 0; i < chunks.size(); ++i) chunks.set(i, raw(from.chunks[i]));
+  report.setLast(from.last);
+}
+
+void put(Root::Builder to, const core::Rebuilt& from) {
+  auto rebuilt = to.initRebuilt();
+  auto pages = rebuilt.initTakenBack(static_cast<unsigned>(from.taken_back.size()));
+  for (unsigned i = 0; i < pages.size(); ++i) pages.set(i, raw(from.taken_back[i]));
+  rebuilt.setLast(from.last);
+}
+
+void put(Root::Builder to, const core::Lost& from) {
+  auto lost = to.initLost();
+  lost.setPage(raw(from.page));
+  lost.setWith(raw(from.with));
+  lost.setSince(raw(from.since));
+}
+
 // ---- schema -> core ------------------------------------------------------------------------
 
 // Both have the same enumerators in the same order; `last` is the last one that we know.
@@ -296,13 +337,15 @@ Run chunk_run(auto from, Ranges& ranges) {
   return {ChunkNo{from.getFirst()}, from.getCount()};
 }
 
+core::SyncKind kind(peer::SyncRequest::Kind value, Ranges& ranges) {
+  return known(value, core::SyncKind::semaphore, ranges, "kind of synchronisation object");
+}
+
 core::SyncRequest take(peer::SyncRequest::Reader from, Ranges& ranges) {
   return {from.getAddress(), ranges.thread(from.getThread()),
           known(from.getOperation(), core::SyncOperation::abandon, ranges,
                 "synchronisation operation"),
-          known(from.getKind(), core::SyncKind::semaphore, ranges,
-                "kind of synchronisation object"),
-          from.getArgument()};
+          kind(from.getKind(), ranges), from.getArgument()};
 }
 
 core::BlocksFreed take(peer::BlocksFreed::Reader from, Ranges& ranges) {
@@ -327,6 +370,48 @@ core::WritebackAck take(peer::WritebackAck::Reader from, Ranges& ranges) {
 
 core::Denial take(peer::Denial::Reader from, Ranges& ranges) {
   return {ranges.page(from.getPage()), from.getMemoryPages()};
+}
+
+core::PageReport take(peer::PageReport::Reader from, Ranges& ranges) {
+  core::PageReport report{ranges.page(from.getPage()),
+                          known(from.getCopy(), core::Copy::exclusive, ranges, "copy"),
+                          Version{from.getVersion()},
+                          {},
+                          Version{from.getKeptVersion()}};
+  report.kept_for = {ranges.node_or_none(from.getKeptFor()), ranges.counter(from.getKeptCounter())};
+  return report;
+}
+
+core::Report take(peer::Report::Reader from, Ranges& ranges) {
+  core::Report report;
+  const std::size_t most =
+      std::max({from.getPages().size(), from.getLocks().size(), from.getChunks().size()});
+  if (most > core::max_reported) {
+    ranges.violate("length of a report");
+    return report;
+  }
+  for (const auto page : from.getPages()) report.pages.push_back(take(page, ranges));
+  for (const auto lock : from.getLocks())
+    report.locks.push_back({lock.getAddress(), ranges.thread(lock.getThread()),
+                            kind(lock.getKind(), ranges), lock.getDepth()});
+  for (const std::uint32_t chunk : from.getChunks()) report.chunks.push_back(ChunkNo{chunk});
+  report.last = from.getLast();
+  return report;
+}
+
+core::Rebuilt take(peer::Rebuilt::Reader from, Ranges& ranges) {
+  core::Rebuilt rebuilt;
+  if (from.getTakenBack().size() > core::max_reported)
+    ranges.violate("number of pages taken back");
+  else
+    for (const std::uint64_t page : from.getTakenBack())
+      rebuilt.taken_back.push_back(ranges.page(page));
+  rebuilt.last = from.getLast();
+  return rebuilt;
+}
+
+core::Lost take(peer::Lost::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()), ranges.node(from.getWith()), Epoch{from.getSince()}};
 }
 
 core::Body body_of(Root::Reader from, Ranges& ranges) {
@@ -402,6 +487,9 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
                                 Version{from.getPrefetchData().getVersion()}};
     case Root::HASTEN: return take(from.getHasten(), ranges);
     case Root::BLOCKS_FREED: return take(from.getBlocksFreed(), ranges);
+    case Root::REPORT: return take(from.getReport(), ranges);
+    case Root::REBUILT: return take(from.getRebuilt(), ranges);
+    case Root::LOST: return take(from.getLost(), ranges);
     case Root::NONE: break;
   }
   ranges.violate("kind of message");  // also what a newer peer's union may hold

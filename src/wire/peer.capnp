@@ -19,9 +19,11 @@
 # exclusive page, or a sharer of a shared one. The *coordinator* is the lowest node of the job and
 # hands out chunks. Any two of these may be one node; it then says nothing to itself by wire.
 #
-# Stale messages. A receiver drops a message whose epoch is older than its own, without an
-# answer: the membership change that made the new epoch has settled that transaction. A newer
-# epoch is kept until the receiver has reached it. A message about a transaction that is not (or
+# Stale messages. A receiver drops, without an answer, what is said about the pages, the chunks'
+# homes and the directories in an epoch older than its own: the membership change that made the new
+# epoch has settled that transaction. All else that members say in an older epoch stays said. What
+# comes in a newer epoch is kept until the receiver has reached it. What a node says that is no
+# member of the receiver's epoch is dropped. A message about a transaction that is not (or
 # no longer) the current one is dropped as well. "Current" is: at the home, what the page's entry
 # names; at the requester, what its record of the request names; at a holder or sharer nothing is
 # recorded and the page's state decides (each message below says how). Stale is not malformed:
@@ -145,7 +147,61 @@ struct PeerMessage {
     prefetchRequest @42 :PrefetchRequest;
     prefetchAnswer @43 :PrefetchAnswer;
     prefetchData @44 :PrefetchData;
+
+    # After a member was removed.
+    report @45 :Report;
+    rebuilt @46 :Rebuilt;
+    lost @47 :Lost;
   }
+}
+
+struct PageReport {
+  enum Copy {
+    none @0;
+    shared @1;
+    exclusive @2;
+  }
+  page @0 :UInt64;
+  copy @1 :Copy;
+  version @2 :UInt32;      # of the bytes that the sender has, or had last
+  keptFor @3 :UInt8 = 255;
+  keptCounter @4 :UInt64;
+  # The transaction for which the sender keeps bytes of the page that it gave away; {noNode, 0}: it
+  # keeps none.
+  keptVersion @5 :UInt32;  # as which they were sent
+}
+
+struct LockReport {
+  address @0 :UInt64;
+  thread @1 :UInt64;
+  kind @2 :SyncRequest.Kind;
+  depth @3 :UInt32;  # how often the thread has it; 0: it asks for it
+}
+
+struct Report {
+  # member -> each member, when it has heard of a new epoch: what it has of the pages, objects and
+  # chunks that are homed at the receiver, in one or several messages. Until it has every member's
+  # last report the receiver's directory is not to be asked.
+  pages @0 :List(PageReport);   # at most 256 of each
+  locks @1 :List(LockReport);   # mutexes and read-write locks of the sender's threads
+  chunks @2 :List(UInt32);      # that clients of the sender have
+  last @3 :Bool;
+}
+
+struct Rebuilt {
+  # home -> each member: the directory is made, requests may come. Of these pages the receiver keeps
+  # the only bytes, which become its read copy. With the last such message it frees all that it
+  # keeps of the home's pages besides.
+  takenBack @0 :List(UInt64);   # at most 256
+  last @1 :Bool;
+}
+
+struct Lost {
+  # home -> requester, instead of a grant; the request is over and has no done. The page's bytes
+  # went with a removed node. Stale transaction: dropped.
+  page @0 :UInt64;
+  with @1 :UInt8;     # that node
+  since @2 :UInt64;   # the first epoch without it
 }
 
 struct PageOnly {

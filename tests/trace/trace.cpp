@@ -6,6 +6,7 @@
 //   > N return CHUNK
 //   > N prefetch PAGE COUNT          > deliver bulk FROM TO
 //   > N frames COUNT               node N, of which nothing was asked yet, has no more of them
+//   > N hears MEMBER HEIR          that the member was removed, and who is home of its chunks now
 //   > N slots COUNT                likewise, no more slots for bytes that it has given away
 //
 // Synchronisation: thread T of node N is alone in its process; A is an offset into chunk 0.
@@ -91,6 +92,11 @@ class Scenario {
       return step(node, ClientCall{{}, PrefetchCall{region_base + number * page_bytes,
                                                     count * page_bytes}});
     }
+    if (what == "hears") {
+      unsigned heir = 0;
+      words >> number >> heir;
+      return step(node, removal_of(id_of(static_cast<unsigned>(number)), id_of(heir)));
+    }
     if (what == "slots") {
       Config config;
       words >> config.slot_count;
@@ -119,6 +125,17 @@ class Scenario {
   }
 
  private:
+  static NodeId id_of(unsigned number) { return NodeId{static_cast<std::uint8_t>(number)}; }
+
+  // The same for all who hear of it.
+  const MemberRemoved& removal_of(NodeId node, NodeId heir) {
+    for (const MemberRemoved& removal : removals_)
+      if (removal.node == node) return removal;
+    removals_.push_back({node, heir, Epoch{removals_.size() + 2}, {{ChunkNo{0}, 1, home_}}});
+    if (home_ == node) home_ = heir;
+    return removals_.back();
+  }
+
   void make_node(unsigned number, Config config) {
     config.self = NodeId{static_cast<std::uint8_t>(number)};
     config.nodes = NodeSet{(1U << node_count) - 1};
@@ -171,6 +188,8 @@ class Scenario {
   }
 
   TimeUs now_us_ = 1'000'000;
+  std::vector<MemberRemoved> removals_;
+  NodeId home_{0};  // of chunk 0
   std::map<unsigned, std::vector<PageEntry>> entries_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::map<std::tuple<bool, unsigned, unsigned>, std::deque<Message>> pipes_;  // bulk, from, to

@@ -89,8 +89,8 @@ TEST_CASE("a transaction under way ends before the chunk is cleared, and a later
   CHECK(core.from(1, by(1, 1), Done{PageNo{5}}).empty());
   CHECK(core.wait(1) == Lines{"to 1: discard chunk 0 {0,3}"});
   CHECK(core.from(1, by(0, 3), Discarded{ChunkNo{0}}) ==
-        Lines{"to 2: grant page 5 v0 read acks 0 zero {2,1}",
-              "to 2: grant page 6 v1 write acks 0 zero {2,2}", "reply to client 0 slot 0: 0"});
+        Lines{"to 2: grant page 5 v1 read acks 0 zero {2,1}",
+              "to 2: grant page 6 v2 write acks 0 zero {2,2}", "reply to client 0 slot 0: 0"});
 }
 
 TEST_CASE("a second request of a node for a page of a closed chunk drops it") {

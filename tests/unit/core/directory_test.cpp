@@ -7,6 +7,12 @@ namespace {
 
 PageRequest ask(RequestKind kind, TimeUs since_us = 1'000) { return {kind, PageNo{5}, since_us}; }
 
+Config of_four_nodes() {
+  Config config = Core::make_config(0, 4);
+  config.nodes = NodeSet{15};
+  return config;
+}
+
 }  // namespace
 
 TEST_CASE("an upgrade whose copy is gone becomes a write") {
@@ -57,7 +63,7 @@ TEST_CASE("a queued request that is wrong by its turn drops who sent it, not who
 }
 
 TEST_CASE("whoever was asked hears of an older request that is queued behind") {
-  Core core(0);
+  Core core(of_four_nodes());
   give_chunk(core);
   core.from(1, by(1, 1), ask(RequestKind::write));
   core.from(1, by(1, 1), Done{PageNo{5}});
@@ -67,7 +73,7 @@ TEST_CASE("whoever was asked hears of an older request that is queued behind") {
 }
 
 TEST_CASE("an older access that joins a queued request is passed on, once") {
-  Core core(0);
+  Core core(of_four_nodes());
   give_chunk(core);
   core.from(1, by(1, 1), ask(RequestKind::write));
   core.from(1, by(1, 1), Done{PageNo{5}});

@@ -61,7 +61,19 @@ inline std::vector<core::Body> every_body() {
       Denial{page, 16384},
       PrefetchRequest{page, ~std::uint64_t{0}},
       PrefetchAnswer{page, 5},
-      PrefetchData{page, Version{7}}};
+      PrefetchData{page, Version{7}},
+      Report{},
+      Report{{{page, Copy::exclusive, Version{7}, {NodeId{63}, 9}, Version{8}},
+              {PageNo{}, Copy::shared, Version{}, {}, {}}},
+             {{0x5500'0000'0040, thread, SyncKind::writer, 3}},
+             {ChunkNo{0xfffffffe}},
+             true},
+      Report{std::vector<PageReport>(max_reported, {page, Copy::none, Version{1}, {}, {}}),
+             std::vector<LockReport>(max_reported, {8, thread, SyncKind::normal, 0}),
+             std::vector<ChunkNo>(max_reported, ChunkNo{5}), false},
+      Rebuilt{{}, true},
+      Rebuilt{std::vector<PageNo>(max_reported, page), false},
+      Lost{page, NodeId{63}, Epoch{~std::uint64_t{0}}}};
   for (const auto kind : {RequestKind::read, RequestKind::write, RequestKind::upgrade})
     bodies.push_back(PageRequest{kind, page, 17});
   for (unsigned operation = 0; operation <= unsigned(SyncOperation::abandon); ++operation)

@@ -1,0 +1,122 @@
+#include "core/recovery.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "core/planted.hpp"
+
+namespace gallocy::core {
+namespace {
+
+constexpr std::uint32_t deepest = 1 << 20;  // a thread has a lock that often; no thread does
+
+bool is_worth_telling(const PageReport& report) {
+  return report.copy != Copy::none || raw(report.version) != 0 || report.kept_for.counter != 0;
+}
+
+bool is_full(const Report& report) {
+  return report.pages.size() >= max_reported || report.locks.size() >= max_reported ||
+         report.chunks.size() >= max_reported;
+}
+
+}  // namespace
+
+// ---- what is here ------------------------------------------------------------------------
+
+void Recovery::begin(const MemberRemoved& removal) {
+  unreported_ = config_.nodes;
+  census_.clear();
+  claims_.clear();
+  held_.clear();
+  if (removal.heir == config_.self)
+    for (const ChunkRun& run : removal.chunks)
+      for (std::uint32_t i = 0; run.home == removal.node && i < run.count; ++i)
+        inherited_.insert(ChunkNo{raw(run.first) + i});
+
+  std::map<NodeId, std::vector<ChunkNo>> chunks;
+  for (const auto& [chunk, home] : chunks_.homes()) chunks[home].push_back(chunk);
+  config_.nodes.for_each([&](NodeId home) {
+    std::ranges::sort(chunks[home]);
+    send_report(home, chunks[home]);
+  });
+}
+
+void Recovery::send_report(NodeId home, const std::vector<ChunkNo>& chunks) {
+  Report report;
+  const auto send_if_full = [&] {
+    if (is_full(report)) outbox_.send(home, {}, std::exchange(report, {}));
+  };
+  for (const ChunkNo chunk : chunks) {
+    if (chunks_.client_of(chunk)) report.chunks.push_back(chunk);
+    for (std::uint64_t i = 0; i < pages_per_chunk; ++i) {
+      const PageReport page = report_of(PageNo{raw(chunk) * pages_per_chunk + i});
+      if (is_worth_telling(page)) report.pages.push_back(page);
+      send_if_full();
+    }
+  }
+  calls_.for_each_claim([&](const LockReport& lock) {
+    if (homes_.home_of(lock.address) != home) return;
+    report.locks.push_back(lock);
+    send_if_full();
+  });
+  report.last = true;
+  outbox_.send(home, {}, std::move(report));
+}
+
+PageReport Recovery::report_of(PageNo page) const {
+  const PageEntry& entry = table_.at(page);
+  PageReport report{page, Copy::none, entry.version, {}, {}};
+  if (entry.state == PageState::shared) report.copy = Copy::shared;
+  if (entry.state == PageState::exclusive) report.copy = Copy::exclusive;
+  const auto kept = holder_.kept(page);
+  if (kept && !planted(Bug::slots_not_looked_at)) {
+    report.kept_for = kept->transaction;
+    report.kept_version = kept->version;
+  }
+  return report;
+}
+
+// ---- at a home ---------------------------------------------------------------------------
+
+bool Recovery::on_report(NodeId from, const Report& report) {
+  if (!unreported_.contains(from)) return false;
+  for (const PageReport& page : report.pages)
+    if (!homed_here(page.page) || !census_[page.page].add(from, page)) return false;
+  for (const ChunkNo chunk : report.chunks)
+    if (!chunks_.note_loan(from, chunk)) return false;
+  for (const LockReport& lock : report.locks) {
+    const bool valid = homes_.valid_address(lock.address) && has_owner(lock.kind) &&
+                       homes_.home_of(lock.address) == config_.self && lock.depth <= deepest;
+    if (!valid) return false;
+    claims_.insert({lock.address, lock.thread});
+    if (planted(Bug::locks_not_restored)) continue;
+    if (lock.depth > 0 && inherited_.contains(chunk_of(homes_.page_at(lock.address))))
+      held_.push_back(lock);
+  }
+  if (report.last) unreported_.erase(from);
+  return true;
+}
+
+bool Recovery::homed_here(PageNo page) const {
+  return table_.contains(page) && chunks_.home_of(chunk_of(page)) == config_.self;
+}
+
+void Recovery::finish(SyncObjects& objects, const std::vector<Directory::TakenBack>& taken_back) {
+  objects.keep_only(config_.nodes, claims_);
+  for (const LockReport& lock : held_) objects.restore(lock);
+  inherited_.clear();
+  config_.nodes.for_each([&](NodeId member) {
+    Rebuilt rebuilt;
+    for (const auto& [node, page] : taken_back) {
+      if (node != member) continue;
+      rebuilt.taken_back.push_back(page);
+      if (rebuilt.taken_back.size() >= max_reported)
+        outbox_.send(member, {}, std::exchange(rebuilt, {}));
+    }
+    rebuilt.last = true;
+    outbox_.send(member, {}, std::move(rebuilt));
+  });
+}
+
+}  // namespace gallocy::core
