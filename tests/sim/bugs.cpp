@@ -98,6 +98,22 @@ const std::vector<PlantedBug>& planted_bugs() {
        "who waits for a thread is not told that it has ended"},
       {freed_block_twice, "freed_block_twice",
        "a freed block is delivered twice"},
+      {accept_old_epoch, "accept_old_epoch",
+       "what was said about pages before a removal counts after it"},
+      {newer_epoch_dropped, "newer_epoch_dropped",
+       "who has not heard of a new epoch drops what others say in it"},
+      {zombie_is_heard, "zombie_is_heard",
+       "what a removed node says is heard"},
+      {slots_not_looked_at, "slots_not_looked_at",
+       "bytes in a slot are not reported after a removal"},
+      {slots_trusted, "slots_trusted",
+       "bytes in a slot are taken back although their receiver had them"},
+      {lost_pages_are_zero, "lost_pages_are_zero",
+       "an heir takes pages that it knows nothing of for zero"},
+      {dead_nodes_keep_locks, "dead_nodes_keep_locks",
+       "a lock that a removed node's thread has is not released"},
+      {locks_not_restored, "locks_not_restored",
+       "an heir takes locks that members have for free"},
   };
   return bugs;
 }

@@ -21,10 +21,12 @@ enum class FaultKind : std::uint8_t {
   pause,     // a node stops and comes back
   slow,      // one node is slow all the time
   pressure,  // little memory, so that copies are evicted
+  crash,     // a node ends, and is removed when its lease has
+  removal,   // a node is removed though it lives, and goes on as if it had not heard of it
 };
-inline constexpr const char* fault_names[] = {"delay", "reorder", "loss",
-                                              "pause", "slow",    "pressure"};
-inline constexpr unsigned fault_count = 6;
+inline constexpr const char* fault_names[] = {"delay", "reorder",  "loss",  "pause",
+                                              "slow",  "pressure", "crash", "removal"};
+inline constexpr unsigned fault_count = 8;
 
 using FaultSet = unsigned;  // bit by kind
 inline constexpr FaultSet all_faults = (1U << fault_count) - 1;

@@ -43,6 +43,7 @@ void Machine::step(TimeUs now_us, const core::Event& event, const Bytes& bytes) 
   dropped_.reset();
   local_us_ = now_us + ahead_us_;
   if (const auto page = page_of(event)) touched_.push_back(*page);
+  members_ = node_->config().nodes;  // what a step begins it may say to who is removed in it
   node_->step(now_us + ahead_us_, event, actions_);
   for (const core::Action& action : actions_) {
     surroundings_.record(id(), action);
@@ -94,8 +95,7 @@ void Machine::carry_out(const core::Send& send) {
   if (send.payload.kind == core::PayloadKind::frame) bytes = frames_[raw(page)];
   if (send.payload.kind == core::PayloadKind::slot) bytes = slots_.at(send.payload.slot);
   require(send.payload.kind == core::PayloadKind::none || bytes, "sends bytes it lacks", page);
-  require(raw(send.to) < node_limit && node_->config().nodes.contains(send.to) &&
-              send.to != id(),
+  require(raw(send.to) < node_limit && members_.contains(send.to) && send.to != id(),
           "sends to nobody", page);
   check_order(send.message, page);
   surroundings_.send(id(), send.to, send.message, bytes);
@@ -172,6 +172,17 @@ void Machine::carry_out(const core::Capture& capture) {
           "captures into a slot in use", capture.page);
   slots_[capture.slot] = frames_[raw(capture.page)];
   slot_pages_[capture.slot] = capture.page;
+}
+
+void Machine::carry_out(const core::Restore& restore) {
+  require(!frames_[raw(restore.page)], "restores into a frame that has bytes", restore.page);
+  require(slot_pages_.at(restore.slot) == restore.page, "restores another page's bytes",
+          restore.page);
+  fill(restore.page, slots_[restore.slot].value());
+}
+
+void Machine::fence() {
+  for (auto& pages : mappings_) std::ranges::fill(pages, Mapping::none);
 }
 
 void Machine::carry_out(const core::Drop& drop) {

@@ -64,6 +64,9 @@ class Machine {
   // As the kernel would report an access that the mapping does not allow.
   core::FaultCause fault_cause(ClientId client, PageNo page) const;
 
+  // Its lease has ended: nothing is mapped any more.
+  void fence();
+
   // Pages that the last step's event or actions named.
   const std::vector<PageNo>& touched() const { return touched_; }
 
@@ -76,6 +79,7 @@ class Machine {
   void carry_out(const core::Poison& poison);
   void carry_out(const core::Protect& protect);
   void carry_out(const core::Capture& capture);
+  void carry_out(const core::Restore& restore);
   void carry_out(const core::Drop& drop);
   void carry_out(const core::Reply& reply);
   void carry_out(const core::NotifyAgent& notify);
@@ -99,6 +103,7 @@ class Machine {
   std::vector<std::vector<Mapping>> mappings_;  // [client][page]
   Bytes message_bytes_;
   std::optional<PageNo> dropped_;  // in this step, alone
+  NodeSet members_;
   TimeUs local_us_ = 0;
   core::Actions actions_;
   std::vector<PageNo> touched_;

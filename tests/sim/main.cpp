@@ -124,7 +124,7 @@ int main(int argc, char** argv) {
   app.add_option("--seeds", seed_count, "how many seeds, one after the other")
       ->check(CLI::PositiveNumber);
   app.add_option("--faults", faults,
-                 "all, none, or of delay,reorder,loss,pause,slow,pressure");
+                 "all, none, or of delay,reorder,loss,pause,slow,pressure,crash,removal");
   app.add_option("--workload", workload,
                  "random, hot_page, false_sharing, migratory, producer_consumer, two_pages, "
                  "four_pages, recycled, chunks, threads, mixed or sync; by the seed if not given");

@@ -15,7 +15,7 @@
 namespace gallocy::sim {
 
 struct Happening {
-  enum class Kind : std::uint8_t { delivery, fault, thread, call, agent, tick };
+  enum class Kind : std::uint8_t { delivery, fault, thread, call, agent, tick, membership };
   TimeUs at_us = 0;
   std::uint64_t order = 0;  // of equal times, what was planned first
   Kind kind{};

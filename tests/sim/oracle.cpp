@@ -27,6 +27,7 @@ void Oracle::read(PageNo page, unsigned cell, std::uint64_t value) const {
 }
 
 void Oracle::check_step(const Machine& machine) const {
+  if (removed_.contains(machine.id())) return;
   for (const PageNo page : machine.touched()) {
     if (raw(page) >= machine.page_count()) continue;
     check_machine(machine, page);
@@ -53,6 +54,7 @@ void Oracle::check_machine(const Machine& machine, PageNo page) const {
 void Oracle::check_page(PageNo page) const {
   unsigned writers = 0, readers = 0, owners = 0, copies = 0;
   for (const auto& machine : machines_) {
+    if (removed_.contains(machine->id())) continue;
     const Mapping mapping = machine->strongest_mapping(page);
     const core::PageState state = machine->state(page);
     writers += mapping == Mapping::writable;
@@ -67,26 +69,82 @@ void Oracle::check_page(PageNo page) const {
 }
 
 void Oracle::check_directory(PageNo page) const {
-  const NodeId home = machines_[0]->node().chunks().home_of(chunk_of(page));
+  const NodeId home = coordinator().node().chunks().home_of(chunk_of(page));
   const core::DirectoryEntry* entry =
       home == no_node ? nullptr : machines_[raw(home)]->node().directory().find(page);
   if (entry != nullptr && !entry->idle()) return;
   if (home != no_node && machines_[raw(home)]->node().directory().is_closed(page)) return;
+  if (home != no_node && !is_settled(home)) return;
   for (const auto& machine : machines_) {
+    if (removed_.contains(machine->id())) continue;
     const bool listed = entry != nullptr && entry->copyset.contains(machine->id());
     // Its bytes may be on their way, to whoever has not been told that they are old.
     if (listed && machine->node().prefetcher().on_its_way(page)) continue;
     require(listed == holds_copy(machine->state(page)),
             "page {}: node {} {} a copy, home {} says otherwise", raw(page), raw(machine->id()),
             listed ? "lacks" : "has", raw(home));
-    require(!listed || machine->version(page) == entry->version,
-            "page {}: node {} has another version than home {}", raw(page), raw(machine->id()),
-            raw(home));
+    // After a removal a copy that waited for acknowledgements is newer than its equals.
+    const bool right = listed && (removed_.empty() ? machine->version(page) == entry->version
+                                                   : machine->version(page) <= entry->version);
+    require(!listed || right, "page {}: node {} has another version than home {}", raw(page),
+            raw(machine->id()), raw(home));
   }
+}
+
+const Machine& Oracle::coordinator() const {
+  for (const auto& machine : machines_)
+    if (!removed_.contains(machine->id())) return *machine;
+  throw Failure("no node is left");
+}
+
+// Have all members heard of the same epoch, and that this home is ready?
+bool Oracle::is_settled(NodeId home) const {
+  if (removed_.contains(home)) return false;
+  for (const auto& machine : machines_) {
+    if (removed_.contains(machine->id())) continue;
+    if (machine->node().config().epoch != coordinator().node().config().epoch ||
+        !machine->node().chunks().is_ready(home))
+      return false;
+  }
+  return true;
+}
+
+// The removed node had the page or was getting it, or it was its home and alone knew that it is
+// zero.
+bool Oracle::may_be_lost(PageNo page, const Machine& with) const {
+  for (const auto& machine : machines_) {
+    const bool member = !removed_.contains(machine->id());
+    if (member && holds_copy(machine->state(page))) return false;
+  }
+  const auto& pending = with.node().requester().pending();
+  const auto asked = pending.find(page);
+  if (with.state(page) != core::PageState::invalid || with.node().holder().kept(page)) return true;
+  if (asked != pending.end() && asked->second.kind != core::RequestKind::read) return true;
+  // It may not have heard yet that the chunk is its own.
+  const NodeId home = with.node().chunks().home_of(chunk_of(page));
+  if ((home == with.id() || home == no_node) && !truth_.contains(page)) return true;
+  for (const auto& machine : machines_)
+    if (const auto kept = machine->node().holder().kept(page))
+      if (kept->transaction.requester == with.id()) return true;
+  return false;
+}
+
+void Oracle::note_losses() {
+  may_be_lost_.clear();
+  for (std::uint64_t page = 0; page < machines_[0]->page_count(); ++page)
+    if (may_be_lost(PageNo{page}, *machines_[raw(*last_removed_)]))
+      may_be_lost_.insert(PageNo{page});
+}
+
+// Of two removals the second one may take what the first one left.
+void Oracle::check_loss(PageNo page) const {
+  require(may_be_lost_.contains(page) || removed_.count() > 1,
+          "page {} is lost though a member has it", raw(page));
 }
 
 void Oracle::check_quiet() const {
   for (const auto& machine : machines_) {
+    if (removed_.contains(machine->id())) continue;
     check_quiet(*machine);
     for (std::uint64_t page = 0; page < machine->page_count(); ++page)
       check_machine(*machine, PageNo{page});

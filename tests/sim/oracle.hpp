@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -27,14 +29,31 @@ class Oracle {
   // When nothing is left to happen.
   void check_quiet() const;
 
+  // A node is no member any more: nothing that it has or does counts.
+  void forget_node(NodeId node) {
+    removed_.insert(node);
+    last_removed_ = node;
+  }
+  // All members have heard of the last removal, and no home has made its directory: what is lost
+  // by that is lost for a reason.
+  void note_losses();
+  void check_loss(PageNo page) const;
+
  private:
   void check_page(PageNo page) const;
   void check_machine(const Machine& machine, PageNo page) const;
   void check_directory(PageNo page) const;
   void check_quiet(const Machine& machine) const;
 
+  const Machine& coordinator() const;
+  bool is_settled(NodeId home) const;
+  bool may_be_lost(PageNo page, const Machine& with) const;
+
   const Machines& machines_;
   std::unordered_map<PageNo, Frame> truth_;
+  NodeSet removed_;
+  std::optional<NodeId> last_removed_;
+  std::set<PageNo> may_be_lost_;
 };
 
 }  // namespace gallocy::sim

@@ -14,11 +14,11 @@ constexpr const char* page_states[] = {"invalid", "shared", "exclusive", "leavin
 constexpr const char* page_events[] = {
     "read fault", "write fault",    "recall to shared", "recall to invalid", "invalidate",
     "page_data",  "grant",          "invalidate_ack",   "release",           "hasten",
-    "writeback_ack", "denial",      "prefetch_data"};
+    "writeback_ack", "denial",      "prefetch_data",    "lost"};
 constexpr const char* home_states[] = {"zero",        "shared",         "exclusive",
                                        "zero busy",   "shared busy",    "exclusive busy",
                                        "zero starved", "zero denied",   "zero departing",
-                                       "shared departing"};
+                                       "shared departing", "lost"};
 constexpr const char* home_events[] = {"read_request", "write_request", "upgrade_request", "done",
                                        "writeback",    "hasten",        "prefetch_request"};
 
@@ -44,12 +44,17 @@ constexpr Impossible impossible_pages[] = {
     {"exclusive", "invalidate_ack", "all have come before the page may be written"},
     {"exclusive", "denial", "an owner asks for nothing"},
     {"installing", "denial", "what is granted is not denied"},
+    {"shared", "lost", "who has a page has not lost it"},
+    {"exclusive", "lost", "who has a page has not lost it"},
+    {"installing", "lost", "what is granted is not lost"},
 };
 
 constexpr Impossible impossible_homes[] = {
     {"zero", "done", "nobody has anything to be done with"},
     {"shared", "done", "nobody has anything to be done with"},
     {"exclusive", "done", "nobody has anything to be done with"},
+    {"lost", "done", "nobody has anything to be done with"},
+    {"lost", "writeback", "nobody has a copy"},
 };
 
 const char* why_impossible(std::span<const Impossible> all, const char* state, const char* event) {
@@ -76,6 +81,7 @@ template <> struct PageEvent<core::Release> : Number<8> {};
 template <> struct PageEvent<core::WritebackAck> : Number<10> {};
 template <> struct PageEvent<core::Denial> : Number<11> {};
 template <> struct PageEvent<core::PrefetchData> : Number<12> {};
+template <> struct PageEvent<core::Lost> : Number<13> {};
 
 bool homed_at(const Machine& machine, PageNo page) {
   return raw(page) < machine.page_count() &&
@@ -84,7 +90,8 @@ bool homed_at(const Machine& machine, PageNo page) {
 
 unsigned state_at_home(const Machine& machine, PageNo page) {
   const core::DirectoryEntry* const entry = machine.node().directory().find(page);
-  if (entry == nullptr) return 0;
+  if (entry == nullptr) return machine.node().directory().is_zero(page) ? 0 : 10;
+  if (entry->state == core::DirectoryState::lost) return 10;
   if (entry->starved) return 6;
   if (entry->denied) return 7;
   const auto state = static_cast<unsigned>(entry->state);
@@ -142,6 +149,9 @@ void Pairs::note(const Machine& machine, const core::Event& event) {
     return note_page(machine, fault->page, fault->access == core::Access::read ? 0 : 1);
   const auto* const message = std::get_if<core::PeerMessage>(&event);
   if (message == nullptr) return;
+  // Of another epoch, or from who is no member: it meets no state.
+  const core::Config& config = machine.node().config();
+  if (message->message.epoch != config.epoch || !config.nodes.contains(message->from)) return;
   const auto take = [&]<class Body>(const Body& body) {
     if constexpr (std::is_same_v<Body, core::PageRequest>)
       note_home(machine, body.page, static_cast<unsigned>(body.kind));

@@ -18,8 +18,8 @@ class Pairs {
   void note(const Machine& machine, const core::Event& event);
   void print() const;
 
-  static constexpr unsigned page_state_count = 5, page_event_count = 13;
-  static constexpr unsigned home_state_count = 10, home_event_count = 7;
+  static constexpr unsigned page_state_count = 5, page_event_count = 14;
+  static constexpr unsigned home_state_count = 11, home_event_count = 7;
 
  private:
   void note_page(const Machine& machine, PageNo page, unsigned event);

@@ -105,7 +105,8 @@ void SyncWorld::happen(const Happening& happening) {
       return tick(happening);
     case Happening::Kind::fault:
     case Happening::Kind::thread:
-      throw Failure("nobody touches memory here");
+    case Happening::Kind::membership:
+      throw Failure("nobody touches memory here, and no node is removed");
   }
 }
 

@@ -51,7 +51,7 @@ void Workload::make_threads() {
     for (unsigned i = 0; i < per_client; ++i) {
       const auto number = static_cast<std::uint32_t>(threads_.size());
       const ThreadId id{std::uint64_t{raw(key.first)} << 48 | 1ULL << 40 | number};
-      threads_.push_back({key.first, key.second, number, id, false, std::nullopt, {}});
+      threads_.push_back({key.first, key.second, number, id, false, false, std::nullopt, {}});
     }
 }
 
@@ -67,6 +67,19 @@ void Workload::begin_accesses() {
   }
   for (SimThread& thread : threads_)
     if (!thread.busy) run_again(thread, random.below(100));
+  has_begun_ = true;
+}
+
+void Workload::forget_node(NodeId node) {
+  for (SimThread& thread : threads_) {
+    if (thread.node != node) continue;
+    if (thread.busy && thread.operation.kind == Operation::Kind::visit)
+      --leases_.at(thread.operation.lease).users;
+    if (thread.operation.has_lock) locked_.erase(thread.operation.lock_address);
+    thread.busy = false;
+    thread.gone = true;
+    thread.parked.reset();
+  }
 }
 
 void Workload::run_again(SimThread& thread, TimeUs delay_us) {
@@ -75,6 +88,7 @@ void Workload::run_again(SimThread& thread, TimeUs delay_us) {
 
 void Workload::run_thread(std::uint32_t number) {
   SimThread& thread = threads_.at(number);
+  if (thread.gone) return;
   if (!thread.busy) {
     if (remaining_ == 0) return world_.calm_down();
     --remaining_;
@@ -315,6 +329,7 @@ void Workload::check_ended() const {
     if (thread.busy)
       throw Failure(fmt::format("thread {} of node {} waits for ever", thread.number,
                                 raw(thread.node)));
+  if (world_.any_removed()) return;  // blocks were on their way from or to the removed node
   for (const auto& [address, count] : freed_)
     if (count != 0) throw Failure(fmt::format("freed block {:#x}: {} left", address, count));
 }

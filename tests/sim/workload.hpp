@@ -37,6 +37,7 @@ struct Operation {
   unsigned phase = 0;          // of a locked increment, or of recycling
   std::uint64_t seen = 0;      // what it read
   std::uint64_t lock_address = 0;
+  bool has_lock = false;
   std::uint64_t lease = 0;     // address of the chunks used, 0: none
   TimeUs started_us = 0;
 };
@@ -47,6 +48,7 @@ struct SimThread {
   std::uint32_t number = 0;  // its kernel thread id
   ThreadId id{};
   bool busy = false;
+  bool gone = false;  // with its node
   std::optional<Touch> parked;
   Operation operation;
 };
@@ -60,6 +62,10 @@ class Workload {
   void wake(NodeId node, ClientId client, PageNo page);
   void notify_agent(NodeId node, ClientId client);
   void freed_pending(NodeId node, ClientId client, std::uint32_t count);
+  // All nodes have memory, and threads use it.
+  bool has_begun() const { return has_begun_; }
+  // Its threads end, wherever they are.
+  void forget_node(NodeId node);
   void attached(NodeId node, ClientId client, ThreadId thread);
 
   // The kernel forgets an event that nobody read once the thread is woken; one that was read
@@ -106,6 +112,7 @@ class Workload {
   void locked_increment(SimThread& thread);
   void unlock(SimThread& thread);
   void lock_call(SimThread& thread, core::SyncOperation operation);
+  bool is_of_the_gone(std::int32_t status) const;
   core::ChunksCall chunks_wish(std::uint32_t count);
   void grow_lease(SimThread& thread);
   void allot(SimThread& thread);
@@ -138,6 +145,7 @@ class Workload {
   std::vector<PageNo> pages_;
   std::uint64_t remaining_ = 0, ended_ = 0, write_count_ = 0, check_count_ = 0;
   unsigned waiting_for_chunks_ = 0;
+  bool has_begun_ = false;
   TimeUs pause_us_ = 0;  // between operations, at most
   unsigned prefetch_percent_ = 0;
 };

@@ -25,6 +25,7 @@ void Workload::locked_increment(SimThread& thread) {
     case 1:
       if (!mapped(thread)) return;
       if (!locked_.insert(operation.lock_address).second) throw Failure("two hold one lock");
+      operation.has_lock = true;
       if (poisoned(thread)) return unlock(thread);
       perform(thread, touch);
       operation.seen = world_.machine(thread.node).frame(touch.page)[touch.cell];
@@ -45,6 +46,7 @@ void Workload::locked_increment(SimThread& thread) {
 
 void Workload::unlock(SimThread& thread) {
   locked_.erase(thread.operation.lock_address);
+  thread.operation.has_lock = false;
   lock_call(thread, core::SyncOperation::give);
 }
 
@@ -82,6 +84,11 @@ void Workload::note_allotted(NodeId node, ClientId client, std::uint64_t address
   }
 }
 
+// Of a node that is no member, or a thread that one had made.
+bool Workload::is_of_the_gone(std::int32_t status) const {
+  return world_.any_removed() && (status == EINVAL || status == ESRCH);
+}
+
 // Of this node, of one of choice, or of any.
 core::ChunksCall Workload::chunks_wish(std::uint32_t count) {
   core::ChunksCall wish{count, no_node, 0};
@@ -96,7 +103,7 @@ void Workload::allot(SimThread& thread) {
               [this, &thread, count](const core::Reply& reply) {
                 if (reply.status == 0)
                   note_allotted(thread.node, thread.client, reply.values[0], count);
-                else if (reply.status != ENOMEM)
+                else if (reply.status != ENOMEM && !is_of_the_gone(reply.status))
                   throw Failure(fmt::format("chunks: {}", reply.status));
                 end(thread);
               });
@@ -144,7 +151,7 @@ void Workload::take_freed(NodeId node, ClientId client) {
 void Workload::spawn(SimThread& thread) {
   world_.call(thread.node, thread.client, {{}, core::ThreadCreateCall{0x1000, thread.number}}, 1,
               [this, &thread](const core::Reply& reply) {
-                if (reply.status == EAGAIN) return end(thread);
+                if (reply.status == EAGAIN || is_of_the_gone(reply.status)) return end(thread);
                 if (reply.status != 0) throw Failure(fmt::format("create: {}", reply.status));
                 join(thread, ThreadId{reply.values[0]});
               });
@@ -153,6 +160,9 @@ void Workload::spawn(SimThread& thread) {
 void Workload::join(SimThread& thread, ThreadId spawned) {
   world_.call(thread.node, thread.client, {{}, core::ThreadJoinCall{{spawned, thread.id}}},
               world_.random().below(300), [this, &thread, spawned](const core::Reply& reply) {
+                const bool died = world_.any_removed() &&
+                                  reply.values[0] == core::result_of_the_dead;
+                if (is_of_the_gone(reply.status) || (reply.status == 0 && died)) return end(thread);
                 if (reply.status != 0 || reply.values[0] != result_of(spawned))
                   throw Failure(fmt::format("join: {}", reply.status));
                 end(thread);

@@ -39,7 +39,7 @@ void Workload::take_lease(SimThread& thread) {
   const auto count = static_cast<std::uint32_t>(world_.random().between(1, 2));
   world_.call(thread.node, thread.client, {{}, chunks_wish(count)}, 1,
               [this, &thread, count](const core::Reply& reply) {
-                if (reply.status == ENOMEM) return end(thread);
+                if (reply.status == ENOMEM || is_of_the_gone(reply.status)) return end(thread);
                 if (reply.status != 0) throw Failure(fmt::format("chunks: {}", reply.status));
                 const std::uint64_t address = reply.values[0];
                 for (std::uint32_t i = 0; i < count; ++i)

@@ -11,7 +11,7 @@ namespace gallocy::sim {
 World::World(const Settings& settings)
     : settings_(settings), random_(settings.seed), pattern_(*settings.workload),
       faults_(settings.faults, random_), network_(timeline_, random_, faults_),
-      oracle_(machines_) {
+      members_(settings.node_count), oracle_(machines_) {
   faults_.choose_slow_node(settings_.node_count);
   make_machines();
   workload_ = std::make_unique<Workload>(*this);
@@ -57,6 +57,12 @@ void World::run() {
   while (!timeline_.empty()) {
     const Happening next = timeline_.take();
     now_us_ = next.at_us;
+    if (next.kind == Happening::Kind::membership) {
+      later_.take(next.index)();
+      continue;
+    }
+    trouble_members();
+    if (is_over(next)) continue;
     faults_.trouble_node(now_us_, next.node);
     if (!put_off(next)) happen(next);
   }
@@ -102,7 +108,74 @@ void World::happen(const Happening& happening) {
     case Happening::Kind::tick:
       tick(happening);
       return;
+    case Happening::Kind::membership:
+      return;
   }
+}
+
+// ---- members -----------------------------------------------------------------------------
+
+// Nothing happens on a node that has ended; one that was removed goes on, but for its threads.
+bool World::is_over(const Happening& happening) {
+  const bool crashed = members_.crashed(happening.node);
+  if (!crashed && members_.contains(happening.node)) return false;
+  switch (happening.kind) {
+    case Happening::Kind::delivery:
+      if (crashed) network_.take(happening.index);
+      return crashed;
+    case Happening::Kind::tick:
+      return crashed;
+    default:
+      return true;
+  }
+}
+
+void World::trouble_members() {
+  const NodeSet alive = members_.alive();
+  // Half of the nodes stay, or soon nothing would happen any more.
+  if (faults_.stopped() || alive.count() <= node_count() / 2 || !workload_->has_begun()) return;
+  const bool crashes = faults_.strikes(FaultKind::crash, 12'000);
+  if (!crashes && !faults_.strikes(FaultKind::removal, 12'000)) return;
+  NodeId node;
+  do node = NodeId{static_cast<std::uint8_t>(random_.below(node_count()))};
+  while (!alive.contains(node));
+  if (!crashes) return remove(node);
+  members_.crash(node);
+  plan_membership(random_.between(1'000, 20'000), [this, node] { remove(node); });
+}
+
+// Its lease has ended. Who coordinates the chunks knows at once: what it hands out from now on is
+// agreed upon in the new epoch.
+void World::remove(NodeId node) {
+  NodeId heir;
+  do heir = NodeId{static_cast<std::uint8_t>(random_.below(node_count()))};
+  while (heir == node || !members_.contains(heir));
+  members_.remove(node, heir, machines_);
+  machine(node).fence();
+  oracle_.forget_node(node);
+  workload_->forget_node(node);
+  const NodeId coordinator = members_.nodes().lowest();
+  members_.nodes().for_each([&](NodeId member) {
+    const TimeUs delay_us = random_.one_in(3) ? 0 : random_.below(3'000);
+    if (member != coordinator)
+      plan_membership(delay_us, [this, member] { hear(member); });
+  });
+  while (!members_.crashed(coordinator) && !members_.has_heard(coordinator)) hear(coordinator);
+}
+
+void World::hear(NodeId node) {
+  if (members_.has_heard(node) || members_.crashed(node) || !members_.contains(node)) return;
+  step(node, members_.take(node));
+  bool all_have_heard = true;
+  members_.alive().for_each([&](NodeId member) {
+    all_have_heard = all_have_heard && members_.has_heard(member);
+  });
+  if (all_have_heard) oracle_.note_losses();
+}
+
+void World::plan_membership(TimeUs delay_us, std::function<void()> what) {
+  timeline_.plan(now_us_ + delay_us, Happening::Kind::membership, NodeId{0},
+                 later_.put(std::move(what)));
 }
 
 void World::step(NodeId node, const core::Event& event, const Bytes& bytes) {
@@ -135,10 +208,16 @@ void World::tick(const Happening& happening) {
 // ---- what machines ask for ---------------------------------------------------------------
 
 void World::send(NodeId from, NodeId to, const core::Message& message, const Bytes& bytes) {
+  // Nobody agrees to chunks that a removed coordinator hands out.
+  const bool hands_out = std::holds_alternative<core::ChunkGrant>(message.body) ||
+                         std::holds_alternative<core::Loan>(message.body);
+  if (hands_out && !members_.contains(from)) return;
+  if (const auto* lost = std::get_if<core::Lost>(&message.body)) oracle_.check_loss(lost->page);
   network_.send(now_us_, from, to, message, bytes);
 }
 
 void World::wake(NodeId node, ClientId client, PageNo page) {
+  if (!members_.contains(node)) return;
   workload_->wake(node, client, page);
 }
 
@@ -148,13 +227,15 @@ void World::reply(NodeId node, const core::Reply& reply) {
     throw Failure("a reply to nobody, or a second one");
   const OnReply on_reply = std::move(found->second.on_reply);
   answers_.erase(found);
-  on_reply(reply);
+  if (members_.contains(node)) on_reply(reply);
 }
 
-void World::notify_agent(NodeId node, ClientId client) { workload_->notify_agent(node, client); }
+void World::notify_agent(NodeId node, ClientId client) {
+  if (members_.contains(node)) workload_->notify_agent(node, client);
+}
 
 void World::freed_pending(NodeId node, ClientId client, std::uint32_t count) {
-  workload_->freed_pending(node, client, count);
+  if (members_.contains(node)) workload_->freed_pending(node, client, count);
 }
 
 void World::attached(NodeId node, ClientId client, ThreadId thread) {

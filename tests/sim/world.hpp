@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "members.hpp"
 #include "network.hpp"
 #include "oracle.hpp"
 #include "recorder.hpp"
@@ -51,6 +52,8 @@ class World final : public Surroundings {
             OnReply on_reply);
   // Something that nobody waits for.
   void tell(NodeId node, const core::Event& event) { step(node, event); }
+  bool any_removed() const { return members_.removed_any(); }
+  bool is_member(NodeId node) const { return members_.contains(node); }
   void later(TimeUs delay_us, NodeId node, std::function<void()> what);
 
  private:
@@ -74,6 +77,12 @@ class World final : public Surroundings {
   void plan_tick(NodeId node);
   void tick(const Happening& happening);
 
+  bool is_over(const Happening& happening);
+  void trouble_members();
+  void remove(NodeId node);
+  void hear(NodeId node);
+  void plan_membership(TimeUs delay_us, std::function<void()> what);
+
   Settings settings_;
   Random random_;
   Pattern pattern_{};
@@ -83,6 +92,7 @@ class World final : public Surroundings {
   Network network_;
   Recorder recorder_;
   Machines machines_;
+  Members members_;
   Oracle oracle_;
   std::vector<TimeUs> tick_at_us_;
   Pool<core::Fault> page_faults_;
