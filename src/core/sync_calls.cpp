@@ -25,7 +25,7 @@ bool granted(const SyncRequest& request, std::int32_t status) {
 
 int SyncCalls::check(const SyncRequest& request) const {
   if (!homes_.valid_address(request.address) || !is_possible(request)) return EINVAL;
-  if (request.operation >= SyncOperation::withdraw) return EINVAL;
+  if (!is_of_clients(request.operation)) return EINVAL;
   return threads_.possible(request.thread) ? 0 : EPERM;
 }
 

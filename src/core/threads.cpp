@@ -102,7 +102,7 @@ bool Threads::on_joined(NodeId from, Transaction transaction, const ThreadJoined
 }
 
 void Threads::on_control(CallTag tag, const ThreadControl& control) {
-  if (!possible(control.thread) || control.operation == ThreadOperation::withdraw) {
+  if (!possible(control.thread) || !is_of_clients(control.operation)) {
     outbox_.act(Reply{tag, ESRCH, {}});
     return;
   }

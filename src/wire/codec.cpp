@@ -298,9 +298,9 @@ Run chunk_run(auto from, Ranges& ranges) {
 
 core::SyncRequest take(peer::SyncRequest::Reader from, Ranges& ranges) {
   return {from.getAddress(), ranges.thread(from.getThread()),
-          known(from.getOperation(), core::SyncOperation::abandon, ranges,
+          known(from.getOperation(), SyncOperation::abandon, ranges,
                 "synchronisation operation"),
-          known(from.getKind(), core::SyncKind::semaphore, ranges,
+          known(from.getKind(), SyncKind::semaphore, ranges,
                 "kind of synchronisation object"),
           from.getArgument()};
 }
@@ -369,7 +369,7 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::THREAD_CONTROL:
       return core::ThreadControl{
           ranges.thread(from.getThreadControl().getThread()),
-          known(from.getThreadControl().getOperation(), core::ThreadOperation::withdraw, ranges,
+          known(from.getThreadControl().getOperation(), ThreadOperation::withdraw, ranges,
                 "thread operation")};
     case Root::THREAD_CONTROLLED:
       return core::ThreadControlled{ranges.status(from.getThreadControlled().getStatus())};
