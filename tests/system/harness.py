@@ -124,7 +124,7 @@ def kill(pid):
 
 class Job:
     """A running gallocy-run. Use it as a context: leaving it ends whatever still runs. With a uid
-    it runs as that user, who owns its folders."""
+    it runs as that user, who owns its folders. What is None in `env` it does not have."""
 
     def __init__(self, command, launcher=None, env=None, stat=False, stdin=subprocess.DEVNULL,
                  uid=None):
@@ -142,12 +142,14 @@ class Job:
         # Files, not pipes: a child that is left behind would keep a pipe open.
         self.out_file = open(os.path.join(self.folder, "out"), "w+b")
         self.err_file = open(os.path.join(self.folder, "err"), "w+b")
+        environment = {**os.environ, "XDG_RUNTIME_DIR": self.runtime,
+                       **sanitizer_options(self.folder), **(env or {})}
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             [self.launcher, *options, *map(str, command)],
             stdin=stdin, stdout=self.out_file, stderr=self.err_file, start_new_session=True,
-            env={**os.environ, "XDG_RUNTIME_DIR": self.runtime, **sanitizer_options(self.folder),
-                 **(env or {})}, **other_user)
+            env={name: value for name, value in environment.items() if value is not None},
+            **other_user)
         self.session = self.process.pid
 
     def __enter__(self):
