@@ -42,6 +42,7 @@ enum class Kind : std::uint16_t {
   rank_attached = 32,
   rank_gone,   // its socket closed
   job_failed,  // the job can't go on; a sentence says why
+  job_over,    // after job_end, or after the end that another node told of: see JobOver
   // launcher <-> daemon, before job_create or job_watch on the same connection
   node_query = 48,
   node_info,
@@ -201,6 +202,13 @@ struct JobFailed {
   Header header;
   std::uint64_t job = 0;
   char sentence[sentence_bytes] = {};
+};
+
+// This node has nothing of the job any more: no client, no thread, and what memory it had is there
+// for the next job. The answer to every JobEnd, for a job that never came to be too.
+struct JobOver {
+  Header header;
+  std::uint64_t job = 0;
 };
 
 // Which node is this? A launcher that was given the sockets of running daemons asks before it
