@@ -39,7 +39,9 @@
  *   EPERM   before gallocy_init() or after gallocy_finalize(); in a child made by fork(), which
  *           has no shared memory (exec or _exit there); from a thread that has no gallocy
  *           thread id where one is needed (locks, join)
- * A process whose pager daemon dies writes one sentence to standard error and exits with 70.
+ * A process whose pager daemon dies writes one sentence to standard error and exits with 70. A
+ * process that a signal kills ends the job: gallocy-run ends the others, says which it was, and
+ * exits with 128 + the signal. So nobody inherits from it, robust mutexes neither.
  *
  * Unless said otherwise a call is thread-safe, may block for as long as a message to another
  * node takes, is no cancellation point, and may not be used in a signal handler. After
@@ -269,8 +271,9 @@ GALLOCY_API void* gallocy_pthread_getspecific(pthread_key_t key);
  *    CLOCK_REALTIME or CLOCK_MONOTONIC of the caller's machine. What can be had at once is had,
  *    also if the time is over. Should somebody set the clock during a wait, the wait keeps its
  *    length.
- *  - When a process ends, its waits end and what its threads had locked goes to the next, with a
- *    sentence in the log of the daemon; for robust mutexes the next gets EOWNERDEAD.
+ *  - When a process exits and the job goes on (gallocy-run --spmd), its waits end and what its
+ *    threads had locked goes to the next, with a sentence in the log of the daemon; for robust
+ *    mutexes the next gets EOWNERDEAD. One that is killed ends the job instead.
  *
  * Errors of all: EINVAL   the object is not in gallocy memory, not aligned, or was not initialised;
  *                         until is NULL or its tv_nsec no nanoseconds; no such clock
