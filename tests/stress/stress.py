@@ -46,7 +46,7 @@ WORKS = (
     Work("heap_calls"),
     Work("memory", "exceed", "36", "2", nodes=(2,), options=("--memory", "64M")),
     Work("memory", "exceed", "24", "1", nodes=(3, 4), options=("--memory", "64M")),
-    Work("memory", "malloc", options=("--memory", "64M")),
+    Work("memory", "malloc", "40", options=("--memory", "64M")),
     Work("prefetch", "yes", nodes=(2,)),
     Work("maps", nodes=(2, 3, 4)),
     Work("steal", nodes=(2,)),
