@@ -28,7 +28,7 @@ const char* reason_of(int status) {
 
 Status check_place(Object object, std::size_t size_bytes, std::size_t alignment) {
   if (auto status = require_thread(); !status) return status;
-  if (!in_region(object.place, size_bytes))
+  if (!in_gallocy_memory(object.place, size_bytes))
     return fail(EINVAL, "the ", object.noun, " at ", Hex{object.address()},
                 " is not in gallocy memory: allocate it with gallocy_malloc()");
   if (object.address() % alignment != 0)
