@@ -250,7 +250,7 @@ void Part::look_if_over() {
   if (phase_ == Phase::ending && clients_gone_ && unended_.empty()) become_over();
 }
 
-// Launchers hear of it when the memory has been given back: they may begin the next job.
+// Only then may launchers begin the next job.
 void Part::become_over() {
   phase_ = Phase::over;
   limit_.cancel();

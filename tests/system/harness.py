@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -293,6 +294,15 @@ class Daemons:
     def log(self, node):
         with open(self.logs[node], errors="replace") as file:
             return file.read()
+
+    def heap_bytes(self, node, limit_s=10):
+        """What is allocated in that daemon now, as it says itself."""
+        def figures():
+            return re.findall(r" (\d+) bytes of heap$", self.log(node), re.MULTILINE)
+        known = len(figures())
+        self.processes[node].send_signal(signal.SIGUSR1)
+        return int(wait_for(lambda: figures()[known:], limit_s, "daemon", node, "tells of its heap")
+                   [-1])
 
     @property
     def option(self):
