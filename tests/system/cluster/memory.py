@@ -6,7 +6,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import (Daemons, Job, expect, expect_status, holding_job, kill,  # noqa: E402
-                     main, require_daemon, require_nodes, resident_bytes, run, wait_for)
+                     main, require_daemon, require_nodes, resident_bytes, run, wait_for,
+                     words_of)
 
 MIB = 1 << 20
 BOUND = 64 * MIB
@@ -56,6 +57,19 @@ def untouched_by_the_default():
     require_nodes(result, NODES)
     expect(evicted(result) == [0] * NODES, "evicted:", evicted(result))
     expect(most < (8 * NODES + 6) * MIB + TABLE, most, "bytes are used")
+
+
+def half_of_ram_by_default():
+    """For all private daemons of the machine together."""
+    require_daemon()
+    ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with Job(["-n", NODES, os.environ["IDLE"]]) as job:
+        job.await_lines("running", NODES)
+        all_words = [words_of(pid) for pid in job.processes("gallocyd")]
+        bounds = [int(words[words.index("--memory") + 1]) for words in all_words]
+        expect(bounds == [ram // 2 // NODES] * NODES, "bounds:", bounds, "of", ram)
+        job.process.terminate()
+        expect_status(job.wait(), 128 + signal.SIGTERM)
 
 
 def malloc_until_there_is_no_more():
@@ -130,7 +144,6 @@ def all_of_it_for_each_in_turn():
                 expect_end(job, 128 + signal.SIGKILL)
 
 
-main(more_than_a_node_has, untouched_by_the_default, malloc_until_there_is_no_more,
-     sparse_memory_ends_with_a_sentence, bound_too_small, no_room_for_another_job,
-     all_of_it_for_each_in_turn,
-     chosen=[sys.argv[1]])
+main(more_than_a_node_has, untouched_by_the_default, half_of_ram_by_default,
+     malloc_until_there_is_no_more, sparse_memory_ends_with_a_sentence, bound_too_small,
+     no_room_for_another_job, all_of_it_for_each_in_turn, chosen=[sys.argv[1]])

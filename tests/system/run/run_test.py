@@ -31,7 +31,8 @@ def usage():
                       ["--bogus", "true"], ["-n", "2"], ["--", "-x"], ["--stat=x", "true"],
                       ["--timeout", "-1", "true"], ["--peer-timeout", "nan", "true"],
                       ["--peer-timeout", "2", "--daemon", "x", "true"],
-                      ["--placement", "heap", "true"],
+                      ["--placement", "heap", "true"], ["--placement", "1", "true"],
+                      ["--placement", "", "true"], ["--memory", "1T", "true"],
                       ["-x", "=1", "true"], ["-x", "NOT_SET_HERE", "true"], ["-x"],
                        ["--daemon", "a,b", "-n", "1", "true"]):
         result = run(*arguments)
