@@ -170,7 +170,8 @@ GALLOCY_API void gallocy_free(void* block);
  * of the pages that are not here, of at most the first 64 MiB. Takes no page from who is writing to
  * it and no memory that is in use; what cannot be had at once, and memory that nobody has written
  * to, is left to the first access. Never waits for another node, and has no effect but on speed. 0
- * bytes: nothing to do. Errors: EINVAL part of the range is not gallocy memory.
+ * bytes: nothing to do. So it does not ask whether memory was ever handed out.
+ * Errors: EINVAL part of the range is outside of the region from which gallocy hands out memory.
  */
 GALLOCY_API int gallocy_prefetch(const void* pointer, size_t size_bytes);
 
