@@ -48,7 +48,7 @@ WORKS = (
     Work("heap_calls"),
     Work("memory", "exceed", "36", "2", nodes=(2,), options=("--memory", "64M")),
     Work("memory", "exceed", "24", "1", nodes=(3, 4), options=("--memory", "64M")),
-    Work("memory", "malloc", "40", options=("--memory", "64M")),
+    Work("memory", "malloc", "20", nodes=(1, 2), options=("--memory", "32M")),
     Work("prefetch", "yes", nodes=(2,)),
     Work("maps", nodes=(2, 3, 4)),
     Work("steal", nodes=(2,)),
@@ -193,7 +193,7 @@ def nothing_found_and_nothing_grows():
     seed = os.environ.get("STRESS_SEED") or random.randrange(1 << 32)
     os.environ["ASAN_OPTIONS"] = f"{os.environ.get('ASAN_OPTIONS', '')}:{SANITIZER_OPTIONS}"
     print(f"STRESS_SEED={seed}", flush=True)
-    with Daemons(count=DAEMON_COUNT) as daemons:
+    with Daemons(count=DAEMON_COUNT, env=Daemons.EXACT_HEAP) as daemons:
         stress = Stress(daemons)
         took_s = stress.run(seconds, seed)
     for node, growth in enumerate(stress.growths):

@@ -3,8 +3,9 @@
 Once all jobs have ended, a daemon has no descriptor and no thread more than before the first job,
 with connections to all its peers. That is exact, so one too many is a finding.
 
-What is allocated in it, as it says on SIGUSR1, is nearly exact: the same to a few hundred bytes,
-but for containers that keep what their busiest moment took, of which there are few outside of jobs.
+What is allocated in it, as it says on SIGUSR1, is exact too (Daemons.EXACT_HEAP), but for buffers
+that are made when they are needed first and containers that keep what their busiest moment took, of
+which there are few outside of jobs.
 So the first WARM_UP looks do not count, and the rest has three parts: a daemon grows if the median
 of the last is above that of the first by more than HEAP_SLACK_BYTES. A median of many does not care
 for one high look, and what is lost with each job, however little, is there in all of them.
@@ -20,7 +21,7 @@ import time
 
 WARM_UP = 3
 WINDOW = 3
-HEAP_SLACK_BYTES = 16 << 10
+HEAP_SLACK_BYTES = 8 << 10
 RESIDENT_SLACK_BYTES = 8 << 20
 LOOKS_MIN = WARM_UP + 2 * WINDOW  # before that nothing is said
 

@@ -232,11 +232,14 @@ class Daemons:
     end each must leave cleanly on SIGTERM, without its socket. `reached_at(address)` is where
     daemons with higher ids shall dial the one that listens there."""
 
-    def __init__(self, *options, count=2, reached_at=lambda address: address):
+    # What is allocated is exact when no thread has a cache of its own.
+    EXACT_HEAP = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+
+    def __init__(self, *options, count=2, reached_at=lambda address: address, env=None):
         self.folder = tempfile.mkdtemp(prefix="gd-", dir="/tmp")
         os.chmod(self.folder, 0o755)
         self.processes, self.sockets, self.logs, self.addresses = [], [], [], []
-        self.options = options
+        self.options, self.env = options, env or {}
         self.reached_at = reached_at
         try:
             for node in range(count):
@@ -255,7 +258,7 @@ class Daemons:
                 [os.environ["GALLOCYD"], "--socket", path, "--listen", "127.0.0.1:0", "--node-id",
                  str(node), *peers, *self.options], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=log, text=True,
-                env={**os.environ, **sanitizer_options(self.folder)})
+                env={**os.environ, **sanitizer_options(self.folder), **self.env})
         self.processes.append(process)
         ready = process.stdout.readline()  # it ends by itself if it can't begin
         expect(ready.startswith("gallocyd ready"), "node", node, "is not ready:", ready,

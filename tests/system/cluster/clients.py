@@ -60,7 +60,7 @@ def expect_dead_and_gone(job, rank, node):
 
 
 def grows(sizes):
-    """With every job. What does not is the same to some hundred bytes, more or less."""
+    """With every job. What does not is the same, or was larger once."""
     return all(later > earlier for earlier, later in zip(sizes, sizes[1:]))
 
 
@@ -68,7 +68,7 @@ def expect_harmless(kill_one, times=3):
     """kill_one(daemons) ends a job. Whatever it leaves in the daemons is gone afterwards, and
     another job at the same time does not notice."""
     require_daemon()
-    with Daemons() as daemons:
+    with Daemons(env=Daemons.EXACT_HEAP) as daemons:
         pids = [process.pid for process in daemons.processes]
         expect_status(run("-n", 2, daemons.option, os.environ["STRESS"], 20), 0)
         wait_for(lambda: not any(map(resident_bytes, pids)), LIMIT_S, "the first job is over")
