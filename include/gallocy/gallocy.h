@@ -39,7 +39,9 @@
  *   EPERM   before gallocy_init() or after gallocy_finalize(); in a child made by fork(), which
  *           has no shared memory (exec or _exit there); from a thread that has no gallocy
  *           thread id where one is needed (locks, join)
- * A process whose pager daemon dies writes one sentence to standard error and exits with 70.
+ * A process whose pager daemon dies writes one sentence to standard error and exits with 70. A
+ * process that a signal kills ends the job: gallocy-run ends the others, says which it was, and
+ * exits with 128 + the signal. So nobody inherits from it, robust mutexes neither.
  *
  * Unless said otherwise a call is thread-safe, may block for as long as a message to another
  * node takes, is no cancellation point, and may not be used in a signal handler. After
@@ -168,7 +170,8 @@ GALLOCY_API void gallocy_free(void* block);
  * of the pages that are not here, of at most the first 64 MiB. Takes no page from who is writing to
  * it and no memory that is in use; what cannot be had at once, and memory that nobody has written
  * to, is left to the first access. Never waits for another node, and has no effect but on speed. 0
- * bytes: nothing to do. Errors: EINVAL part of the range is not gallocy memory.
+ * bytes: nothing to do. So it does not ask whether memory was ever handed out.
+ * Errors: EINVAL part of the range is outside of the region from which gallocy hands out memory.
  */
 GALLOCY_API int gallocy_prefetch(const void* pointer, size_t size_bytes);
 
@@ -269,8 +272,9 @@ GALLOCY_API void* gallocy_pthread_getspecific(pthread_key_t key);
  *    CLOCK_REALTIME or CLOCK_MONOTONIC of the caller's machine. What can be had at once is had,
  *    also if the time is over. Should somebody set the clock during a wait, the wait keeps its
  *    length.
- *  - When a process ends, its waits end and what its threads had locked goes to the next, with a
- *    sentence in the log of the daemon; for robust mutexes the next gets EOWNERDEAD.
+ *  - When a process exits and the job goes on (gallocy-run --spmd), its waits end and what its
+ *    threads had locked goes to the next, with a sentence in the log of the daemon; for robust
+ *    mutexes the next gets EOWNERDEAD. One that is killed ends the job instead.
  *
  * Errors of all: EINVAL   the object is not in gallocy memory, not aligned, or was not initialised;
  *                         until is NULL or its tv_nsec no nanoseconds; no such clock

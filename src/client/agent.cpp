@@ -59,18 +59,18 @@ bool take_orders() {
     const ipc::Reply reply = ask(ipc::Operation::next_order);
     if (reply.status != 0) return true;
     const auto& values = reply.values;
-    switch (static_cast<ipc::OrderKind>(values[0])) {
-      case ipc::OrderKind::start_thread: {
+    switch (static_cast<OrderKind>(values[0])) {
+      case OrderKind::start_thread: {
         const int error = start_thread(values[1], values[2], values[3]);
         ask(ipc::Operation::thread_started, values[1], error);
         break;
       }
-      case ipc::OrderKind::end: end_with_job(static_cast<int>(values[1]));
-      case ipc::OrderKind::cancel_thread:
+      case OrderKind::end: end_with_job(static_cast<int>(values[1]));
+      case OrderKind::cancel_thread:
         cancel_thread(values[1]);
         ask(ipc::Operation::thread_cancelled, values[1]);
         break;
-      case ipc::OrderKind::last_thread_ended: return false;
+      case OrderKind::last_thread_ended: return false;
       default: return true;
     }
   }

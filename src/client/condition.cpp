@@ -5,8 +5,6 @@
 using namespace gallocy;
 using namespace gallocy::client;
 
-using ipc::SyncKind;
-using ipc::SyncOperation;
 
 namespace {
 
@@ -75,7 +73,7 @@ int gallocy_pthread_cond_destroy(pthread_cond_t* condition) {
 int gallocy_pthread_cond_wait(pthread_cond_t* condition, pthread_mutex_t* mutex) {
   const ErrnoKeeper keeper;
   const auto clock = clock_of(condition);
-  return clock ? wait(condition, mutex, ipc::no_timeout) : report(clock.error());
+  return clock ? wait(condition, mutex, no_timeout) : report(clock.error());
 }
 
 int gallocy_pthread_cond_timedwait(pthread_cond_t* condition, pthread_mutex_t* mutex,

@@ -90,18 +90,6 @@ class HeapLocked {
 
 heap::Owner this_rank() { return {process.rank, process.node}; }
 
-// Memory that was never handed out must not be read: that is a bus error and no sentence.
-bool was_handed_out(const heap::ChunkHeader* chunk) {
-  const std::uint64_t number = (heap::address_of(chunk) - process.region_address) / chunk_bytes;
-  std::atomic<std::uint64_t>* word =
-      number / 64 < std::size(process.known_chunks) ? &process.known_chunks[number / 64] : nullptr;
-  const std::uint64_t bit = std::uint64_t{1} << number % 64;
-  if (word != nullptr && (word->load(std::memory_order_relaxed) & bit) != 0) return true;
-  if (process.ring.call(ipc::Operation::home_of, heap::address_of(chunk)).status != 0) return false;
-  if (word != nullptr) word->fetch_or(bit, std::memory_order_relaxed);
-  return true;
-}
-
 // Reads what the owner has written beside the block, before any lock is taken: the page may have
 // to come from another node. Ends the process if there is no block.
 struct Described {
@@ -113,7 +101,7 @@ Described describe(const void* block, const char* call) {
   if (!in_region(block, 1) || !in_region(chunk, chunk_bytes))
     end_for(block, Sentence(call, " of a pointer outside gallocy memory,").c_str());
   Described described{};
-  if (was_handed_out(chunk) && heap::owner_of(block, described.owner))
+  if (was_handed_out(heap::address_of(chunk)) && heap::owner_of(block, described.owner))
     described.size_bytes = heap::block_bytes(block);
   if (described.size_bytes == 0)
     end_for(block, Sentence(call, " of what is no block of gallocy_malloc,").c_str());
@@ -144,8 +132,9 @@ void take_freed() {
       auto* block = reinterpret_cast<void*>(reply.values[1 + i]);
       const heap::ChunkHeader* chunk = heap::chunk_of_block(block);
       heap::Owner owner;
-      if (!in_region(block, 1) || !in_region(chunk, chunk_bytes) || !was_handed_out(chunk) ||
-          !heap::owner_of(block, owner) || owner != this_rank())
+      if (!in_region(block, 1) || !in_region(chunk, chunk_bytes) ||
+          !was_handed_out(heap::address_of(chunk)) || !heap::owner_of(block, owner) ||
+          owner != this_rank())
         end_for(block, "another rank freed what is no block,");
       free_own(block);
     }

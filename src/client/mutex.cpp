@@ -4,15 +4,13 @@
 using namespace gallocy;
 using namespace gallocy::client;
 
-using ipc::SyncKind;
-using ipc::SyncOperation;
 
 namespace {
 
 Object object_of(const pthread_mutex_t* mutex) { return {"mutex", mutex}; }
 
 int operate(pthread_mutex_t* mutex, SyncOperation operation,
-            std::uint64_t timeout_us = ipc::no_timeout) {
+            std::uint64_t timeout_us = no_timeout) {
   const ErrnoKeeper keeper;
   const auto kind = mutex_kind_of(mutex);
   if (!kind) return report(kind.error());

@@ -13,8 +13,6 @@
 using namespace gallocy;
 using namespace gallocy::client;
 
-using ipc::SyncKind;
-using ipc::SyncOperation;
 
 namespace gallocy::client {
 

@@ -38,6 +38,17 @@ Status require_thread() {
   return {};
 }
 
+bool was_handed_out(std::uint64_t address) {
+  const std::uint64_t number = (address - process.region_address) / chunk_bytes;
+  std::atomic<std::uint64_t>* word =
+      number / 64 < std::size(process.known_chunks) ? &process.known_chunks[number / 64] : nullptr;
+  const std::uint64_t bit = std::uint64_t{1} << number % 64;
+  if (word != nullptr && (word->load(std::memory_order_relaxed) & bit) != 0) return true;
+  if (process.ring.call(ipc::Operation::home_of, address).status != 0) return false;
+  if (word != nullptr) word->fetch_or(bit, std::memory_order_relaxed);
+  return true;
+}
+
 void say(const Sentence& sentence) {
   [[maybe_unused]] const auto written = ::write(2, sentence.c_str(), sentence.view().size());
 }

@@ -76,6 +76,18 @@ inline bool in_region(const void* pointer, std::size_t size_bytes) {
   return offset < process.region_size_bytes && size_bytes <= process.region_size_bytes - offset;
 }
 
+// Whether the chunk there is known to have been handed out in this job; asks the daemon at the
+// first time, which may ask another. Memory of which that is not so must not be read: it is a bus
+// error and no sentence. REQUIRES: the address is in the region.
+bool was_handed_out(std::uint64_t address);
+
+// All of it was: for what lies in two chunks at most.
+inline bool in_gallocy_memory(const void* pointer, std::size_t size_bytes) {
+  const std::uint64_t address = heap::address_of(pointer);
+  return in_region(pointer, size_bytes) && was_handed_out(address) &&
+         was_handed_out(address + size_bytes - 1);
+}
+
 // Writes to standard error without stdio, as one write.
 void say(const Sentence& sentence);
 

@@ -4,15 +4,13 @@
 using namespace gallocy;
 using namespace gallocy::client;
 
-using ipc::SyncKind;
-using ipc::SyncOperation;
 
 namespace {
 
 Object object_of(const pthread_rwlock_t* lock) { return {"read-write lock", lock}; }
 
 int operate(pthread_rwlock_t* lock, SyncOperation operation, SyncKind kind,
-            std::uint64_t timeout_us = ipc::no_timeout) {
+            std::uint64_t timeout_us = no_timeout) {
   const ErrnoKeeper keeper;
   if (auto status = check_place("read-write lock", lock); !status) return report(status);
   // Zero also in what PTHREAD_RWLOCK_INITIALIZER and its relatives write.

@@ -8,8 +8,6 @@
 using namespace gallocy;
 using namespace gallocy::client;
 
-using ipc::SyncKind;
-using ipc::SyncOperation;
 
 namespace {
 
@@ -88,7 +86,7 @@ int gallocy_sem_destroy(sem_t* semaphore) {
 
 int gallocy_sem_wait(sem_t* semaphore) {
   const int old_errno = errno;
-  return outcome(wait(semaphore, ipc::no_timeout), old_errno);
+  return outcome(wait(semaphore, no_timeout), old_errno);
 }
 
 int gallocy_sem_timedwait(sem_t* semaphore, const struct timespec* until) {

@@ -78,9 +78,9 @@ Status remove_name(Shared& shared, const char* name) {
 
 Status publish(const char* name, void* pointer) {
   if (auto status = check_name(name); !status) return status;
-  if (pointer != nullptr && !in_region(pointer, 1))
+  if (pointer != nullptr && !in_gallocy_memory(pointer, 1))
     return fail(EINVAL, "only gallocy memory can be published: ", Hex{heap::address_of(pointer)},
-                " is local to this rank");
+                " is none");
   const auto shared = pointer != nullptr ? find_or_make_shared() : find_shared();
   if (!shared) return tl::unexpected<Error>(shared.error());
   if (*shared == nullptr) return fail(ENOENT, "nothing is published as '", name, "'");

@@ -28,7 +28,7 @@ const char* reason_of(int status) {
 
 Status check_place(Object object, std::size_t size_bytes, std::size_t alignment) {
   if (auto status = require_thread(); !status) return status;
-  if (!in_region(object.place, size_bytes))
+  if (!in_gallocy_memory(object.place, size_bytes))
     return fail(EINVAL, "the ", object.noun, " at ", Hex{object.address()},
                 " is not in gallocy memory: allocate it with gallocy_malloc()");
   if (object.address() % alignment != 0)
@@ -47,11 +47,11 @@ int report(Object object, int status, bool only_tries) {
                                        reason_of(status), " (error ", status, ")")});
 }
 
-int ask(Object object, ipc::SyncOperation operation, ipc::SyncKind kind, std::uint64_t argument,
+int ask(Object object, SyncOperation operation, SyncKind kind, std::uint64_t argument,
         std::uint64_t timeout_us) {
   const ipc::Reply reply = process.ring.call(ipc::Operation::sync, object.address(), self.thread,
                                              operation, kind, argument, timeout_us);
-  return report(object, reply.status, operation == ipc::SyncOperation::try_take);
+  return report(object, reply.status, operation == SyncOperation::try_take);
 }
 
 // One microsecond more, since the daemon counts whole ones: a wait never ends too early.
@@ -63,7 +63,7 @@ Result<std::uint64_t> time_left_us(clockid_t clock, const timespec* until) {
   timespec now{};
   ::clock_gettime(clock, &now);
   if (until->tv_sec < now.tv_sec) return std::uint64_t{0};
-  if (until->tv_sec - now.tv_sec > longest_s) return std::uint64_t{ipc::no_timeout};
+  if (until->tv_sec - now.tv_sec > longest_s) return std::uint64_t{no_timeout};
   const std::int64_t left_us = (until->tv_sec - now.tv_sec) * us_per_second +
                                (until->tv_nsec - now.tv_nsec) / 1000;
   return left_us < 0 ? 0 : static_cast<std::uint64_t>(left_us) + 1;

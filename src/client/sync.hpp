@@ -29,8 +29,8 @@ Error not_initialised(Object object);
 // is for (EBUSY of a try, ETIMEDOUT). Returns the status.
 int report(Object object, int status, bool only_tries = false);
 
-int ask(Object object, ipc::SyncOperation operation, ipc::SyncKind kind,
-        std::uint64_t argument = 0, std::uint64_t timeout_us = ipc::no_timeout);
+int ask(Object object, SyncOperation operation, SyncKind kind,
+        std::uint64_t argument = 0, std::uint64_t timeout_us = no_timeout);
 
 // What is left until an absolute time of that clock, 0 if it is over. EINVAL: no such clock or no
 // such time.
@@ -47,7 +47,7 @@ inline void set_first_word(void* place, std::uint32_t word) {
 }
 
 // A mutex's kind as its bytes have it; checks its place, too.
-Result<ipc::SyncKind> mutex_kind_of(const pthread_mutex_t* mutex);
+Result<SyncKind> mutex_kind_of(const pthread_mutex_t* mutex);
 
 // Objects are shared by all ranks and nobody else.
 Status check_shared(int shared, const char* nouns);

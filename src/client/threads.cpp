@@ -70,9 +70,6 @@ Error join_error(int code) {
   }
 }
 
-// As core/message.hpp numbers them.
-enum class ThreadOperation : std::uint64_t { detach, cancel };
-
 Status control(pthread_t thread, ThreadOperation operation) {
   if (auto status = require_member(); !status) return status;
   const ipc::Reply reply = process.ring.call(ipc::Operation::thread_control, thread, operation);

@@ -68,7 +68,6 @@ struct ThreadCreateCall {
   bool detached = false;
 };
 // A request to a synchronisation object that may wait, but not for ever.
-inline constexpr TimeUs no_timeout = ~TimeUs{0};
 struct SyncCall {
   SyncRequest request;
   TimeUs timeout_us = no_timeout;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "base/thread_calls.hpp"
 
 namespace gallocy::core {
 
@@ -137,41 +138,15 @@ struct Discarded {  // back
   ChunkNo chunk{};
 };
 
-// Objects that threads wait at. Their state lies at the home of the object's page.
-enum class SyncOperation : std::uint8_t {
-  take,        // lock, wait
-  try_take,
-  give,        // unlock, post, signal
-  give_all,    // broadcast
-  init,
-  destroy,
-  consistent,  // of a robust mutex whose owner has ended
-  value,       // of a semaphore
-  // Of nodes, not of clients:
-  withdraw,    // the take of the same transaction waits no longer; argument: how it ends
-  abandon,     // the owner has ended; argument: 1 if its process has
-};
-enum class SyncKind : std::uint8_t {  // as ipc::SyncKind
-  normal,
-  recursive,
-  error_check,
-  robust_normal,
-  robust_recursive,
-  robust_error_check,
-  reader,
-  writer,
-  condition,
-  barrier,
-  semaphore,
-};
-// node -> home of the object's page. Answered by SyncReply when the operation is over: for
-// `take` that is when it has been granted or withdrawn.
+// Objects that threads wait at have their state at the home of their page: node -> that home.
+// Answered by SyncReply when the operation is over: for `take` that is when it has been granted
+// or withdrawn.
 struct SyncRequest {
   std::uint64_t address = 0;
   ThreadId thread{};
   SyncOperation operation = SyncOperation::take;
   SyncKind kind = SyncKind::normal;
-  std::uint64_t argument = 0;  // of a barrier: how many threads; of a semaphore's init: its value
+  std::uint64_t argument = 0;
 };
 struct SyncReply {
   std::int32_t status = 0;  // 0 or a positive errno; EINPROGRESS: waits at the condition
@@ -201,11 +176,6 @@ struct ThreadJoined {  // back, when the thread has ended
   std::uint64_t result = 0;
 };
 
-enum class ThreadOperation : std::uint8_t {
-  detach,
-  cancel,
-  withdraw,  // the join that was made under the same transaction, if it waits still
-};
 struct ThreadControl {  // node -> record's node
   ThreadId thread{};
   ThreadOperation operation = ThreadOperation::detach;

@@ -18,7 +18,7 @@ bool is_grant(std::int32_t status) { return status == 0 || status == EOWNERDEAD;
 
 int SyncCalls::check(const SyncRequest& request) const {
   if (!homes_.valid_address(request.address) || !is_possible(request)) return EINVAL;
-  if (request.operation >= SyncOperation::withdraw) return EINVAL;
+  if (!is_of_clients(request.operation)) return EINVAL;
   return threads_.possible(request.thread) ? 0 : EPERM;
 }
 

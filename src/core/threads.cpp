@@ -105,8 +105,7 @@ bool Threads::on_joined(NodeId from, Transaction transaction, const ThreadJoined
 
 void Threads::on_control(CallTag tag, const ThreadControl& control) {
   const NodeId creator = creator_of(control.thread);
-  if (!possible(control.thread) || !in_job(creator) ||
-      control.operation == ThreadOperation::withdraw) {
+  if (!possible(control.thread) || !in_job(creator) || !is_of_clients(control.operation)) {
     outbox_.act(Reply{tag, ESRCH, {}});
     return;
   }

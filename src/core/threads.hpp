@@ -75,13 +75,6 @@ class Threads {
   TimeUs next_deadline() const { return last_thread_.next_deadline(); }
 
  private:
-  enum class OrderKind : std::uint64_t {  // as ipc::OrderKind
-    none,
-    start_thread,
-    end,
-    cancel_thread,
-    last_thread_ended,
-  };
   struct Order {
     OrderKind kind;
     ThreadStart start;  // of cancel_thread: the id only

@@ -1,8 +1,24 @@
 #include "daemon/control.hpp"
 
+#include <malloc.h>
+
 #include <utility>
 
+// There in a sanitizer build only, whose allocator the C library's figures do not know.
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes() __attribute__((weak));
+
 namespace gallocy::daemon {
+namespace {
+
+// Of the C++ heap; what only the allocator keeps does not count.
+std::size_t heap_used_bytes() {
+  if (__sanitizer_get_current_allocated_bytes != nullptr)
+    return __sanitizer_get_current_allocated_bytes();
+  const struct mallinfo2 info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Control>> Control::open(const Options& options, Incarnation incarnation,
                                                Log& log) {
@@ -75,7 +91,7 @@ void Control::stop() {
 void Control::dump() const {
   context_.say("node ", raw(context_.self), ", incarnation ", Hex{raw(context_.incarnation)}, ": ",
                sessions_->count(), " sessions, ", reception_->guest_count(),
-               " connections without a hello");
+               " connections without a hello, ", heap_used_bytes(), " bytes of heap");
   links_->dump();
   jobs_->dump();
 }

@@ -104,8 +104,9 @@ Part* Jobs::find(JobId job) const {
 
 Status Jobs::on_message(Session& session, const ipc::AnyMessage& message) {
   if (session.bound()) {
-    Part* part = find(session.job());
-    return part != nullptr ? part->order(message) : Status{};  // the job is over already
+    if (Part* part = find(session.job())) return part->order(message);
+    if (message.as<ipc::JobEnd>() != nullptr) end_of_none(session);
+    return {};
   }
   if (const auto* hello = message.as<ipc::ClientHello>()) on_client(session, *hello);
   else if (const auto* create = message.as<ipc::JobCreate>()) on_create(session, *create);
@@ -218,11 +219,27 @@ void Jobs::give_up(Waiting& waiting) {
 
 void Jobs::forget(Waiting& waiting) { context_.later.discard(take_from(waiting_, waiting)); }
 
-void Jobs::on_session_gone(Session& session) {
+bool Jobs::stop_waiting(const Session& session) {
   for (const auto& waiting : waiting_)
-    if (&waiting->session == &session) return forget(*waiting);
-  if (!session.bound()) return;
+    if (&waiting->session == &session) {
+      forget(*waiting);
+      return true;
+    }
+  return false;
+}
+
+void Jobs::on_session_gone(Session& session) {
+  if (stop_waiting(session) || !session.bound()) return;
   if (Part* part = find(session.job())) part->launcher_gone(session);
+}
+
+// Of a job that is over already, or has not begun here. Should it be opened after all, the node
+// that opens it ends it too.
+void Jobs::end_of_none(Session& session) {
+  stop_waiting(session);
+  ipc::JobOver over;
+  over.job = raw(session.job());
+  session.send(over);
 }
 
 void Jobs::create(Session& session, const ipc::JobCreate& create) {

@@ -47,6 +47,8 @@ class Jobs {
   void look_at_all();
   void give_up(Waiting& waiting);
   void forget(Waiting& waiting);
+  bool stop_waiting(const Session& session);  // whether it did
+  void end_of_none(Session& session);
   void create(Session& session, const ipc::JobCreate& create);
 
   // How much memory one more job may use here, of what the others leave. Errors: EINVAL, ENOMEM.

@@ -80,7 +80,7 @@ Status resolve(const Texts& texts, Options& options) {
     const auto size_bytes = parse_memory_size(texts.memory);
     if (!size_bytes || *size_bytes < min_memory_bytes)
       return fail(EINVAL, "--memory ", texts.memory, ": must be a size of at least ",
-                  min_memory_bytes >> 20, "M");
+                  min_memory_bytes >> 20, "M, in bytes or with K, M or G");
     options.memory_bytes = *size_bytes;
   }
   if (options.peers.size() >= max_node_count)

@@ -250,10 +250,15 @@ void Part::look_if_over() {
   if (phase_ == Phase::ending && clients_gone_ && unended_.empty()) become_over();
 }
 
+// Only then may launchers begin the next job.
 void Part::become_over() {
   phase_ = Phase::over;
   limit_.cancel();
+  job_.reset();
   context_.say("job ", Hex{raw(settings_.job)}, ": over");
+  ipc::JobOver over;
+  over.job = raw(settings_.job);
+  tell(over);
   services_.on_over(settings_.job);
 }
 

@@ -6,7 +6,7 @@
 // Ending is agreed on: a part is over, and its Job destroyed, when its last client has left and
 // every other node has said that it ends too, or after 2 seconds. Otherwise the first daemon to
 // end would close connections under one that has not heard of the end, which would call it a
-// failure.
+// failure. Launchers hear of it when all that the job had here has been given back.
 #pragma once
 
 #include <functional>

@@ -5,36 +5,29 @@
 namespace gallocy::daemon {
 namespace {
 
-template <class Ours, class Theirs>
-constexpr bool same_number(Ours ours, Theirs theirs) {
-  return static_cast<std::uint64_t>(ours) == static_cast<std::uint64_t>(theirs);
-}
-static_assert(same_number(core::SyncOperation::value, ipc::SyncOperation::value));
-static_assert(same_number(core::SyncKind::semaphore, ipc::SyncKind::semaphore));
-static_assert(core::no_timeout == ipc::no_timeout);
-
-bool sync_kind(std::uint64_t number, core::SyncKind& kind) {
-  if (number > static_cast<std::uint64_t>(core::SyncKind::semaphore)) return false;
-  kind = static_cast<core::SyncKind>(number);
+// Numbers of clients may be anything; which words they may use, core says.
+template <class Word>
+bool read_word(std::uint64_t number, Word last, Word& word) {
+  if (number > static_cast<std::uint64_t>(last)) return false;
+  word = static_cast<Word>(number);
   return true;
 }
 
 bool sync_call(const std::uint64_t* argument, core::SyncCall& call) {
-  if (argument[2] > static_cast<std::uint64_t>(core::SyncOperation::value)) return false;
-  call.request = {argument[0], ThreadId{argument[1]},
-                  static_cast<core::SyncOperation>(argument[2]), {}, argument[4]};
+  call.request = {argument[0], ThreadId{argument[1]}, {}, {}, argument[4]};
   call.timeout_us = argument[5];
   call.interruptible = argument[6] != 0;
-  return sync_kind(argument[3], call.request.kind);
+  return read_word(argument[2], SyncOperation::abandon, call.request.operation) &&
+         read_word(argument[3], SyncKind::semaphore, call.request.kind);
 }
 
 bool condition_wait(const std::uint64_t* argument, core::ConditionWaitCall& call) {
-  call.wait.request = {argument[0], ThreadId{argument[1]}, core::SyncOperation::take,
-                       core::SyncKind::condition};
+  call.wait.request = {argument[0], ThreadId{argument[1]}, SyncOperation::take,
+                       SyncKind::condition};
   call.wait.timeout_us = argument[4];
   call.wait.interruptible = argument[5] != 0;
   call.mutex = argument[2];
-  return sync_kind(argument[3], call.mutex_kind);
+  return read_word(argument[3], SyncKind::semaphore, call.mutex_kind);
 }
 
 // A node that there is not is one that no job has.
@@ -93,11 +86,12 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
     case ipc::Operation::take_freed:
       call = core::TakeFreedCall{};
       return true;
-    case ipc::Operation::thread_control:
-      if (argument[1] > static_cast<std::uint64_t>(core::ThreadOperation::cancel)) return false;
-      call = core::ThreadControl{ThreadId{argument[0]},
-                                 static_cast<core::ThreadOperation>(argument[1])};
+    case ipc::Operation::thread_control: {
+      core::ThreadControl control{ThreadId{argument[0]}};
+      if (!read_word(argument[1], ThreadOperation::withdraw, control.operation)) return false;
+      call = control;
       return true;
+    }
     case ipc::Operation::thread_cancelled:
       call = core::ThreadCancelledCall{ThreadId{argument[0]}};
       return true;

@@ -16,6 +16,7 @@
 
 #include "base/histogram.hpp"
 #include "base/placement_policy.hpp"
+#include "base/thread_calls.hpp"
 
 namespace gallocy::ipc {
 
@@ -41,6 +42,7 @@ enum class Kind : std::uint16_t {
   rank_attached = 32,
   rank_gone,   // its socket closed
   job_failed,  // the job can't go on; a sentence says why
+  job_over,    // after job_end, or after the end that another node told of: see JobOver
   // launcher <-> daemon, before job_create or job_watch on the same connection
   node_query = 48,
   node_info,
@@ -202,6 +204,13 @@ struct JobFailed {
   char sentence[sentence_bytes] = {};
 };
 
+// This node has nothing of the job any more: no client, no thread, and what memory it had is there
+// for the next job. The answer to every JobEnd, for a job that never came to be too.
+struct JobOver {
+  Header header;
+  std::uint64_t job = 0;
+};
+
 // Which node is this? A launcher that was given the sockets of running daemons asks before it
 // can name the nodes in JobCreate. The connection goes on as if nothing had been asked.
 struct NodeQuery {
@@ -261,43 +270,6 @@ enum class Operation : std::uint32_t {
   return_chunks,     // (address of the first chunk, count) -> (): all of them are zero again
 };
 inline constexpr std::uint64_t any_node = ~std::uint64_t{0};
-
-// At most that long from when the daemon sees the request; clocks are the client's matter.
-inline constexpr std::uint64_t no_timeout = ~std::uint64_t{0};
-
-// What a thread asks of a synchronisation object: as core::SyncOperation and core::SyncKind.
-enum class SyncOperation : std::uint64_t {
-  take,      // lock, wait; with a barrier's count as argument
-  try_take,
-  give,      // unlock, post, signal
-  give_all,  // broadcast
-  init,      // with a semaphore's value as argument
-  destroy,
-  consistent,
-  value,     // of a semaphore
-};
-enum class SyncKind : std::uint64_t {
-  normal,  // mutexes
-  recursive,
-  error_check,
-  robust_normal,
-  robust_recursive,
-  robust_error_check,
-  reader,
-  writer,
-  condition,
-  barrier,
-  semaphore,
-};
-
-// What an agent is told; see Ring and orders pipe.
-enum class OrderKind : std::uint64_t {
-  none = 0,
-  start_thread,  // a = thread id, b = function, c = argument
-  end,           // the job is over: leave the process with status a
-  cancel_thread,      // a = thread id
-  last_thread_ended,  // main() had ended by pthread_exit; now nothing runs any more in the job
-};
 
 inline constexpr unsigned slot_count = 1024;
 inline constexpr unsigned freed_place_count = 512;

@@ -74,6 +74,7 @@ template <> struct KindOf<JobEnd> : KindIs<Kind::job_end> {};
 template <> struct KindOf<RankAttached> : KindIs<Kind::rank_attached> {};
 template <> struct KindOf<RankGone> : KindIs<Kind::rank_gone> {};
 template <> struct KindOf<JobFailed> : KindIs<Kind::job_failed> {};
+template <> struct KindOf<JobOver> : KindIs<Kind::job_over> {};
 template <> struct KindOf<NodeQuery> : KindIs<Kind::node_query> {};
 template <> struct KindOf<NodeInfo> : KindIs<Kind::node_info> {};
 template <> struct KindOf<GuestInvitation> : KindIs<Kind::guest_invitation> {};

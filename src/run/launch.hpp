@@ -50,6 +50,8 @@ class Launch {
   void finish();
   void collect_statistics();
   void end_ranks();
+  void await_over();
+  void close_sessions();
   void end_relays();
   void stop_daemons();
   void report(int status);

@@ -13,6 +13,7 @@ namespace {
 constexpr int settle_ms = 300;
 constexpr int statistics_limit_ms = 2'000;
 constexpr int rank_end_limit_ms = 5'000;
+constexpr int over_limit_ms = 5'000;  // a daemon gives a job 2 seconds to end
 constexpr int relay_end_limit_ms = 2'000;
 constexpr int daemon_end_limit_ms = 5'000;
 constexpr int kill_limit_ms = 5'000;  // SIGKILL works at once, except on a sick machine
@@ -39,6 +40,8 @@ void Launch::finish() {
   ending_ = true;
   if (options_.wants_statistics() && started_) collect_statistics();
   end_ranks();
+  await_over();
+  close_sessions();
   end_relays();
   stop_daemons();
 }
@@ -78,6 +81,22 @@ void Launch::end_ranks() {
     if (!poll_until(in_ms(kill_limit_ms), all_ended))
       messages_.say("a rank can't be killed; it is left behind");
   }
+}
+
+// Who starts the next job when this one has ended finds the memory that it had. Private daemons end
+// themselves.
+void Launch::await_over() {
+  if (daemons_ || !created_) return;
+  const auto is_over = [](const Session& session) { return session.over || !session.open(); };
+  if (poll_until(in_ms(over_limit_ms), [&] { return every_session(is_over); })) return;
+  for (const auto& session : sessions_)
+    if (!is_over(session))
+      messages_.say(fmt::format("node {} did not say within {} s that it has given up the job's "
+                                "memory: the next job may not get as much",
+                                *session.node, over_limit_ms / 1000));
+}
+
+void Launch::close_sessions() {
   for (auto& session : sessions_) {
     if (session.open()) watch_.remove(session.fd());
     session.close();

@@ -93,6 +93,8 @@ void Launch::on_message(Session& session, const ipc::AnyMessage& message) {
     session.ready = true;
   } else if (const auto* statistics = message.as<ipc::JobStatistics>()) {
     session.statistics = *statistics;
+  } else if (message.as<ipc::JobOver>() != nullptr) {
+    session.over = true;
   } else if (const auto* attached = message.as<ipc::RankAttached>()) {
     on_rank_attached(session, *attached);
   } else if (const auto* failed = message.as<ipc::JobFailed>()) {

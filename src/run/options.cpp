@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <map>
 
 #include "base/memory_size.hpp"
 
@@ -98,9 +97,18 @@ Try<void> read_memory(const std::string& text, Options& options) {
   if (text.empty()) return {};
   const auto size_bytes = parse_memory_size(text);
   if (!size_bytes || *size_bytes < min_memory_bytes)
-    return refuse(exit_usage, fmt::format("--memory {}: must be a size of at least {}M", text,
-                                          min_memory_bytes >> 20));
+    return refuse(exit_usage, fmt::format("--memory {}: must be a size of at least {}M, in bytes "
+                                          "or with K, M or G", text, min_memory_bytes >> 20));
   options.memory_bytes = *size_bytes;
+  return {};
+}
+
+Try<void> read_placement(const std::string& text, Options& options) {
+  if (text == "spread") options.placement = PlacementPolicy::spread;
+  else if (text == "pack") options.placement = PlacementPolicy::pack;
+  else if (text == "roundrobin") options.placement = PlacementPolicy::round_robin;
+  else return refuse(exit_usage, fmt::format("--placement {}: must be spread, pack or roundrobin",
+                                             text));
   return {};
 }
 
@@ -155,7 +163,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
   long rank_count = 1;
   // Not a list for CLI11: that would take the program's name.
   std::string sockets;
-  std::string memory;
+  std::string memory, placement = "spread";
   std::vector<std::string> statistics, exports;
   bool version = false;
   CLI::Option* count = app.add_option("-n", rank_count, "how many ranks, 1 to 64 (default 1)");
@@ -178,15 +186,10 @@ Try<Request> parse_command_line(int argc, char** argv) {
   app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
   app.add_flag("--spmd", options.every_rank_runs_main,
                "main() goes on in every rank: gallocy_init() returns in each");
-  const std::map<std::string, PlacementPolicy> placements{
-      {"spread", PlacementPolicy::spread},
-      {"pack", PlacementPolicy::pack},
-      {"roundrobin", PlacementPolicy::round_robin}};
-  app.add_option("--placement", options.placement,
+  app.add_option("--placement", placement,
                  "where threads run: spread (default), on the node with the fewest; pack, as many "
                  "as there are CPUs, then on the next node; roundrobin, in turn")
-      ->type_name("POLICY")
-      ->transform(CLI::CheckedTransformer(placements).description(""));
+      ->type_name("POLICY");
   app.add_flag("--tag", options.tagged, "begin each line of output with its rank: [2] text");
   app.add_option("-x", exports, "set a variable for the ranks, or pass it on; may be repeated")
       ->type_name("NAME[=VALUE]")
@@ -213,6 +216,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
                        return check_numbers(rank_count, count->count() > 0, options);
                      })
                      .and_then([&] { return read_memory(memory, options); })
+                     .and_then([&] { return read_placement(placement, options); })
                      .and_then([&] { return read_statistics_options(statistics, options); })
                      .and_then([&] { return read_exports(exports, options); })
                      .and_then([&] { return read_command(app.remaining(), options); });

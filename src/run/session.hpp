@@ -32,6 +32,7 @@ class Session {
   unsigned cpu_count = 0;                        // 0: NodeInfo has not come
   bool ready = false;                            // JobReady came
   bool failed = false;                           // JobFailed came: an end of file is no news
+  bool over = false;                             // JobOver came
   std::optional<ipc::JobStatistics> statistics;  // came
 
  private:

@@ -337,13 +337,13 @@ Run chunk_run(auto from, Ranges& ranges) {
   return {ChunkNo{from.getFirst()}, from.getCount()};
 }
 
-core::SyncKind kind(peer::SyncRequest::Kind value, Ranges& ranges) {
-  return known(value, core::SyncKind::semaphore, ranges, "kind of synchronisation object");
+SyncKind kind(peer::SyncRequest::Kind value, Ranges& ranges) {
+  return known(value, SyncKind::semaphore, ranges, "kind of synchronisation object");
 }
 
 core::SyncRequest take(peer::SyncRequest::Reader from, Ranges& ranges) {
   return {from.getAddress(), ranges.thread(from.getThread()),
-          known(from.getOperation(), core::SyncOperation::abandon, ranges,
+          known(from.getOperation(), SyncOperation::abandon, ranges,
                 "synchronisation operation"),
           kind(from.getKind(), ranges), from.getArgument()};
 }
@@ -454,7 +454,7 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::THREAD_CONTROL:
       return core::ThreadControl{
           ranges.thread(from.getThreadControl().getThread()),
-          known(from.getThreadControl().getOperation(), core::ThreadOperation::withdraw, ranges,
+          known(from.getThreadControl().getOperation(), ThreadOperation::withdraw, ranges,
                 "thread operation")};
     case Root::THREAD_CONTROLLED:
       return core::ThreadControlled{ranges.status(from.getThreadControlled().getStatus())};

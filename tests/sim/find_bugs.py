@@ -18,6 +18,8 @@ LAST_LINE = re.compile(r"^seed (\d+): FAIL ", re.M)
 REASON = re.compile(r"^seed \d+ at \d+ us, (?:pattern (\w+): )?(.*)$|^seed \d+ at \d+ us: (.*)$",
                     re.M)
 CHECK = re.compile(r"^.*check failed.*$|^.*\.[ch]pp:\d+.*$", re.M)
+# In a sanitizer build some break a rule of the language first, which ends the simulator at once.
+SANITIZER = re.compile(r"^.*(?:runtime error: |ERROR: AddressSanitizer).*$", re.M)
 
 
 def run(simulator, bug, seed_count):
@@ -44,6 +46,9 @@ def main():
     for bug in bugs:
         done = run(simulator, bug, seed_count)
         found = LAST_LINE.search(done.stdout)
+        if done.returncode != 0 and not found and SANITIZER.search(done.stderr):
+            print(f"{bug:34}      ?  {SANITIZER.search(done.stderr).group(0)[:140]}", flush=True)
+            continue
         if done.returncode != 1 or not found:
             missed.append(bug)
             print(f"{bug:34} not found (exit {done.returncode})", flush=True)

@@ -11,10 +11,8 @@
 namespace gallocy::sim {
 namespace {
 
-using enum core::SyncKind;
-using enum core::SyncOperation;
-using core::SyncKind;
-using core::SyncOperation;
+using enum SyncKind;
+using enum SyncOperation;
 
 // One thread at a time, or one that has died inside.
 struct Guarded {
@@ -31,7 +29,7 @@ struct Programs {
 
   // ---- calls ----
   Asking ask(Actor& actor, std::uint64_t address, SyncOperation operation, SyncKind kind,
-             std::uint64_t argument = 0, TimeUs timeout_us = core::no_timeout) {
+             std::uint64_t argument = 0, TimeUs timeout_us = no_timeout) {
     core::SyncCall call{{address, actor.id, operation, kind, argument}, timeout_us};
     call.interruptible = kind == semaphore && operation == take;
     return {world, actor, {{}, call}};
@@ -45,7 +43,7 @@ struct Programs {
   }
   Resting rest(Actor& actor, TimeUs most_us) { return {world, actor, random().below(most_us)}; }
   Random& random() { return world.random(); }
-  TimeUs some_limit() { return random().one_in(4) ? random().below(400) : core::no_timeout; }
+  TimeUs some_limit() { return random().one_in(4) ? random().below(400) : no_timeout; }
 
   void enter(Guarded& guarded, Actor& actor, std::int32_t status) {
     const bool empty = raw(guarded.inside) == 0;
@@ -160,7 +158,7 @@ Program Programs::end_waits(Actor& actor) {
       co_await Asking{world, actor, {{}, world.creation(world.safe_node(), false, begin)}};
   const ThreadId child{made.values[0]};
   co_await rest(actor, 100);
-  const core::ThreadControl cancel{child, core::ThreadOperation::cancel};
+  const core::ThreadControl cancel{child, ThreadOperation::cancel};
   world.expect((co_await Asking{world, actor, {{}, cancel}}).status == 0, "cancel");
   const core::ThreadJoinCall join{{child, actor.id}};
   world.expect((co_await Asking{world, actor, {{}, join}}).status == 0, "join");
@@ -259,7 +257,7 @@ Program Programs::go_through(Actor& actor, unsigned phases) {
 
 Program Programs::use_read_write_lock(Actor& actor, unsigned rounds) {
   for (unsigned round = 0; round < rounds; ++round) {
-    const SyncKind kind = random().one_in(3) ? core::SyncKind::writer : reader;
+    const SyncKind kind = random().one_in(3) ? SyncKind::writer : reader;
     const auto taken = co_await ask(actor, read_write_lock, take, kind, 0, some_limit());
     if (taken.status == ETIMEDOUT) continue;
     world.expect(taken.status == 0, "a read-write lock can be had");

@@ -95,7 +95,7 @@ void SyncWorld::happen(const Happening& happening) {
       const auto [made, node] = calls_.take(happening.index);
       if (gone(node, made.tag.client)) return;
       if (const auto* request = sync_request_of(made);
-          request != nullptr && request->operation == core::SyncOperation::give)
+          request != nullptr && request->operation == SyncOperation::give)
         note_tokens(*request, -1);
       return step(node, made);
     }
@@ -162,8 +162,8 @@ void SyncWorld::record(NodeId node, const core::Action& action) {
 void SyncWorld::call(NodeId node, ClientId client, core::ClientCall call, OnReply on_reply) {
   call.tag = {client, 0, ++call_count_};
   const auto* request = sync_request_of(call);
-  const bool takes = request != nullptr && (request->operation == core::SyncOperation::take ||
-                                            request->operation == core::SyncOperation::try_take);
+  const bool takes = request != nullptr && (request->operation == SyncOperation::take ||
+                                            request->operation == SyncOperation::try_take);
   if (takes)
     on_reply = [this, taken = *request, next = std::move(on_reply)](const core::Reply& reply) {
       if (reply.status == 0) note_tokens(taken, 1);
@@ -175,7 +175,7 @@ void SyncWorld::call(NodeId node, ClientId client, core::ClientCall call, OnRepl
 }
 
 void SyncWorld::note_tokens(const core::SyncRequest& request, int change) {
-  if (request.kind != core::SyncKind::semaphore) return;
+  if (request.kind != SyncKind::semaphore) return;
   if (const auto found = actors_.find(request.thread); found != actors_.end())
     found->second->tokens += static_cast<unsigned>(change);
 }
@@ -269,7 +269,7 @@ void SyncWorld::cancel_someone() {
   for (const auto& [id, actor] : actors_)
     if (actor->cancellable && !actor->ended && !actor->dead) candidates.push_back(id);
   if (candidates.empty()) return;
-  const core::ThreadControl cancel{random_.pick(candidates), core::ThreadOperation::cancel};
+  const core::ThreadControl cancel{random_.pick(candidates), ThreadOperation::cancel};
   call(NodeId{0}, main_client, {{}, cancel}, [this](const core::Reply& reply) {
     expect(reply.status == 0, "a thread that nobody has joined can be cancelled");
   });

@@ -111,7 +111,7 @@ class Workload {
   void perform(const SimThread& thread, const Touch& touch);
   void locked_increment(SimThread& thread);
   void unlock(SimThread& thread);
-  void lock_call(SimThread& thread, core::SyncOperation operation);
+  void lock_call(SimThread& thread, SyncOperation operation);
   bool is_of_the_gone(std::int32_t status) const;
   core::ChunksCall chunks_wish(std::uint32_t count);
   void grow_lease(SimThread& thread);

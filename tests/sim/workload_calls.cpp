@@ -9,7 +9,6 @@
 namespace gallocy::sim {
 namespace {
 
-constexpr std::uint64_t order_start_thread = 1;  // as ipc::OrderKind
 constexpr std::uint64_t result_of(ThreadId thread) { return raw(thread) * 3; }
 
 }  // namespace
@@ -21,7 +20,7 @@ void Workload::locked_increment(SimThread& thread) {
   Touch& touch = operation.touches[0];
   switch (operation.phase) {
     case 0:
-      return lock_call(thread, core::SyncOperation::take);
+      return lock_call(thread, SyncOperation::take);
     case 1:
       if (!mapped(thread)) return;
       if (!locked_.insert(operation.lock_address).second) throw Failure("two hold one lock");
@@ -47,17 +46,17 @@ void Workload::locked_increment(SimThread& thread) {
 void Workload::unlock(SimThread& thread) {
   locked_.erase(thread.operation.lock_address);
   thread.operation.has_lock = false;
-  lock_call(thread, core::SyncOperation::give);
+  lock_call(thread, SyncOperation::give);
 }
 
-void Workload::lock_call(SimThread& thread, core::SyncOperation operation) {
+void Workload::lock_call(SimThread& thread, SyncOperation operation) {
   const core::SyncRequest request{thread.operation.lock_address, thread.id, operation,
-                                  core::SyncKind::normal};
+                                  SyncKind::normal};
   world_.call(thread.node, thread.client, {{}, core::SyncCall{request}}, world_.random().below(3),
               [this, &thread, operation](const core::Reply& reply) {
                 if (reply.status != 0)
                   throw Failure(fmt::format("lock operation: {}", reply.status));
-                thread.operation.phase = operation == core::SyncOperation::take ? 1 : 3;
+                thread.operation.phase = operation == SyncOperation::take ? 1 : 3;
                 run_again(thread, world_.random().between(1, 10));
               });
 }
@@ -183,7 +182,7 @@ void Workload::ask_order(NodeId node, ClientId client) {
               [this, node, client](const core::Reply& reply) {
                 Agent& asker = agents_.at({node, client});
                 asker.asking = false;
-                if (reply.values[0] == order_start_thread)
+                if (reply.values[0] == static_cast<std::uint64_t>(OrderKind::start_thread))
                   run_spawned(node, client, ThreadId{reply.values[1]});
                 if (reply.values[0] != 0 || asker.again) ask_order(node, client);
               });

@@ -2,14 +2,15 @@
 
 In rounds: each round runs every work of WORKS once, on as many daemons and in the order that the
 round's seed says, several side by side; one in KILLS_EACH loses a rank at some moment. Every
-program checks what it reads, and its status and last line are checked here. After a round nothing
-of a job may be left and no daemon may have grown (usage.py). What is found, by a sanitizer too,
-ends all at once, and is shown.
+program checks what it reads, and its status and last line are checked here. LEG_COUNT times a round
+all jobs end; then nothing of them may be left and no daemon may have grown (usage.py). What is
+found, by a sanitizer too, ends all at once, and is shown.
 
 The environment names GALLOCY_RUN, GALLOCYD and PROGRAMS, the folder of the programs. The seed is
 STRESS_SEED or another each time; the rounds of a seed run the same jobs, though not in the same
 time."""
 import concurrent.futures
+import functools
 import os
 import random
 import signal
@@ -26,6 +27,7 @@ from usage import Growth  # noqa: E402
 
 DAEMON_COUNT = 4
 LANE_COUNT = 2
+LEG_COUNT = 3
 KILLS_EACH = 6
 JOB_LIMIT_S = 300
 SETTLE_LIMIT_S = 20
@@ -46,7 +48,7 @@ WORKS = (
     Work("heap_calls"),
     Work("memory", "exceed", "36", "2", nodes=(2,), options=("--memory", "64M")),
     Work("memory", "exceed", "24", "1", nodes=(3, 4), options=("--memory", "64M")),
-    Work("memory", "malloc", options=("--memory", "64M")),
+    Work("memory", "malloc", "20", nodes=(1, 2), options=("--memory", "32M")),
     Work("prefetch", "yes", nodes=(2,)),
     Work("maps", nodes=(2, 3, 4)),
     Work("steal", nodes=(2,)),
@@ -68,7 +70,8 @@ class Stress:
         for node in range(DAEMON_COUNT):
             wait_for(lambda: daemons.log(node).count(": linked to node ") == DAEMON_COUNT - 1,
                      SETTLE_LIMIT_S, "daemon", node, "has links to all others")
-        self.growths = [Growth(process.pid) for process in daemons.processes]
+        self.growths = [Growth(process.pid, functools.partial(daemons.heap_bytes, node))
+                        for node, process in enumerate(daemons.processes)]
         self.jobs = {}  # that run: what each is
         self.lock = threading.Lock()
         self.stopped = False
@@ -122,8 +125,12 @@ class Stress:
                 job.process.terminate()
 
     def run_round(self, seed):
-        chance = random.Random(seed)
-        works = chance.sample(WORKS, len(WORKS))
+        works = random.Random(seed).sample(WORKS, len(WORKS))
+        for leg in range(LEG_COUNT):
+            self.run_leg(works[leg::LEG_COUNT], f"{seed}:{leg}")
+            self.check_daemons()
+
+    def run_leg(self, works, seed):
         with concurrent.futures.ThreadPoolExecutor(LANE_COUNT) as lanes:
             futures = [lanes.submit(self.run_job, work, f"{seed}:{number}")
                        for number, work in enumerate(works)]
@@ -164,19 +171,20 @@ class Stress:
             while time.monotonic() - began < seconds:
                 self.round_number += 1
                 self.run_round(f"{seed}:{self.round_number}")
-                self.check_daemons()
                 print(f"round {self.round_number}, {self.job_count} jobs, "
                       f"{time.monotonic() - began:.0f} s; daemon 0: "
-                      f"{self.growths[0].rounds[-1]}", flush=True)
+                      f"{self.growths[0].looks[-1]}", flush=True)
         except Failed as failure:
             raise Failed(self.trouble(failure, seed)) from None
         return time.monotonic() - began
 
     def growth_text(self):
         if not self.growths[0].is_judged():
-            return "growth not judged: too few rounds"
-        most = max(growth.excess_bytes() for growth in self.growths)
-        return f"growth {most >> 10} KiB of memory, 0 descriptors, 0 threads"
+            return "growth not judged: too short"
+        heap = max(growth.heap_growth_bytes() for growth in self.growths)
+        resident = max(growth.resident_growth_bytes() for growth in self.growths)
+        return (f"growth {heap} bytes of heap, {resident >> 10} KiB of memory, 0 descriptors, "
+                "0 threads")
 
 
 def nothing_found_and_nothing_grows():
@@ -185,11 +193,12 @@ def nothing_found_and_nothing_grows():
     seed = os.environ.get("STRESS_SEED") or random.randrange(1 << 32)
     os.environ["ASAN_OPTIONS"] = f"{os.environ.get('ASAN_OPTIONS', '')}:{SANITIZER_OPTIONS}"
     print(f"STRESS_SEED={seed}", flush=True)
-    with Daemons(count=DAEMON_COUNT) as daemons:
+    with Daemons(count=DAEMON_COUNT, env=Daemons.EXACT_HEAP) as daemons:
         stress = Stress(daemons)
         took_s = stress.run(seconds, seed)
     for node, growth in enumerate(stress.growths):
-        print(f"daemon {node}: {growth.memory_text()} KiB", flush=True)
+        print(f"daemon {node}: heap {growth.heap_text()} bytes; resident "
+              f"{growth.resident_text()} KiB", flush=True)
     print(f"stress: {stress.round_number} rounds, {stress.job_count} jobs, {took_s:.0f} s, "
           f"0 findings, {stress.growth_text()}", flush=True)
 

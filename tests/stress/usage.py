@@ -1,80 +1,107 @@
-"""What running daemons hold between the rounds of the stress, and whether that grows.
+"""What running daemons hold between the legs of the stress, and whether that grows.
 
-Descriptors and threads are counted: once all jobs of a round have ended, a daemon has no more of
-them than it had before the first, with connections to all its peers. That is exact, so one
-descriptor too many is a finding.
+Once all jobs have ended, a daemon has no descriptor and no thread more than before the first job,
+with connections to all its peers. That is exact, so one too many is a finding.
 
-Memory is what the process has of its own, RssAnon + RssShmem: pages of its files come and go as
-the kernel likes. An allocator keeps what it has once had, so a daemon's memory rises towards what
-its busiest moment took, in ever smaller steps; what is lost with each job rises for ever, in equal
-steps. So the first WARM_UP rounds are not looked at, the WINDOW rounds after them give the ceiling,
-and a daemon grows if all of the last WINDOW rounds are above the ceiling by more than SLACK. One
-high round proves nothing, and the slack is what a sanitizer's allocator may round up to."""
+What is allocated in it, as it says on SIGUSR1, is exact too (Daemons.EXACT_HEAP), but for buffers
+that are made when they are needed first and containers that keep what their busiest moment took, of
+which there are few outside of jobs.
+So the first WARM_UP looks do not count, and the rest has three parts: a daemon grows if the median
+of the last is above that of the first by more than HEAP_SLACK_BYTES. A median of many does not care
+for one high look, and what is lost with each job, however little, is there in all of them.
+
+What the process has of its own, RssAnon + RssShmem, also counts what the allocator keeps, rises
+towards what the busiest moment took, and shows what is mapped and not allocated, of which there is
+no small loss. The WINDOW looks after the warm-up give the ceiling, and a daemon grows if all of the
+last WINDOW are above it by more than RESIDENT_SLACK_BYTES."""
 import os
 import re
+import statistics
 import time
 
-WARM_UP = 2
+WARM_UP = 3
 WINDOW = 3
-SLACK_BYTES = 4 << 20
+HEAP_SLACK_BYTES = 8 << 10
+RESIDENT_SLACK_BYTES = 8 << 20
+LOOKS_MIN = WARM_UP + 2 * WINDOW  # before that nothing is said
+
+
+def heap_growth_bytes(heap):
+    """From the first third to the last, after the warm-up. Negative if it shrinks."""
+    if len(heap) < LOOKS_MIN:
+        return 0
+    warm = heap[WARM_UP:]
+    third = len(warm) // 3
+    return int(statistics.median(warm[-third:]) - statistics.median(warm[:third]))
+
+
+def resident_growth_bytes(resident):
+    """How far all of the last looks are above the ceiling."""
+    if len(resident) < LOOKS_MIN:
+        return 0
+    return max(0, min(resident[-WINDOW:]) - max(resident[WARM_UP:WARM_UP + WINDOW]))
 
 
 class Usage:
     def __init__(self, pid):
         with open(f"/proc/{pid}/status") as file:
             status = dict(re.findall(r"(\w+):\s+(\d+)", file.read()))
-        self.memory_bytes = (int(status["RssAnon"]) + int(status["RssShmem"])) << 10
+        self.resident_bytes = (int(status["RssAnon"]) + int(status["RssShmem"])) << 10
         self.threads = int(status["Threads"])
         self.descriptors = len(os.listdir(f"/proc/{pid}/fd"))
+        self.heap_bytes = None  # not asked for
 
     def __str__(self):
-        return (f"{self.memory_bytes >> 10} KiB, {self.descriptors} descriptors, "
+        heap = "" if self.heap_bytes is None else f"{self.heap_bytes} bytes of heap, "
+        return (f"{heap}{self.resident_bytes >> 10} KiB, {self.descriptors} descriptors, "
                 f"{self.threads} threads")
 
 
-def excess_bytes(memory):
-    """How far all of the last rounds are above the ceiling; 0 before that can be said."""
-    if len(memory) < WARM_UP + 2 * WINDOW:
-        return 0
-    return max(0, min(memory[-WINDOW:]) - max(memory[WARM_UP:WARM_UP + WINDOW]))
-
-
-# The measure itself, on what grows and on what does not.
-MIB = 1 << 20
-assert excess_bytes([20 * MIB + round * 100 * 1024 for round in range(60)]) > SLACK_BYTES
-assert excess_bytes([9, 20, 40, 38, 41, 40, 36, 60, 41, 39]) == 0
-
-
 class Growth:
-    """Of one daemon, which serves no job yet."""
+    """Of one daemon, which serves no job yet; ask_heap_bytes() gives what is allocated in it."""
 
-    def __init__(self, pid):
+    def __init__(self, pid, ask_heap_bytes):
         self.pid = pid
+        self.ask_heap_bytes = ask_heap_bytes
         self.idle = Usage(pid)
-        self.rounds = []
+        self.looks = []
 
     def has_settled(self):
         now = Usage(self.pid)
         return now.descriptors <= self.idle.descriptors and now.threads <= self.idle.threads
 
     def look(self, limit_s):
-        """After a round. What is wrong; empty if nothing. The last of a job is cleared away after
-        its launcher has gone, hence the limit."""
+        """When no job runs. What is wrong; empty if nothing."""
         end = time.monotonic() + limit_s
         while not self.has_settled() and time.monotonic() < end:
             time.sleep(0.1)
-        self.rounds.append(Usage(self.pid))
+        self.looks.append(Usage(self.pid))
+        self.looks[-1].heap_bytes = self.ask_heap_bytes()
         if not self.has_settled():
-            return f"it holds {self.rounds[-1]}; before the first round that was {self.idle}"
-        if self.excess_bytes() > SLACK_BYTES:
-            return f"its memory grows: {self.memory_text()} KiB after each round"
+            return f"it holds {self.looks[-1]}; before the first job that was {self.idle}"
+        if self.heap_growth_bytes() > HEAP_SLACK_BYTES:
+            return f"its heap grows: {self.heap_text()} bytes"
+        if self.resident_growth_bytes() > RESIDENT_SLACK_BYTES:
+            return f"its memory grows: {self.resident_text()} KiB"
         return ""
 
-    def memory_text(self):
-        return " ".join(str(usage.memory_bytes >> 10) for usage in self.rounds)
+    def heap(self):
+        return [usage.heap_bytes for usage in self.looks]
+
+    def resident(self):
+        return [usage.resident_bytes for usage in self.looks]
+
+    def heap_text(self):
+        return " ".join(map(str, self.heap()))
+
+    def resident_text(self):
+        return " ".join(str(size >> 10) for size in self.resident())
 
     def is_judged(self):
-        return len(self.rounds) >= WARM_UP + 2 * WINDOW
+        return len(self.looks) >= LOOKS_MIN
 
-    def excess_bytes(self):
-        return excess_bytes([usage.memory_bytes for usage in self.rounds])
+    def heap_growth_bytes(self):
+        return heap_growth_bytes(self.heap())
+
+    def resident_growth_bytes(self):
+        return resident_growth_bytes(self.resident())

@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -124,7 +125,7 @@ def kill(pid):
 
 class Job:
     """A running gallocy-run. Use it as a context: leaving it ends whatever still runs. With a uid
-    it runs as that user, who owns its folders."""
+    it runs as that user, who owns its folders. What is None in `env` it does not have."""
 
     def __init__(self, command, launcher=None, env=None, stat=False, stdin=subprocess.DEVNULL,
                  uid=None):
@@ -142,12 +143,14 @@ class Job:
         # Files, not pipes: a child that is left behind would keep a pipe open.
         self.out_file = open(os.path.join(self.folder, "out"), "w+b")
         self.err_file = open(os.path.join(self.folder, "err"), "w+b")
+        environment = {**os.environ, "XDG_RUNTIME_DIR": self.runtime,
+                       **sanitizer_options(self.folder), **(env or {})}
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             [self.launcher, *options, *map(str, command)],
             stdin=stdin, stdout=self.out_file, stderr=self.err_file, start_new_session=True,
-            env={**os.environ, "XDG_RUNTIME_DIR": self.runtime, **sanitizer_options(self.folder),
-                 **(env or {})}, **other_user)
+            env={name: value for name, value in environment.items() if value is not None},
+            **other_user)
         self.session = self.process.pid
 
     def __enter__(self):
@@ -229,11 +232,14 @@ class Daemons:
     end each must leave cleanly on SIGTERM, without its socket. `reached_at(address)` is where
     daemons with higher ids shall dial the one that listens there."""
 
-    def __init__(self, *options, count=2, reached_at=lambda address: address):
+    # What is allocated is exact when no thread has a cache of its own.
+    EXACT_HEAP = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+
+    def __init__(self, *options, count=2, reached_at=lambda address: address, env=None):
         self.folder = tempfile.mkdtemp(prefix="gd-", dir="/tmp")
         os.chmod(self.folder, 0o755)
         self.processes, self.sockets, self.logs, self.addresses = [], [], [], []
-        self.options = options
+        self.options, self.env = options, env or {}
         self.reached_at = reached_at
         try:
             for node in range(count):
@@ -252,7 +258,7 @@ class Daemons:
                 [os.environ["GALLOCYD"], "--socket", path, "--listen", "127.0.0.1:0", "--node-id",
                  str(node), *peers, *self.options], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=log, text=True,
-                env={**os.environ, **sanitizer_options(self.folder)})
+                env={**os.environ, **sanitizer_options(self.folder), **self.env})
         self.processes.append(process)
         ready = process.stdout.readline()  # it ends by itself if it can't begin
         expect(ready.startswith("gallocyd ready"), "node", node, "is not ready:", ready,
@@ -291,6 +297,15 @@ class Daemons:
     def log(self, node):
         with open(self.logs[node], errors="replace") as file:
             return file.read()
+
+    def heap_bytes(self, node, limit_s=10):
+        """What is allocated in that daemon now, as it says itself."""
+        def figures():
+            return re.findall(r" (\d+) bytes of heap$", self.log(node), re.MULTILINE)
+        known = len(figures())
+        self.processes[node].send_signal(signal.SIGUSR1)
+        return int(wait_for(lambda: figures()[known:], limit_s, "daemon", node, "tells of its heap")
+                   [-1])
 
     @property
     def option(self):

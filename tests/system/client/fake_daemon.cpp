@@ -163,22 +163,22 @@ void FakeDaemon::unlock(FakeClient& client, const ipc::Request& request, Lock& l
 
 void FakeDaemon::lock(FakeClient& client, const ipc::Request& request) {
   const std::uint64_t address = request.arguments[0], thread = request.arguments[1];
-  const auto operation = static_cast<ipc::SyncOperation>(request.arguments[2]);
-  const auto kind = static_cast<ipc::SyncKind>(request.arguments[3]);
+  const auto operation = static_cast<SyncOperation>(request.arguments[2]);
+  const auto kind = static_cast<SyncKind>(request.arguments[3]);
   auto answer = [&](int status) { client.ring->answer(request.ticket, status); };
-  if (kind > ipc::SyncKind::robust_error_check) return answer(ENOSYS);  // nothing but mutexes
-  if (operation == ipc::SyncOperation::init) locks_.erase(address);
+  if (kind > SyncKind::robust_error_check) return answer(ENOSYS);  // nothing but mutexes
+  if (operation == SyncOperation::init) locks_.erase(address);
   Lock& lock = locks_[address];
-  if (operation == ipc::SyncOperation::init) return answer(0);
-  if (operation == ipc::SyncOperation::give) return unlock(client, request, lock);
-  if (operation == ipc::SyncOperation::destroy) return answer(lock.owner == 0 ? 0 : EBUSY);
-  if (lock.owner == 0 || (lock.owner == thread && kind == ipc::SyncKind::recursive)) {
+  if (operation == SyncOperation::init) return answer(0);
+  if (operation == SyncOperation::give) return unlock(client, request, lock);
+  if (operation == SyncOperation::destroy) return answer(lock.owner == 0 ? 0 : EBUSY);
+  if (lock.owner == 0 || (lock.owner == thread && kind == SyncKind::recursive)) {
     lock.owner = thread;
     ++lock.depth;
     return answer(0);
   }
-  if (operation == ipc::SyncOperation::try_take) return answer(EBUSY);
-  if (lock.owner == thread && kind == ipc::SyncKind::error_check) return answer(EDEADLK);
+  if (operation == SyncOperation::try_take) return answer(EBUSY);
+  if (lock.owner == thread && kind == SyncKind::error_check) return answer(EDEADLK);
   lock.waiting.push_back({thread, {&client, request.ticket}});
 }
 

@@ -1,11 +1,13 @@
 """memory.py CASE NODES: programs at the bound of --memory, and what the daemons really use."""
 import os
+import signal
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import (Daemons, Job, expect, expect_status, holding_job,  # noqa: E402
-                     main, require_daemon, require_nodes, resident_bytes, run, wait_for)
+from harness import (Daemons, Job, expect, expect_status, holding_job, kill,  # noqa: E402
+                     main, require_daemon, require_nodes, resident_bytes, run, wait_for,
+                     words_of)
 
 MIB = 1 << 20
 BOUND = 64 * MIB
@@ -57,6 +59,19 @@ def untouched_by_the_default():
     expect(most < (8 * NODES + 6) * MIB + TABLE, most, "bytes are used")
 
 
+def half_of_ram_by_default():
+    """For all private daemons of the machine together."""
+    require_daemon()
+    ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with Job(["-n", NODES, os.environ["IDLE"]]) as job:
+        job.await_lines("running", NODES)
+        all_words = [words_of(pid) for pid in job.processes("gallocyd")]
+        bounds = [int(words[words.index("--memory") + 1]) for words in all_words]
+        expect(bounds == [ram // 2 // NODES] * NODES, "bounds:", bounds, "of", ram)
+        job.process.terminate()
+        expect_status(job.wait(), 128 + signal.SIGTERM)
+
+
 def malloc_until_there_is_no_more():
     result, most = watch("--memory", "32M", MEMORY, "malloc", 20)  # a block is 1 MiB
     expect_status(result, 0)
@@ -103,6 +118,32 @@ def no_room_for_another_job():
                  "the daemons give up the memory of jobs that are over")
 
 
-main(more_than_a_node_has, untouched_by_the_default, malloc_until_there_is_no_more,
-     sparse_memory_ends_with_a_sentence, bound_too_small, no_room_for_another_job,
-     chosen=[sys.argv[1]])
+def all_of_it_for_each_in_turn():
+    """Jobs that each need all memory of their daemons, begun as soon as the one before has ended:
+    in order, by a signal, and because a rank was killed."""
+    require_daemon()
+    everything = ("--memory", "64M")
+    with Daemons(*everything, count=NODES) as daemons:
+        def job_of(*program):
+            return Job([daemons.option, "-n", NODES, *everything, *program])
+
+        def expect_end(job, status):
+            expect_status(job.wait(), status)
+            used = [resident_bytes(daemon.pid) for daemon in daemons.processes]
+            expect(used == [0] * NODES, "memory of the job is still in use:", used)
+
+        for _ in range(3):
+            with job_of(MEMORY, "exceed", 4, 1) as job:
+                expect_end(job, 0)
+            with job_of(os.environ["IDLE"]) as job:
+                job.await_lines("running", NODES)
+                job.process.terminate()
+                expect_end(job, 128 + signal.SIGTERM)
+            with job_of(os.environ["IDLE"]) as job:
+                kill(int(job.await_lines("running", NODES)[-1]))
+                expect_end(job, 128 + signal.SIGKILL)
+
+
+main(more_than_a_node_has, untouched_by_the_default, half_of_ram_by_default,
+     malloc_until_there_is_no_more, sparse_memory_ends_with_a_sentence, bound_too_small,
+     no_room_for_another_job, all_of_it_for_each_in_turn, chosen=[sys.argv[1]])

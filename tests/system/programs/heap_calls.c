@@ -110,30 +110,68 @@ static void homes(void) {
 
 // ---- two nodes' blocks never share a page ------------------------------------------------
 
+// Of every size class, of whole pages and of chunks; near the rank's own node and near another.
 enum { block_count = 400 };
 
-static void* allocate_some(void* blocks) {
-  for (int i = 0; i < block_count; ++i)
-    ((char**)blocks)[i] = gallocy_malloc((size_t)(i * 37 % 3000));
+struct range {
+  uintptr_t first_page, last_page;
+  int rank;
+};
+
+static void* allocate_some(void* argument) {
+  char** blocks = argument;
+  unsigned seed = 1;
+  for (int i = 0; i < block_count; ++i) {
+    const size_t size_bytes = 1 + next(&seed) % ((size_t)1 << (4 + i % 19));
+    blocks[i] = i % 4 == 0 ? gallocy_malloc_on(i / 4 % gallocy_node_count(), size_bytes)
+                           : gallocy_malloc(size_bytes);
+    REQUIRE(blocks[i] != NULL);
+  }
   return NULL;
 }
 
+static void* free_all(void* argument) {
+  char** blocks = argument;
+  for (int i = 0; i < block_count; ++i) gallocy_free(blocks[i]);
+  return NULL;
+}
+
+static int by_page(const void* one, const void* other) {
+  const struct range* a = one;
+  const struct range* b = other;
+  return a->first_page < b->first_page ? -1 : a->first_page > b->first_page;
+}
+
+// In the order of their pages, a block of another rank begins after all before it have ended.
+static void require_apart(char*** blocks, int nodes) {
+  const int count = nodes * block_count;
+  struct range* ranges = malloc((size_t)count * sizeof *ranges);
+  for (int i = 0; i < count; ++i) {
+    const uintptr_t begin = (uintptr_t)blocks[i / block_count][i % block_count];
+    const size_t size_bytes = gallocy_malloc_usable_size((void*)begin);
+    ranges[i] = (struct range){begin / PAGE, (begin + size_bytes - 1) / PAGE, i / block_count};
+  }
+  qsort(ranges, (size_t)count, sizeof *ranges, by_page);
+  uintptr_t end = 0;
+  for (int i = 0; i < count; ++i) {
+    REQUIRE(i == 0 || ranges[i].rank == ranges[i - 1].rank || ranges[i].first_page > end);
+    if (ranges[i].last_page > end) end = ranges[i].last_page;
+  }
+  free(ranges);
+}
+
+// Again with what the others have freed meanwhile.
 static void pages_of_their_own(void) {
   const int nodes = gallocy_node_count();
   char*** blocks = gallocy_calloc((size_t)nodes, sizeof *blocks);
-  for (int node = 0; node < nodes; ++node) {
+  for (int node = 0; node < nodes; ++node)
     blocks[node] = gallocy_calloc(block_count, sizeof **blocks);
-    run_on(node, allocate_some, blocks[node]);
+  for (int round = 0; round < 3; ++round) {
+    for (int node = 0; node < nodes; ++node) run_on(node, allocate_some, blocks[node]);
+    require_apart(blocks, nodes);
+    for (int node = 0; node < nodes; ++node) run_on((node + 1) % nodes, free_all, blocks[node]);
   }
-  for (int one = 0; one < nodes; ++one)
-    for (int other = 0; other < one; ++other)
-      for (int i = 0; i < block_count; ++i)
-        for (int k = 0; k < block_count; ++k)
-          REQUIRE((uintptr_t)blocks[one][i] / PAGE != (uintptr_t)blocks[other][k] / PAGE);
-  for (int node = 0; node < nodes; ++node) {
-    for (int i = 0; i < block_count; ++i) gallocy_free(blocks[node][i]);
-    gallocy_free(blocks[node]);
-  }
+  for (int node = 0; node < nodes; ++node) gallocy_free(blocks[node]);
   gallocy_free(blocks);
 }
 

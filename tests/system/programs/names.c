@@ -67,6 +67,7 @@ static void test_errors(void) {
   longest[255] = 0;
   REQUIRE(gallocy_publish(longest, block) == 0 && gallocy_lookup(longest) == block);
   REQUIRE(gallocy_publish("local", &local) == EINVAL && gallocy_last_error()[0] != 0);
+  REQUIRE(gallocy_publish("nowhere", (void*)0x550ffff00000) == EINVAL);  // never handed out
   REQUIRE(gallocy_publish("", block) == EINVAL && gallocy_publish(NULL, block) == EINVAL);
   errno = 0;
   REQUIRE(gallocy_lookup(NULL) == NULL && errno == EINVAL);

@@ -7,7 +7,7 @@ FAKE_GALLOCYD is a list of NODE:DEED, separated by blanks:
   build_id address     tell a wrong one of its ranks      die         SIGKILL itself at JobStart
   fail                 JobFailed at JobStart              deaf        ignore SIGTERM
   silent               no statistics                      hang_up     close the launcher's socket
-  chatty               fill the log
+  chatty               fill the log                       keeps       no JobOver
 """
 import os
 import selectors
@@ -21,7 +21,7 @@ MAGIC = 0x594C4147
 CLIENT_HELLO, CLIENT_READY, REFUSED = 1, 4, 5
 JOB_CREATE, JOB_WATCH, JOB_READY, JOB_START = 16, 17, 18, 19
 STATISTICS_REQUEST, STATISTICS, JOB_END = 20, 21, 22
-RANK_ATTACHED, RANK_GONE, JOB_FAILED = 32, 33, 34
+RANK_ATTACHED, RANK_GONE, JOB_FAILED, JOB_OVER = 32, 33, 34, 35
 NODE_QUERY, NODE_INFO = 48, 49
 
 
@@ -112,6 +112,8 @@ class Fake:
             self.send_statistics()
         elif kind == JOB_END:
             self.tell_clients()  # fake_rank takes a second one as the end
+            if not self.does("keeps"):
+                self.launcher.send(message(JOB_OVER, struct.pack("<Q", self.job)))
 
     def answer_job(self):
         if self.does("refuse") or self.does("unavailable"):

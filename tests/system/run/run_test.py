@@ -1,5 +1,6 @@
 """gallocy-run against a fake daemon: exit status, last line, and nothing left behind, on every
 path. The real daemon's part in a job is tested elsewhere."""
+import contextlib
 import os
 import shutil
 import signal
@@ -30,7 +31,8 @@ def usage():
                       ["--bogus", "true"], ["-n", "2"], ["--", "-x"], ["--stat=x", "true"],
                       ["--timeout", "-1", "true"], ["--peer-timeout", "nan", "true"],
                       ["--peer-timeout", "2", "--daemon", "x", "true"],
-                      ["--placement", "heap", "true"],
+                      ["--placement", "heap", "true"], ["--placement", "1", "true"],
+                      ["--placement", "", "true"], ["--memory", "1T", "true"],
                       ["-x", "=1", "true"], ["-x", "NOT_SET_HERE", "true"], ["-x"],
                        ["--daemon", "a,b", "-n", "1", "true"]):
         result = run(*arguments)
@@ -244,21 +246,19 @@ def killed_launcher_leaves_no_process():
         job.expect_nothing_left(wait_s=5, folders=False)
 
 
-def running_daemons():
+@contextlib.contextmanager
+def running_fakes(deeds=""):
+    """Nodes 4 and 2; yields their sockets. Both must still run at the end."""
     folder = tempfile.mkdtemp(dir="/tmp")
     paths = [os.path.join(folder, f"{node}.sock") for node in (4, 2)]
     daemons = [subprocess.Popen([FAKE_DAEMON, "--socket", path, "--node-id", str(node)],
-                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                env={**os.environ, "FAKE_GALLOCYD": deeds})
                for path, node in zip(paths, (4, 2))]
     try:
         for daemon in daemons:
             expect("ready" in daemon.stdout.readline(), "no ready line")
-        result = run("--daemon", ",".join(paths), FAKE_RANK, "1:signal=6")
-        expect_end(result, 128 + 6, "rank 1 on node 2 was killed by signal 6 (SIGABRT)")
-        result = run("--daemon", ",".join(paths), "-n", "3", FAKE_RANK, "0:exit=1")
-        expect_status(result, 1)
-        expect(result.out.count("runs") == 3, result)
-        expect_end(run("--daemon", folder + "/none", FAKE_RANK), 70, "none")
+        yield ",".join(paths)
         expect(all(daemon.poll() is None for daemon in daemons), "a daemon did not survive")
     finally:
         for daemon in daemons:
@@ -267,10 +267,27 @@ def running_daemons():
         shutil.rmtree(folder)
 
 
+def running_daemons():
+    with running_fakes() as sockets:
+        result = run("--daemon", sockets, FAKE_RANK, "1:signal=6")
+        expect_end(result, 128 + 6, "rank 1 on node 2 was killed by signal 6 (SIGABRT)")
+        result = run("--daemon", sockets, "-n", "3", FAKE_RANK, "0:exit=1")
+        expect_status(result, 1)
+        expect(result.out.count("runs") == 3 and result.err == "", result)
+        none = sockets.split(",")[0] + "/none"
+        expect_end(run("--daemon", none, FAKE_RANK), 70, "none")
+
+
+def running_daemon_keeps_memory():
+    with running_fakes("2:keeps") as sockets:
+        result = run("--daemon", sockets, FAKE_RANK, "0:exit=0")
+        expect_end(result, 0, "node 2 did not say within 5 s that it has given up the job's memory")
+
+
 main(usage, help_and_version, not_found_and_not_executable, not_linked_runs_once, job_runs,
      every_rank_runs_main, lines_are_tagged, variables_are_passed_on,
      statistics_line, daemon_does_not_start, daemon_is_mute, daemon_does_not_answer,
      daemon_refuses, daemon_dies, daemon_is_deaf, log_is_shown, other_executables,
      rank_does_not_check_in, rank_crashes, rank_leaves, rank_hangs_at_the_end, timeout,
      signals_end_it, a_second_signal_is_impatient, killed_launcher_leaves_no_process,
-     running_daemons, side_by_side=8)
+     running_daemons, running_daemon_keeps_memory, side_by_side=8)

@@ -66,7 +66,36 @@ TEST_CASE("a job lives on three nodes from its creation to its end") {
   ipc::JobEnd end;
   end.job = launched.job;
   for (Program& session : launched.sessions) session.send(end);
-  for (unsigned node = 0; node < 3; ++node) CHECK(ended_with(launched.job, node, 0));
+  for (unsigned node = 0; node < 3; ++node) {
+    CHECK(ended_with(launched.job, node, 0));
+    const auto over = launched.sessions[node].receive<ipc::JobOver>();
+    REQUIRE(over);
+    CHECK(over->job == launched.job);
+    bool destroyed = false;
+    FakeJobs::all().change(JobId{launched.job}, NodeId{static_cast<std::uint8_t>(node)},
+                           [&](const FakeRecord& record) { destroyed = record.destroyed; });
+    CHECK(destroyed);
+  }
+}
+
+TEST_CASE("whoever ends a job that never began or is over hears that it is over") {
+  Cluster cluster(1);
+  ipc::JobEnd end;
+  Program watcher(cluster[0]);
+  end.job = new_job();
+  watcher.send(watch_of(end.job));
+  watcher.send(end);
+  CHECK(watcher.receive<ipc::JobOver>());
+  Program creator(cluster[0]);
+  creator.send(create_of(end.job, 2));  // there is no link to node 1
+  creator.send(end);
+  CHECK(creator.receive<ipc::JobOver>());
+  Launched launched(cluster);
+  end.job = launched.job;
+  launched.sessions[0].send(end);
+  CHECK(launched.sessions[0].receive<ipc::JobOver>());
+  launched.sessions[0].send(end);
+  CHECK(launched.sessions[0].receive<ipc::JobOver>());
 }
 
 TEST_CASE("the connections of a job carry frames from one job to the other") {

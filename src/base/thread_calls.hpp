@@ -1,0 +1,63 @@
+// What threads ask of synchronisation objects and of each other, and what agents are told. The
+// same words for client, daemons and core.
+#pragma once
+
+#include <cstdint>
+
+namespace gallocy {
+
+enum class SyncOperation : std::uint8_t {
+  take,        // lock, wait; argument: of a barrier, how many threads
+  try_take,
+  give,        // unlock, post, signal
+  give_all,    // broadcast
+  init,        // argument: of a semaphore, its value
+  destroy,
+  consistent,  // of a robust mutex whose owner has ended
+  value,       // of a semaphore
+  // Of nodes, not of clients:
+  withdraw,    // the take of the same transaction waits no longer; argument: how it ends
+  abandon,     // the owner has ended; argument: 1 if its process has
+};
+constexpr bool is_of_clients(SyncOperation operation) {
+  return operation < SyncOperation::withdraw;
+}
+
+enum class SyncKind : std::uint8_t {
+  normal,  // mutexes
+  recursive,
+  error_check,
+  robust_normal,
+  robust_recursive,
+  robust_error_check,
+  reader,
+  writer,
+  condition,
+  barrier,
+  semaphore,
+};
+
+enum class ThreadOperation : std::uint8_t {
+  detach,
+  cancel,
+  // Of nodes, not of clients:
+  withdraw,  // the join that was made under the same transaction, if it waits still
+};
+constexpr bool is_of_clients(ThreadOperation operation) {
+  return operation < ThreadOperation::withdraw;
+}
+
+// What the agent of a client is told when it asks for its next order.
+enum class OrderKind : std::uint64_t {
+  none,
+  start_thread,       // a = thread id, b = function, c = argument
+  end,                // the job is over: leave the process with status a
+  cancel_thread,      // a = thread id
+  last_thread_ended,  // main() had ended by pthread_exit; now nothing runs any more in the job
+};
+
+// For ever, of a request that may wait at most so many microseconds from when the daemon sees it;
+// clocks are the client's matter.
+inline constexpr std::uint64_t no_timeout = ~std::uint64_t{0};
+
+}  // namespace gallocy
