@@ -32,6 +32,7 @@ void Oracle::check_step(const Machine& machine) const {
     check_machine(machine, page);
     check_page(page);
     check_directory(page);
+    check_owner(page);
   }
 }
 
@@ -83,6 +84,20 @@ void Oracle::check_directory(PageNo page) const {
             "page {}: node {} has another version than home {}", raw(page), raw(machine->id()),
             raw(home));
   }
+}
+
+// Until it has served a recall or gives the page back, or its writers ask for what they have.
+void Oracle::check_owner(PageNo page) const {
+  const NodeId home = machines_[0]->node().chunks().home_of(chunk_of(page));
+  const core::DirectoryEntry* const entry =
+      home == no_node ? nullptr : machines_[raw(home)]->node().directory().find(page);
+  if (entry == nullptr || entry->state != core::DirectoryState::exclusive) return;
+  require(!entry->copyset.empty(), "page {} is owned by nobody", raw(page));
+  const Machine& owner = *machines_[raw(entry->owner())];
+  const bool served = entry->busy && !owner.node().holder().demands().contains(page);
+  require(owner.state(page) != core::PageState::shared || served ||
+              owner.node().memory().evicting(page),
+          "page {}: node {} does not know that it is the owner", raw(page), raw(owner.id()));
 }
 
 void Oracle::check_quiet() const {

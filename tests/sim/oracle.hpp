@@ -31,6 +31,7 @@ class Oracle {
   void check_page(PageNo page) const;
   void check_machine(const Machine& machine, PageNo page) const;
   void check_directory(PageNo page) const;
+  void check_owner(PageNo page) const;
   void check_quiet(const Machine& machine) const;
 
   const Machines& machines_;

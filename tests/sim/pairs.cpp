@@ -18,7 +18,7 @@ constexpr const char* page_events[] = {
 constexpr const char* home_states[] = {"zero",        "shared",         "exclusive",
                                        "zero busy",   "shared busy",    "exclusive busy",
                                        "zero starved", "zero denied",   "zero departing",
-                                       "shared departing"};
+                                       "shared departing", "closed"};
 constexpr const char* home_events[] = {"read_request", "write_request", "upgrade_request", "done",
                                        "writeback",    "hasten",        "prefetch_request"};
 
@@ -50,6 +50,9 @@ constexpr Impossible impossible_homes[] = {
     {"zero", "done", "nobody has anything to be done with"},
     {"shared", "done", "nobody has anything to be done with"},
     {"exclusive", "done", "nobody has anything to be done with"},
+    {"zero", "hasten", "the request is hastened before it is done, on the same connection"},
+    {"shared", "hasten", "the request is hastened before it is done, on the same connection"},
+    {"exclusive", "hasten", "the request is hastened before it is done, on the same connection"},
 };
 
 const char* why_impossible(std::span<const Impossible> all, const char* state, const char* event) {
@@ -89,6 +92,7 @@ unsigned state_at_home(const Machine& machine, PageNo page) {
   if (entry->denied) return 7;
   const auto state = static_cast<unsigned>(entry->state);
   if (entry->busy) return 3 + state;
+  if (machine.node().directory().is_closed(page)) return 10;  // idle, or all but
   if (entry->departures.empty()) return state;
   return state == 0 ? 8 : 9;
 }
