@@ -65,7 +65,7 @@ void Workload::begin_accesses() {
         (random.pick(chunk_addresses_) - region_base) / page_bytes + random.below(64);
     if (chosen.insert(PageNo{page}).second) pages_.push_back(PageNo{page});
   }
-  if (random.one_in(2)) group_count_ = static_cast<unsigned>(pages_.size() / 4);
+  if (random.one_in(4)) group_count_ = static_cast<unsigned>(pages_.size() / 4);
   for (SimThread& thread : threads_)
     if (!thread.busy) run_again(thread, random.below(100));
 }

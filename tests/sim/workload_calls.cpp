@@ -62,8 +62,9 @@ void Workload::lock_call(SimThread& thread, core::SyncOperation operation) {
 
 void Workload::prefetch(SimThread& thread) {
   Random& random = world_.random();
-  const core::PrefetchCall ahead{region_base + raw(random.pick(pages_)) * page_bytes,
-                                random.between(1, 20) * page_bytes};
+  std::uint64_t address = region_base + raw(random.pick(pages_)) * page_bytes;
+  if (!returned_.empty() && random.one_in(2)) address = random.pick(returned_);
+  const core::PrefetchCall ahead{address, random.between(1, 20) * page_bytes};
   call(thread, ahead, random.below(3),
        [this, &thread](const core::Reply& reply) {
          if (reply.status != 0) throw Failure(fmt::format("prefetch: {}", reply.status));

@@ -45,7 +45,8 @@ void World::make_machines() {
   const auto client_count = static_cast<unsigned>(random_.between(1, 2));
   for (unsigned node = 0; node < settings_.node_count; ++node) {
     config.self = NodeId{static_cast<std::uint8_t>(node)};
-    config.memory_pages = all_tight || random_.one_in(2) ? tight_pages : core::Config{}.memory_pages;
+    const bool is_tight = all_tight || random_.one_in(2);
+    config.memory_pages = is_tight ? tight_pages : core::Config{}.memory_pages;
     const TimeUs ahead_us = random_.one_in(2) ? random_.below(10'000'000'000) : 0;
     machines_.push_back(std::make_unique<Machine>(config, chunk_count * pages_per_chunk,
                                                   client_count, ahead_us, *this));
