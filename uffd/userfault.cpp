@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "uffd/planted.hpp"
 
 namespace gallocy::uffd {
 namespace {
@@ -140,7 +141,8 @@ RangeResult<InstallOutcome> UserFault::zero_read_only(std::uint64_t address) con
 
 RangeResult<MapOutcome> UserFault::map_present(std::uint64_t address, Mode mode,
                                                std::uint64_t page_count, Wake waking) const {
-  const std::uint64_t flags = (mode == Mode::read_only ? UFFDIO_CONTINUE_MODE_WP : 0) |
+  const bool protect = mode == Mode::read_only && !planted(Bug::continue_without_protection);
+  const std::uint64_t flags = (protect ? UFFDIO_CONTINUE_MODE_WP : 0) |
                               (waking == Wake::later ? UFFDIO_CONTINUE_MODE_DONTWAKE : 0);
   const Progress progress = advance(page_count, [&](std::uint64_t done, std::int64_t& moved) {
     uffdio_continue argument{.range = pages(address + done * page_bytes, page_count - done),

@@ -38,6 +38,7 @@ enum class Bug : std::uint8_t {
   keep_with_margin,
   upgrade_stays_protected,
   accept_old_transaction,
+  accept_old_writeback_ack,
   evict_what_the_oldest_needs,
   evict_while_written,
   refused_stays_shared,

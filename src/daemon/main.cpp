@@ -14,6 +14,7 @@
 
 #include "daemon/control.hpp"
 #include "net/watch.hpp"
+#include "uffd/planted.hpp"
 #include "uffd/probe.hpp"
 
 namespace gallocy::daemon {
@@ -120,6 +121,10 @@ int run(int argc, char** argv) {
   }
   if (const Status status = check_machine(); !status)
     return leave(exit_unavailable, status.error().sentence.view());
+#ifdef GALLOCY_PLANTED
+  if (const char* bug = ::getenv("GALLOCY_BUG"); bug == nullptr || !uffd::plant(bug))
+    return leave(exit_usage, "GALLOCY_BUG has to name the planted bug, or none");
+#endif
   const auto signals = open_signals();
   if (!signals) return leave(exit_unavailable, signals.error().sentence.view());
   return serve(std::get<Options>(parsed), signals->get());

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "uffd/planted.hpp"
 
 namespace gallocy::daemon {
 namespace {
@@ -56,6 +57,10 @@ Pages::Outcome Pages::install(const uffd::UserFault& client, const core::Install
 
 Pages::Outcome Pages::install_bytes(const uffd::UserFault& client, PageNo page, uffd::Mode mode,
                                     std::span<const std::byte> message_bytes) {
+  if (uffd::planted(uffd::Bug::wake_without_install)) {
+    wake(client, page);
+    return Outcome::done;
+  }
   const auto result = client.copy(address_of(page), message_bytes.data(), mode);
   if (result.outcome == uffd::InstallOutcome::installed) return Outcome::done;
   // These are the only bytes of the page now: they outlive this client in any case.

@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "core/invariants.hpp"
+#include "daemon/planted.hpp"
 #include "daemon/requests.hpp"
 #include "wire/codec.hpp"
 
@@ -88,15 +89,25 @@ void Reactor::step(const core::Event& event, std::span<const std::byte> message_
   message_bytes_ = message_bytes;
   actions_.clear();
   node_.step(now_us, event, actions_);
-  for (const core::Action& action : actions_) {
-    trace_->record(now_us, action);
-    std::visit([this](const auto& what) { carry_out(what); }, action);
+  if (uffd::planted(uffd::Bug::send_before_protect)) send_before_protect(actions_);
+  if (uffd::planted(uffd::Bug::acknowledge_before_unmapping)) {
+    static thread_local core::Actions late;  // of the step before
+    carry_out_all(late, now_us);
+    late = take_acknowledged_drops(actions_);
   }
+  carry_out_all(actions_, now_us);
   node_.carried_out(net::now_us());
 #if GALLOCY_INVARIANTS
   core::check_counters(node_);
 #endif
   message_bytes_ = {};
+}
+
+void Reactor::carry_out_all(const core::Actions& actions, core::TimeUs now_us) {
+  for (const core::Action& action : actions) {
+    trace_->record(now_us, action);
+    std::visit([this](const auto& what) { carry_out(what); }, action);
+  }
 }
 
 void Reactor::on_frame(NodeId from, wire::ConnectionKind on, const net::FrameView& frame) {
@@ -114,9 +125,15 @@ void Reactor::on_faults(ClientSession& client) {
   std::array<uffd::Fault, uffd::max_faults_per_read> faults;
   const auto read = client.userfault()->read_faults(faults);
   if (read.state != uffd::ReadState::faults) return;  // closed: its socket says so
-  for (std::size_t i = 0; i < read.count; ++i)
-    if (faults[i].kind != uffd::FaultKind::other && faults[i].address >= region_base)
-      step(fault_of(client.id(), faults[i]));
+  for (std::size_t i = 0; i < read.count; ++i) {
+    if (faults[i].kind == uffd::FaultKind::other || faults[i].address < region_base) continue;
+    const core::Fault fault = fault_of(client.id(), faults[i]);
+    const bool writes = fault.cause == core::FaultCause::write_protect;
+    if (uffd::planted(uffd::Bug::stale_unprotect) && writes)
+      carry_out(core::Unprotect{client.id(), fault.page});
+    else
+      step(fault);
+  }
   // Sockets get their turn before the rest of a storm.
   if (read.count == faults.size()) client.look_again_for_faults();
 }
@@ -214,6 +231,7 @@ void Reactor::carry_out(const core::Poison& what) {
 }
 
 void Reactor::carry_out(const core::Protect& what) {
+  if (uffd::planted(uffd::Bug::send_before_protect)) ::usleep(planted_pause_us);
   for (auto& [id, client] : clients_)
     if (client->userfault() != nullptr) note(pages_.protect(*client->userfault(), what.page));
 }

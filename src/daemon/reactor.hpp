@@ -60,6 +60,7 @@ class Reactor {
   unsigned take_freed(ClientSession& client);
 
   // out of core
+  void carry_out_all(const core::Actions& actions, core::TimeUs now_us);
   void carry_out(const core::Send& what);
   void carry_out(const core::Install& what);
   void carry_out(const core::Store& what);

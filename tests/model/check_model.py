@@ -50,7 +50,9 @@ def main():
     found = re.search(r"error trace for the error:\n+\s*(.*)", done.stdout)
     if mistake is not None:
         print("found:", found.group(1) if found else "nothing")
-        return 0 if found and done.returncode != 0 else 1
+        # A model that stops at an undefined value, or anywhere else, has proven nothing.
+        other = not found or re.search("undefined|deadlock", found.group(1))
+        return 1 if other or done.returncode == 0 else 0
     if done.returncode == 0 and "No error found" in done.stdout:
         return 0
     print(done.stdout[-20000:])

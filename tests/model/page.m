@@ -190,6 +190,16 @@ begin
          (planted = old_epoch_accepted & channel[from][target].queue[0].epoch < epoch[target]);
 end;
 
+function is_on_its_way(from: Node; target: Node; kind: MessageKind): boolean;
+begin
+  for i: 0..channel_max - 1 do
+    if i < channel[from][target].count then
+      if channel[from][target].queue[i].kind = kind then return true; endif;
+    endif;
+  endfor;
+  return false;
+end;
+
 procedure clear_set(var set: NodeSet);
 begin
   for n: Node do set[n] := false; endfor;
@@ -306,6 +316,10 @@ ruleset from: Node; h: Node do
   var message: Message;
   begin
     take(from, h, message);
+    if isundefined(entry[h].state) then  -- only a request of the old epoch can come so early
+      assert planted = old_epoch_accepted "a request for a directory that is not there";
+      return;
+    endif;
     assert entry[h].queue[from].wish = none "two requests of a node";
     entry[h].queue[from].wish := message.wish;
     entry[h].queue[from].number := message.transaction.number;
@@ -317,6 +331,10 @@ ruleset from: Node; h: Node do
       next: Message;
   begin
     take(from, h, message);
+    if isundefined(entry[h].state) then
+      assert planted = old_epoch_accepted "a done for a directory that is not there";
+      return;
+    endif;
     assert entry[h].busy & entry[h].current.requester = from &
            entry[h].current.number = message.transaction.number "done of another request";
     if entry[h].wish = read then
@@ -557,7 +575,12 @@ ruleset n: Node do
     if state[n] = installing then state[n] := shared; endif;
     wish := pending[n].wish;
     clear_pending(n);
-    pending[n].wish := wish;
+    if wish != none then
+      pending[n].wish := wish;
+      pending[n].number := numbers[n];
+      pending[n].permitted := false;
+      clear_set(pending[n].acks_from);
+    endif;
     if home[0] = n then
       known_zero := entry[n].state = zero &
                     !(entry[n].busy & entry[n].current.requester = removed & entry[n].wish != read);
@@ -778,6 +801,14 @@ invariant "no lost update"
       is_member(n) & ((state[n] != invalid & value[n] = last) |
                       (slot[n].used & slot[n].value = last))
     end;
+
+-- Or it would wait for ever.
+invariant "who waits for the directory is reported and will be told"
+  forall n: Node do
+    is_member(n) & any_removed & epoch[n] = 1 & awaits_rebuilt[n] ->
+      (is_rebuilt ? is_on_its_way(home[1], n, rebuilt)
+                  : reports[n].here | is_on_its_way(n, home[1], report))
+  end;
 
 invariant "a lost page is nowhere"
   any_removed & is_rebuilt & entry[home[1]].state = lost ->

@@ -62,6 +62,8 @@ const std::vector<PlantedBug>& planted_bugs() {
        "the second client that waited for an upgrade is not woken"},
       {accept_old_transaction, "accept_old_transaction",
        "the end of a wait that was over ends another wait of the same node"},
+      {accept_old_writeback_ack, "accept_old_writeback_ack",
+       "the answer to an eviction that is over is taken for that to the present one"},
       {evict_what_the_oldest_needs, "evict_what_the_oldest_needs",
        "an access of several pages loses one for another's sake"},
       {evict_while_written, "evict_while_written",

@@ -47,6 +47,9 @@ class Faults {
   bool strikes(FaultKind kind, std::uint64_t count);
   void choose_slow_node(unsigned node_count);
   TimeUs slowness_us(NodeId node);
+  // In some runs answers are late, and nothing else.
+  void choose_late_answers() { answers_late_ = strikes(FaultKind::delay, 3); }
+  bool answers_late() const { return answers_late_; }
 
   // Before a message is sent, and before a node does anything.
   void trouble_connection(TimeUs now_us, NodeId from, NodeId to, unsigned stream);
@@ -68,6 +71,7 @@ class Faults {
   Random& random_;
   bool calm_ = false;
   std::optional<NodeId> slow_;
+  bool answers_late_ = false;
   using Pairs = std::array<std::array<TimeUs, node_limit>, node_limit>;
   std::array<Pairs, 2> down_until_us_{};  // control, bulk
   std::array<TimeUs, node_limit> paused_until_us_{};

@@ -96,7 +96,7 @@ class Network {
     // What was prefetched is often late: much may be queued before it.
     const TimeUs queued_us = stream == 1 && faults_.strikes(FaultKind::reorder, 3)
                                  ? random_.below(3'000) : 0;
-    last_us = std::max({last_us, now_us + delay_us() + queued_us + faults_.slowness_us(to),
+    last_us = std::max({last_us, now_us + delay_us(message) + queued_us + faults_.slowness_us(to),
                         faults_.down_until_us(from, to, stream),
                         ordered ? last_to_us_[raw(to)] : 0});
     last_to_us_[raw(to)] = std::max(last_to_us_[raw(to)], last_us);
@@ -124,7 +124,13 @@ class Network {
   }
 
  private:
-  TimeUs delay_us() {
+  TimeUs delay_us(const core::Message& message) {
+    // What came of these the receiver may have heard from others long before they come.
+    const bool is_overtaken = std::holds_alternative<core::WritebackAck>(message.body) ||
+                              std::holds_alternative<core::InvalidateAck>(message.body) ||
+                              std::holds_alternative<core::Hasten>(message.body);
+    if (is_overtaken && faults_.answers_late() && faults_.strikes(FaultKind::delay, 6))
+      return random_.between(500, 5'000);
     if (faults_.strikes(FaultKind::delay, 200)) return random_.between(500, 5'000);
     if (faults_.strikes(FaultKind::delay, 10)) return random_.between(50, 300);
     return random_.between(3, 40);

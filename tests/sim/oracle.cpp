@@ -33,6 +33,7 @@ void Oracle::check_step(const Machine& machine) const {
     check_machine(machine, page);
     check_page(page);
     check_directory(page);
+    check_owner(page);
   }
 }
 
@@ -140,6 +141,20 @@ void Oracle::note_losses() {
 void Oracle::check_loss(PageNo page) const {
   require(may_be_lost_.contains(page) || removed_.count() > 1,
           "page {} is lost though a member has it", raw(page));
+}
+
+// Until it has served a recall or gives the page back, or its writers ask for what they have.
+void Oracle::check_owner(PageNo page) const {
+  const NodeId home = coordinator().node().chunks().home_of(chunk_of(page));
+  if (home == no_node || !is_settled(home)) return;
+  const core::DirectoryEntry* const entry = machines_[raw(home)]->node().directory().find(page);
+  if (entry == nullptr || entry->state != core::DirectoryState::exclusive) return;
+  require(!entry->copyset.empty(), "page {} is owned by nobody", raw(page));
+  const Machine& owner = *machines_[raw(entry->owner())];
+  const bool served = entry->busy && !owner.node().holder().demands().contains(page);
+  require(owner.state(page) != core::PageState::shared || served ||
+              owner.node().memory().evicting(page),
+          "page {}: node {} does not know that it is the owner", raw(page), raw(owner.id()));
 }
 
 void Oracle::check_quiet() const {

@@ -43,6 +43,7 @@ class Oracle {
   void check_page(PageNo page) const;
   void check_machine(const Machine& machine, PageNo page) const;
   void check_directory(PageNo page) const;
+  void check_owner(PageNo page) const;
   void check_quiet(const Machine& machine) const;
 
   const Machine& coordinator() const;

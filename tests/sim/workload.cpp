@@ -65,6 +65,7 @@ void Workload::begin_accesses() {
         (random.pick(chunk_addresses_) - region_base) / page_bytes + random.below(64);
     if (chosen.insert(PageNo{page}).second) pages_.push_back(PageNo{page});
   }
+  if (random.one_in(4)) group_count_ = static_cast<unsigned>(pages_.size() / 4);
   for (SimThread& thread : threads_)
     if (!thread.busy) run_again(thread, random.below(100));
   has_begun_ = true;
@@ -84,6 +85,12 @@ void Workload::forget_node(NodeId node) {
 
 void Workload::run_again(SimThread& thread, TimeUs delay_us) {
   world_.plan_thread(world_.now_us() + delay_us, thread.node, thread.number);
+}
+
+void Workload::call(const SimThread& thread, decltype(core::ClientCall::call) what,
+                    TimeUs delay_us, std::function<void(const core::Reply&)> on_reply) {
+  world_.call(thread.node, thread.client, {{}, std::move(what), thread.kernel_id()}, delay_us,
+              std::move(on_reply));
 }
 
 void Workload::run_thread(std::uint32_t number) {
@@ -213,11 +220,13 @@ Operation Workload::access_of(const SimThread&, unsigned count, unsigned write_p
   return operation;
 }
 
-// The same pages for everybody, each node beginning with another one.
+// The same pages for everybody, each node beginning with another one; or for one thread of each
+// node, so that the accesses of a node need more pages together than it may have frames.
 Operation Workload::several_pages(const SimThread& thread, unsigned count) {
   Operation operation;
+  const unsigned first = thread.number % group_count_ * count;
   for (unsigned i = 0; i < count; ++i) {
-    const unsigned which = (i + thread.number + raw(thread.node)) % count;
+    const unsigned which = first + (i + thread.number + raw(thread.node)) % count;
     const bool write = !world_.random().one_in(6);
     operation.touches[i] = {pages_[which],
                             static_cast<unsigned>(world_.random().below(locked_cell)),
@@ -269,7 +278,7 @@ bool Workload::mapped(SimThread& thread) {
 void Workload::park(SimThread& thread, const Touch& touch) {
   Random& random = world_.random();
   thread.parked = touch;
-  const core::Fault fault{thread.client, thread.number, touch.page, touch.access,
+  const core::Fault fault{thread.client, thread.kernel_id(), touch.page, touch.access,
                           world_.machine(thread.node).fault_cause(thread.client, touch.page)};
   world_.post_fault(thread.node, fault, random.below(4));
   // A signal made the thread fault again, and the event was late.
@@ -277,7 +286,7 @@ void Workload::park(SimThread& thread, const Touch& touch) {
 }
 
 bool Workload::still_reported(NodeId, const core::Fault& fault) {
-  const SimThread& thread = threads_.at(fault.thread);
+  const SimThread& thread = threads_.at(fault.thread - 1);
   const bool waits = thread.parked && thread.parked->page == fault.page;
   return waits || world_.random().one_in(3);
 }

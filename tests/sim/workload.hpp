@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -45,12 +46,14 @@ struct Operation {
 struct SimThread {
   NodeId node{};
   ClientId client{};
-  std::uint32_t number = 0;  // its kernel thread id
+  std::uint32_t number = 0;
   ThreadId id{};
   bool busy = false;
   bool gone = false;  // with its node
   std::optional<Touch> parked;
   Operation operation;
+
+  std::uint32_t kernel_id() const { return number + 1; }  // never 0, which is that of no thread
 };
 
 class Workload {
@@ -103,6 +106,8 @@ class Workload {
   Operation several_pages(const SimThread& thread, unsigned count);
   void end(SimThread& thread);
   void run_again(SimThread& thread, TimeUs delay_us);
+  void call(const SimThread& thread, decltype(core::ClientCall::call) what, TimeUs delay_us,
+            std::function<void(const core::Reply&)> on_reply);
 
   bool mapped(SimThread& thread);  // all pages of the operation; parks the thread otherwise
   bool poisoned(const SimThread& thread) const;  // one of them is: the access ends with SIGBUS
@@ -148,6 +153,7 @@ class Workload {
   bool has_begun_ = false;
   TimeUs pause_us_ = 0;  // between operations, at most
   unsigned prefetch_percent_ = 0;
+  unsigned group_count_ = 1;  // of threads that need the same pages
 };
 
 }  // namespace gallocy::sim

@@ -52,24 +52,25 @@ void Workload::unlock(SimThread& thread) {
 void Workload::lock_call(SimThread& thread, SyncOperation operation) {
   const core::SyncRequest request{thread.operation.lock_address, thread.id, operation,
                                   SyncKind::normal};
-  world_.call(thread.node, thread.client, {{}, core::SyncCall{request}}, world_.random().below(3),
-              [this, &thread, operation](const core::Reply& reply) {
-                if (reply.status != 0)
-                  throw Failure(fmt::format("lock operation: {}", reply.status));
-                thread.operation.phase = operation == SyncOperation::take ? 1 : 3;
-                run_again(thread, world_.random().between(1, 10));
-              });
+  call(thread, core::SyncCall{request}, world_.random().below(3),
+       [this, &thread, operation](const core::Reply& reply) {
+         if (reply.status != 0)
+           throw Failure(fmt::format("lock operation: {}", reply.status));
+         thread.operation.phase = operation == SyncOperation::take ? 1 : 3;
+         run_again(thread, world_.random().between(1, 10));
+       });
 }
 
 void Workload::prefetch(SimThread& thread) {
   Random& random = world_.random();
-  const core::PrefetchCall call{region_base + raw(random.pick(pages_)) * page_bytes,
-                                random.between(1, 20) * page_bytes};
-  world_.call(thread.node, thread.client, {{}, call}, random.below(3),
-              [this, &thread](const core::Reply& reply) {
-                if (reply.status != 0) throw Failure(fmt::format("prefetch: {}", reply.status));
-                end(thread);
-              });
+  std::uint64_t address = region_base + raw(random.pick(pages_)) * page_bytes;
+  if (!returned_.empty() && random.one_in(2)) address = random.pick(returned_);
+  const core::PrefetchCall ahead{address, random.between(1, 20) * page_bytes};
+  call(thread, ahead, random.below(3),
+       [this, &thread](const core::Reply& reply) {
+         if (reply.status != 0) throw Failure(fmt::format("prefetch: {}", reply.status));
+         end(thread);
+       });
 }
 
 // ---- chunks and blocks -------------------------------------------------------------------
@@ -98,14 +99,14 @@ core::ChunksCall Workload::chunks_wish(std::uint32_t count) {
 
 void Workload::allot(SimThread& thread) {
   const auto count = static_cast<std::uint32_t>(world_.random().between(1, 2));
-  world_.call(thread.node, thread.client, {{}, chunks_wish(count)}, 1,
-              [this, &thread, count](const core::Reply& reply) {
-                if (reply.status == 0)
-                  note_allotted(thread.node, thread.client, reply.values[0], count);
-                else if (reply.status != ENOMEM && !is_of_the_gone(reply.status))
-                  throw Failure(fmt::format("chunks: {}", reply.status));
-                end(thread);
-              });
+  call(thread, chunks_wish(count), 1,
+       [this, &thread, count](const core::Reply& reply) {
+         if (reply.status == 0)
+           note_allotted(thread.node, thread.client, reply.values[0], count);
+         else if (reply.status != ENOMEM && !is_of_the_gone(reply.status))
+           throw Failure(fmt::format("chunks: {}", reply.status));
+         end(thread);
+       });
 }
 
 void Workload::free_block(SimThread& thread) {
@@ -148,24 +149,24 @@ void Workload::take_freed(NodeId node, ClientId client) {
 // ---- threads -----------------------------------------------------------------------------
 
 void Workload::spawn(SimThread& thread) {
-  world_.call(thread.node, thread.client, {{}, core::ThreadCreateCall{0x1000, thread.number}}, 1,
-              [this, &thread](const core::Reply& reply) {
-                if (reply.status == EAGAIN || is_of_the_gone(reply.status)) return end(thread);
-                if (reply.status != 0) throw Failure(fmt::format("create: {}", reply.status));
-                join(thread, ThreadId{reply.values[0]});
-              });
+  call(thread, core::ThreadCreateCall{0x1000, thread.number}, 1,
+       [this, &thread](const core::Reply& reply) {
+         if (reply.status == EAGAIN || is_of_the_gone(reply.status)) return end(thread);
+         if (reply.status != 0) throw Failure(fmt::format("create: {}", reply.status));
+         join(thread, ThreadId{reply.values[0]});
+       });
 }
 
 void Workload::join(SimThread& thread, ThreadId spawned) {
-  world_.call(thread.node, thread.client, {{}, core::ThreadJoinCall{{spawned, thread.id}}},
-              world_.random().below(300), [this, &thread, spawned](const core::Reply& reply) {
-                const bool died = world_.any_removed() &&
-                                  reply.values[0] == core::result_of_the_dead;
-                if (is_of_the_gone(reply.status) || (reply.status == 0 && died)) return end(thread);
-                if (reply.status != 0 || reply.values[0] != result_of(spawned))
-                  throw Failure(fmt::format("join: {}", reply.status));
-                end(thread);
-              });
+  call(thread, core::ThreadJoinCall{{spawned, thread.id}},
+       world_.random().below(300), [this, &thread, spawned](const core::Reply& reply) {
+         const bool died =
+             world_.any_removed() && reply.values[0] == core::result_of_the_dead;
+         if (is_of_the_gone(reply.status) || (reply.status == 0 && died)) return end(thread);
+         if (reply.status != 0 || reply.values[0] != result_of(spawned))
+           throw Failure(fmt::format("join: {}", reply.status));
+         end(thread);
+       });
 }
 
 void Workload::notify_agent(NodeId node, ClientId client) {

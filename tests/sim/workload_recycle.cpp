@@ -37,43 +37,43 @@ void Workload::recycle(SimThread& thread) {
 
 void Workload::take_lease(SimThread& thread) {
   const auto count = static_cast<std::uint32_t>(world_.random().between(1, 2));
-  world_.call(thread.node, thread.client, {{}, chunks_wish(count)}, 1,
-              [this, &thread, count](const core::Reply& reply) {
-                if (reply.status == ENOMEM || is_of_the_gone(reply.status)) return end(thread);
-                if (reply.status != 0) throw Failure(fmt::format("chunks: {}", reply.status));
-                const std::uint64_t address = reply.values[0];
-                for (std::uint32_t i = 0; i < count; ++i)
-                  if (allotted_.contains(address + i * chunk_bytes))
-                    throw Failure(fmt::format("chunk {:#x} was given twice", address));
-                const auto after = leases_.lower_bound(address + count * chunk_bytes);
-                if (after != leases_.begin())
-                  if (const auto& [first, lease] = *std::prev(after);
-                      first + lease.count * chunk_bytes > address)
-                    throw Failure(fmt::format("chunk {:#x} was given twice", address));
-                leases_[address] = {count, 0, false};
-                thread.operation.lease = address;
-                thread.operation.phase = 1;
-                run_again(thread, world_.random().between(20, 3'000));
-              });
+  call(thread, chunks_wish(count), 1,
+       [this, &thread, count](const core::Reply& reply) {
+         if (reply.status == ENOMEM || is_of_the_gone(reply.status)) return end(thread);
+         if (reply.status != 0) throw Failure(fmt::format("chunks: {}", reply.status));
+         const std::uint64_t address = reply.values[0];
+         for (std::uint32_t i = 0; i < count; ++i)
+           if (allotted_.contains(address + i * chunk_bytes))
+             throw Failure(fmt::format("chunk {:#x} was given twice", address));
+         const auto after = leases_.lower_bound(address + count * chunk_bytes);
+         if (after != leases_.begin())
+           if (const auto& [first, lease] = *std::prev(after);
+               first + lease.count * chunk_bytes > address)
+             throw Failure(fmt::format("chunk {:#x} was given twice", address));
+         leases_[address] = {count, 0, false};
+         thread.operation.lease = address;
+         thread.operation.phase = 1;
+         run_again(thread, world_.random().between(20, 3'000));
+       });
 }
 
 // One chunk more, right behind.
 void Workload::grow_lease(SimThread& thread) {
   const std::uint64_t address = thread.operation.lease;
   const std::uint64_t end = address + leases_.at(address).count * chunk_bytes;
-  world_.call(thread.node, thread.client, {{}, core::ChunksCall{1, no_node, end}}, 1,
-              [this, &thread, address, end](const core::Reply& reply) {
-                // EINVAL at the end of the region.
-                if (reply.status != 0 && reply.status != ENOMEM && reply.status != EINVAL)
-                  throw Failure(fmt::format("growing: {}", reply.status));
-                if (reply.status == 0 && reply.values[0] != end) throw Failure("not as wanted");
-                if (reply.status == 0) {
-                  if (allotted_.contains(end) || leases_.contains(end))
-                    throw Failure(fmt::format("chunk {:#x} was given twice", end));
-                  ++leases_.at(address).count;
-                }
-                run_again(thread, world_.random().between(20, 1'000));
-              });
+  call(thread, core::ChunksCall{1, no_node, end}, 1,
+       [this, &thread, address, end](const core::Reply& reply) {
+         // EINVAL at the end of the region.
+         if (reply.status != 0 && reply.status != ENOMEM && reply.status != EINVAL)
+           throw Failure(fmt::format("growing: {}", reply.status));
+         if (reply.status == 0 && reply.values[0] != end) throw Failure("not as wanted");
+         if (reply.status == 0) {
+           if (allotted_.contains(end) || leases_.contains(end))
+             throw Failure(fmt::format("chunk {:#x} was given twice", end));
+           ++leases_.at(address).count;
+         }
+         run_again(thread, world_.random().between(20, 1'000));
+       });
 }
 
 // What the program says is over: whoever gets the chunks next, at whatever time, finds zeros.
@@ -87,21 +87,20 @@ void Workload::end_lease(SimThread& thread) {
   returned_.push_back(address);
   if (count == 1 || world_.random().one_in(2)) return return_chunks(thread, address, count);
   // In pieces, of which the last one ends the operation.
-  world_.call(thread.node, thread.client,
-              {{}, core::ReturnChunksCall{address + chunk_bytes, count - 1}}, 1,
-              [this, &thread, address](const core::Reply& reply) {
-                if (reply.status != 0) throw Failure(fmt::format("return: {}", reply.status));
-                return_chunks(thread, address, 1);
-              });
+  call(thread, core::ReturnChunksCall{address + chunk_bytes, count - 1}, 1,
+       [this, &thread, address](const core::Reply& reply) {
+         if (reply.status != 0) throw Failure(fmt::format("return: {}", reply.status));
+         return_chunks(thread, address, 1);
+       });
 }
 
 void Workload::return_chunks(SimThread& thread, std::uint64_t address, std::uint32_t count) {
-  world_.call(thread.node, thread.client, {{}, core::ReturnChunksCall{address, count}}, 1,
-              [this, &thread](const core::Reply& reply) {
-                if (reply.status != 0) throw Failure(fmt::format("return: {}", reply.status));
-                thread.operation.phase = 3;
-                run_again(thread, 1);
-              });
+  call(thread, core::ReturnChunksCall{address, count}, 1,
+       [this, &thread](const core::Reply& reply) {
+         if (reply.status != 0) throw Failure(fmt::format("return: {}", reply.status));
+         thread.operation.phase = 3;
+         run_again(thread, 1);
+       });
 }
 
 PageNo Workload::any_page_of(std::uint64_t address, std::uint32_t count) {

@@ -13,6 +13,7 @@ World::World(const Settings& settings)
       faults_(settings.faults, random_), network_(timeline_, random_, faults_),
       members_(settings.node_count), oracle_(machines_) {
   faults_.choose_slow_node(settings_.node_count);
+  faults_.choose_late_answers();
   make_machines();
   workload_ = std::make_unique<Workload>(*this);
 }
@@ -37,10 +38,15 @@ void World::make_machines() {
         config.slot_count + config.cache_min_pages + random_.between(2, tight ? 12 : 30);
     config.chunk_frames = 1;
   }
+  // Some nodes may have enough.
+  const bool all_tight = random_.one_in(2);
+  const std::uint64_t tight_pages = config.memory_pages;
   const std::uint64_t chunk_count = settings_.node_count + random_.between(2, 4);
   const auto client_count = static_cast<unsigned>(random_.between(1, 2));
   for (unsigned node = 0; node < settings_.node_count; ++node) {
     config.self = NodeId{static_cast<std::uint8_t>(node)};
+    const bool is_tight = all_tight || random_.one_in(2);
+    config.memory_pages = is_tight ? tight_pages : core::Config{}.memory_pages;
     const TimeUs ahead_us = random_.one_in(2) ? random_.below(10'000'000'000) : 0;
     machines_.push_back(std::make_unique<Machine>(config, chunk_count * pages_per_chunk,
                                                   client_count, ahead_us, *this));
@@ -154,6 +160,8 @@ void World::remove(NodeId node) {
   machine(node).fence();
   oracle_.forget_node(node);
   workload_->forget_node(node);
+  // Nobody answers it, so what it waits for never ends; it does.
+  plan_membership(50'000, [this, node] { members_.crash(node); });
   const NodeId coordinator = members_.nodes().lowest();
   members_.nodes().for_each([&](NodeId member) {
     const TimeUs delay_us = random_.one_in(3) ? 0 : random_.below(3'000);
