@@ -4,6 +4,7 @@ import sys
 import time
 
 import arguments
+import breakdown
 import directory
 import report
 from figures import BLOCKING_TRIP, FIGURES, FULL_COUNT, QUICK_COUNT, SIGSEGV
@@ -110,6 +111,11 @@ def measure_figures(machine, chosen):
         say(f"{len(entries)} figures in {chosen.json}")
 
 
+def measure_breakdown(machine, folder):
+    all_ = breakdown.measure(machine)
+    breakdown.print_table(all_)
+
+
 def main():
     build, *words = sys.argv[1:]
     chosen = arguments.parse(words)
@@ -121,7 +127,10 @@ def main():
         sys.exit(EXIT_UNAVAILABLE)
     try:
         with Machine(os.path.abspath(build)) as machine:
-            measure_figures(machine, chosen)
+            if chosen.breakdown:
+                measure_breakdown(machine, chosen.pictures)
+            else:
+                measure_figures(machine, chosen)
     except (MeasuringFailed, harness.Failed) as problem:
         sys.exit(f"bench: {problem}")
 

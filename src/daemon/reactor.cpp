@@ -58,6 +58,11 @@ Reactor::Reactor(net::Ring& ring, const JobSettings& settings, Pages pages, Stat
       events_(events), log_(log),
       node_(config_of(settings), pages_.entries()), trace_(std::make_unique<Trace>()),
       second_timer_(ring.timers(), [this] { every_second(); }) {
+  if (!settings_.fault_stamps_folder.empty()) {
+    auto stamps = FaultStamps::open(settings_.fault_stamps_folder, settings_.job, settings_.self);
+    if (stamps) stamps_ = std::move(*stamps);
+    else line(stamps.error().sentence);
+  }
   every_second();
 }
 
@@ -69,6 +74,7 @@ void Reactor::run_once() {
     if (client->ring() != nullptr && !client->ring()->sleep_begin()) may_sleep = false;
   const core::TimeUs deadline_us = node_.next_deadline();
   const std::uint64_t until_us = !may_sleep ? 0 : deadline_us == 0 ? net::never_us : deadline_us;
+  stamps_.on_leaving();
   if (auto status = ring_.run_once(until_us); !status) fail_job(status.error().sentence);
   for (auto& [id, client] : clients_)
     if (client->ring() != nullptr) client->ring()->sleep_end();
@@ -84,6 +90,7 @@ void Reactor::step(const core::Event& event, std::span<const std::byte> message_
   message_bytes_ = message_bytes;
   actions_.clear();
   node_.step(now_us, event, actions_);
+  stamps_.on_decided(event);
   for (const core::Action& action : actions_) {
     trace_->record(now_us, action);
     std::visit([this](const auto& what) { carry_out(what); }, action);
@@ -96,6 +103,7 @@ void Reactor::step(const core::Event& event, std::span<const std::byte> message_
 }
 
 void Reactor::on_frame(NodeId from, wire::ConnectionKind on, const net::FrameView& frame) {
+  const std::int64_t arrived_ns = stamps_.moment_ns();
   auto decoded = wire::decode(frame.message);
   if (!decoded) return lose_peer(from, decoded.error().sentence.view());
   if (decoded->job != settings_.job) return lose_peer(from, "it speaks of another job");
@@ -103,6 +111,7 @@ void Reactor::on_frame(NodeId from, wire::ConnectionKind on, const net::FrameVie
     return lose_peer(from, "a frame has the wrong number of page bytes");
   if (is_bulk(decoded->message) != (on == wire::ConnectionKind::job_bulk))
     return lose_peer(from, "a message came on the wrong connection");
+  stamps_.on_received(decoded->message, arrived_ns);
   step(core::PeerMessage{from, decoded->message}, frame.payload);
 }
 
@@ -110,9 +119,12 @@ void Reactor::on_faults(ClientSession& client) {
   std::array<uffd::Fault, uffd::max_faults_per_read> faults;
   const auto read = client.userfault()->read_faults(faults);
   if (read.state != uffd::ReadState::faults) return;  // closed: its socket says so
-  for (std::size_t i = 0; i < read.count; ++i)
-    if (faults[i].kind != uffd::FaultKind::other && faults[i].address >= region_base)
-      step(fault_of(client.id(), faults[i]));
+  for (std::size_t i = 0; i < read.count; ++i) {
+    if (faults[i].kind == uffd::FaultKind::other || faults[i].address < region_base) continue;
+    const core::Fault fault = fault_of(client.id(), faults[i]);
+    stamps_.add(FaultStamps::Stage::event_read, fault.page);
+    step(fault);
+  }
   // Sockets get their turn before the rest of a storm.
   if (read.count == faults.size()) client.look_again_for_faults();
 }
@@ -186,11 +198,14 @@ void Reactor::carry_out(const core::Send& what) {
   else if (what.payload.kind == core::PayloadKind::slot)
     payload = pages_.slot(what.payload.slot);
   connection->send(wire::encode(settings_.job, what.message, buffer_), payload);
+  stamps_.on_queued(what.message);
 }
 
 void Reactor::carry_out(const core::Install& what) {
-  if (const auto* client = userfault_of(what.client))
-    return note(pages_.install(*client, what, message_bytes_));
+  if (const auto* client = userfault_of(what.client)) {
+    note(pages_.install(*client, what, message_bytes_));
+    return stamps_.add(FaultStamps::Stage::installed, what.page);
+  }
   if (what.source == core::Source::message) pages_.store(what.page, message_bytes_);
 }
 
@@ -212,11 +227,15 @@ void Reactor::carry_out(const core::Poison& what) {
 void Reactor::carry_out(const core::Protect& what) {
   for (auto& [id, client] : clients_)
     if (client->userfault() != nullptr) note(pages_.protect(*client->userfault(), what.page));
+  stamps_.add(FaultStamps::Stage::page_protected, what.page);
 }
 
 void Reactor::carry_out(const core::Capture& what) { pages_.capture(what.page, what.slot); }
 
-void Reactor::carry_out(const core::Drop& what) { pages_.drop(what.page, what.count); }
+void Reactor::carry_out(const core::Drop& what) {
+  pages_.drop(what.page, what.count);
+  stamps_.add(FaultStamps::Stage::page_protected, what.page);
+}
 
 void Reactor::carry_out(const core::Reply& what) {
   if (ClientSession* client = session(what.tag.client))
