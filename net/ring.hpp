@@ -86,6 +86,11 @@ class Ring {
   // probably_empty: do not try before poll says so, it saves the try that fails.
   void recv(int fd, std::span<std::byte> room, bool probably_empty, Completion& done);
   void send(int fd, std::span<const std::byte> bytes, Completion& done);
+  // For a last send before the thread sleeps: it does not end the sleep, as send() would, and so
+  // spares a round and a system call a message. Takes what there is room for at once, or ends with
+  // -EAGAIN. `done` is called when something else has happened: it must have nothing urgent to do
+  // if all was sent. What was not all sent does end the sleep. One at a time for each `done`.
+  void send_at_once(int fd, std::span<const std::byte> bytes, Completion& done);
   void read(int fd, std::span<std::byte> room, Completion& done);
   void write(int fd, std::span<const std::byte> bytes, Completion& done);
   // Reports changes, not levels; see Watch, which also re-arms it when the kernel ends it.
@@ -125,6 +130,7 @@ class Ring {
   int enter(std::uint64_t until_us);
   void collect();
   void dispatch();
+  void complete_silent();
   void drain();
 
   io_uring uring_{};
@@ -134,6 +140,11 @@ class Ring {
   pthread_t thread_ = pthread_self();
   std::uint64_t in_flight_count_ = 0;  // requests whose last CQE was not yet dispatched
   std::vector<io_uring_cqe> arrived_;  // taken from the kernel, not yet dispatched
+  struct Silent {
+    Completion* done;
+    int result;
+  };
+  std::vector<Silent> silent_;  // requests that have a CQE only if they failed
   std::vector<BeforeSubmit*> before_submit_;
   TimerQueue timers_;
   UniqueFd wake_fd_;
