@@ -65,12 +65,13 @@ class Machine:
     def program(self, *parts):
         return os.path.join(self.build, "bench", *parts)
 
-    def job_words(self, sockets, placement, words, spmd=False):
-        """The command line behind gallocy-run that runs bench/ours in two ranks."""
+    def job_words(self, sockets, placement, words, spmd=False, program=None):
+        """The command line behind gallocy-run that runs bench/ours, or another program, in two
+        ranks."""
         return ["--daemon=" + ",".join(sockets), "-n", "2", "--memory", JOB_MEMORY,
                 "--timeout", str(PROGRAM_LIMIT_S), *(["--spmd"] if spmd else []),
                 self.program("pinned"), ",".join(self.cpus_of(placement)),
-                self.program("ours/ours"), *words]
+                program or self.program("ours/ours"), *words]
 
     def ours(self, figure, count):
         words = [str(count) if word == "COUNT" else word for word in figure.ours]

@@ -55,8 +55,8 @@ void describe(CLI::App& app, Options& options, Texts& texts) {
                  "before that daemon is taken for dead, 0.1 to 3600 (default 5)")
       ->type_name("SECONDS");
   app.add_option("--fault-stamps", options.fault_stamps_folder,
-                 "write when each step of each page fault was taken to a file in FOLDER, at the end "
-                 "of each job")
+                 "write when each step of each page fault was taken to a file in FOLDER, at the "
+                 "end of each job")
       ->type_name("FOLDER");
   app.add_flag("--insecure-no-auth", texts.insecure,
                "listen beyond this machine although nothing authenticates peers yet");
