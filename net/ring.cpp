@@ -12,11 +12,12 @@ constexpr unsigned completion_count = 4096;
 constexpr std::uint64_t drain_round_us = 100'000;
 
 // DEFER_TASKRUN: completions run when this thread asks, not at any return from the kernel.
+// TASKRUN_FLAG: whether some would run can be seen without asking the kernel.
 // SUBMIT_ALL: one bad request must not keep those behind it from being submitted.
 constexpr unsigned wanted_flags[] = {
     IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-        IORING_SETUP_SUBMIT_ALL,
-    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL,
+        IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
+    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
     0,
 };
 
@@ -95,6 +96,12 @@ Status Ring::run_once(std::uint64_t deadline_us) {
   GALLOCY_CHECK(!running_);
   GALLOCY_CHECK(pthread_equal(pthread_self(), thread_));
   running_ = true;
+  took_what_came_ = !took_what_came_ && !before_submit_.empty() && has_come();
+  if (took_what_came_) {
+    take_what_came();
+    running_ = false;
+    return {};
+  }
   const bool called_back = prepare();
   const int result = enter(called_back ? 0 : std::min(deadline_us, timers_.first_us()));
   if (result >= 0 || transient(result)) {
@@ -105,6 +112,17 @@ Status Ring::run_once(std::uint64_t deadline_us) {
   if (result >= 0 || transient(result)) return {};
   errno = -result;
   return fail_errno("io_uring_enter failed");
+}
+
+bool Ring::has_come() const {
+  return io_uring_cq_ready(&uring_) != 0 ||
+         (IO_URING_READ_ONCE(*uring_.sq.kflags) & IORING_SQ_TASKRUN) != 0;
+}
+
+// Errors are left to the enter that submits.
+void Ring::take_what_came() {
+  io_uring_get_events(&uring_);
+  dispatch();
 }
 
 bool Ring::prepare() {

@@ -77,6 +77,8 @@ class Ring {
   // One round: before_submit calls, one io_uring_enter that submits and sleeps until an event, a
   // timer or deadline_us (absolute; never_us; 0 or anything past only looks), then dispatches
   // all completions and due timers. Not from inside a handler.
+  // If something has come meanwhile, that is all it dispatches, and the next round submits: what
+  // the handlers want to send leaves together with what was to be sent before.
   Status run_once(std::uint64_t deadline_us);
 
   // Sockets must be blocking ones (no O_NONBLOCK): on those the ring parks a request in poll; on
@@ -126,6 +128,8 @@ class Ring {
   Status open();
   io_uring_sqe* take_sqe();
   void commit(io_uring_sqe* sqe, Completion* done);
+  bool has_come() const;
+  void take_what_came();
   bool prepare();
   int enter(std::uint64_t until_us);
   void collect();
@@ -137,6 +141,7 @@ class Ring {
   bool open_ = false;
   bool closing_ = false;
   bool running_ = false;
+  bool took_what_came_ = false;  // in the last round, which has submitted nothing
   pthread_t thread_ = pthread_self();
   std::uint64_t in_flight_count_ = 0;  // requests whose last CQE was not yet dispatched
   std::vector<io_uring_cqe> arrived_;  // taken from the kernel, not yet dispatched

@@ -57,7 +57,8 @@ void describe(CLI::App& app, Options& options, Texts& texts) {
   app.add_option("--fault-stamps", options.fault_stamps_folder,
                  "write when each step of each page fault was taken to a file in FOLDER, at the "
                  "end of each job")
-      ->type_name("FOLDER");
+      ->type_name("FOLDER")
+      ->check(CLI::ExistingDirectory);
   app.add_flag("--insecure-no-auth", texts.insecure,
                "listen beyond this machine although nothing authenticates peers yet");
 }

@@ -63,10 +63,14 @@ TEST_CASE("memory is half of the machine's unless it is said") {
 TEST_CASE("a lost peer is waited for as long as is said") {
   CHECK(std::get<Options>(parse({})).peer_timeout_us == 5'000'000);
   CHECK(std::get<Options>(parse({"--peer-timeout", "0.5"})).peer_timeout_us == 500'000);
-  CHECK(std::get<Options>(parse({})).fault_stamps_folder.empty());
-  CHECK(std::get<Options>(parse({"--fault-stamps", "/x"})).fault_stamps_folder == "/x");
   for (const char* const bad : {"0", "-1", "nan", "3601", "soon"})
     CHECK(usage_error({"--peer-timeout", bad}, "--peer-timeout"));
+}
+
+TEST_CASE("fault stamps need a folder that is there") {
+  CHECK(std::get<Options>(parse({})).fault_stamps_folder.empty());
+  CHECK(std::get<Options>(parse({"--fault-stamps", "/tmp"})).fault_stamps_folder == "/tmp");
+  CHECK(usage_error({"--fault-stamps", "/no/such/folder"}, "/no/such/folder"));
 }
 
 TEST_CASE("an address beyond this machine needs consent") {

@@ -170,3 +170,34 @@ TEST_CASE("a send at once that fails ends with its error") {
   REQUIRE(ring->run_once(now_us() + 10'000'000));
   CHECK(sent.results == std::vector<int>{-EPIPE});
 }
+
+TEST_CASE("what has come may add to what is about to be sent, once") {
+  struct Work final : BeforeSubmit {
+    int calls = 0;
+    bool before_submit() override {
+      ++calls;
+      return false;
+    }
+  };
+  const auto ring = make_ring();
+  const UniqueFd event(eventfd(0, EFD_CLOEXEC));
+  const std::uint64_t one = 1;
+  std::uint64_t room = 0;
+  Recorder read;
+  Work work;
+  for (int round = 1; round <= 3; ++round) {
+    ring->read(event.get(), std::as_writable_bytes(std::span(&room, 1)), read);
+    REQUIRE(ring->run_once(0));
+    REQUIRE(::write(event.get(), &one, sizeof one) == sizeof one);
+    ring->call_before_submit(work);
+    REQUIRE(ring->run_once(0));
+    CHECK(read.results.size() == static_cast<std::size_t>(round));
+    CHECK(work.calls == round - 1);
+    REQUIRE(::write(event.get(), &one, sizeof one) == sizeof one);
+    ring->read(event.get(), std::as_writable_bytes(std::span(&room, 1)), read);
+    REQUIRE(ring->run_once(0));  // whatever else has come
+    CHECK(work.calls == round);
+    REQUIRE(run_until(*ring, [&] { return !read.in_flight(); }));
+    read.results.resize(static_cast<std::size_t>(round));
+  }
+}
