@@ -6,6 +6,7 @@ import time
 import arguments
 import breakdown
 import directory
+import pictures
 import report
 from figures import BLOCKING_TRIP, FIGURES, FULL_COUNT, QUICK_COUNT, SIGSEGV
 from measure import Machine, MeasuringFailed, harness, one_round
@@ -114,6 +115,9 @@ def measure_figures(machine, chosen):
 def measure_breakdown(machine, folder):
     all_ = breakdown.measure(machine)
     breakdown.print_table(all_)
+    if folder:
+        pictures.draw_all(machine, all_, folder)
+        say(f"fault_latency.svg and breakdown.svg are in {folder}")
 
 
 def main():

@@ -18,14 +18,14 @@ TEXT_BYTES = 3_000_000
 # Their arguments before the number of threads; what they do is said in their sources.
 SIZES = {
     "blackscholes": ["50000"],
-    "fft": ["512"],
-    "lu": ["768"],
-    "radix": ["300000"],
-    "ocean": ["512"],
+    "fft": ["1024"],
+    "lu": ["1024"],
+    "radix": ["100000"],
+    "ocean": ["1024"],
     "false_sharing": ["2000"],
-    "jacobi": ["512", "100"],
-    "kmeans": ["200000", "16", "10"],
-    "matmul": ["768"],
+    "jacobi": ["1024", "100"],
+    "kmeans": ["500000", "16", "10"],
+    "matmul": ["1024"],
     "kv": ["2000", "1000"],
     "wordcount": [],
 }
