@@ -20,7 +20,7 @@ SIZES = {
     "blackscholes": ["50000"],
     "fft": ["1024"],
     "lu": ["1024"],
-    "radix": ["100000"],
+    "radix": ["1000000"],
     "ocean": ["1024"],
     "false_sharing": ["2000"],
     "jacobi": ["1024", "100"],
