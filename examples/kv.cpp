@@ -131,7 +131,7 @@ int compare(const Plan& plan, Store& store, double seconds) {
     }
     sum += value;
   }
-  std::printf("kv: %ld keys, %ld threads on %d nodes, %.3f s, sum %llu\nOK\n", plan.keys,
+  std::printf("kv: %ld keys, %ld threads on %d nodes, %.6f s, sum %llu\nOK\n", plan.keys,
               plan.threads, gallocy_node_count(), seconds, static_cast<unsigned long long>(sum));
   return 0;
 }

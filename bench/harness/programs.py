@@ -78,6 +78,8 @@ class Program:
             raise MeasuringFailed(f"{self.name}, {way}: status {status}: {out.strip()} "
                                   f"{err.strip()}")
         self.check_table(way)
+        if float(found.group(1)) == 0:
+            raise MeasuringFailed(f"{self.name}, {way}: took too little time to be measured")
         return float(found.group(1))
 
     def check_table(self, way):
@@ -120,7 +122,7 @@ def print_table(rounds):
     rows = []
     for name, times in rounds.items():
         native, alone, ours = (report.median(column) for column in zip(*times))
-        rows.append((name, f"{native:.3f}", f"{alone:.3f}", f"{ours:.3f}",
+        rows.append((name, f"{native:.4f}", f"{alone:.4f}", f"{ours:.4f}",
                      f"{report.text_of(ours / native)}x", f"{alone / ours / 2:.0%}"))
     print(report.table(("program", *WAYS, "of native", "efficiency"), rows))
     print("seconds, medians; efficiency: half the time on one CPU, by that on two nodes")

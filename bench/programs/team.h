@@ -26,7 +26,7 @@ static inline int verdict(const char* name, int right, long size, long threads) 
     printf("%s: not what one thread computes\n", name);
     return 1;
   }
-  printf("%s: size %ld, %ld threads on %d nodes, %.3f s\nOK\n", name, size, threads,
+  printf("%s: size %ld, %ld threads on %d nodes, %.6f s\nOK\n", name, size, threads,
          gallocy_node_count(), run_seconds);
   return 0;
 }
