@@ -69,8 +69,8 @@ int main(int argc, char** argv) {
     puts("jacobi: not what one thread computes");
     return 1;
   }
-  printf("jacobi: %ld x %ld, %ld rounds, %ld threads on %d nodes, middle %.6f\nOK\n", rows,
-         plate->columns, rounds, threads, gallocy_node_count(),
+  printf("jacobi: %ld x %ld, %ld rounds, %ld threads on %d nodes, %.3f s, middle %.6f\nOK\n",
+         rows, plate->columns, rounds, threads, gallocy_node_count(), run_seconds,
          ours[rows / 2 * plate->columns + plate->columns / 2]);
   for (int i = 0; i < 2; ++i) free(alone.grids[i]);
   return 0;

@@ -120,9 +120,9 @@ int main(int argc, char** argv) {
     puts("kmeans: not what one thread computes");
     return 1;
   }
-  printf("kmeans: %ld points, %ld clusters, %ld rounds, %ld threads on %d nodes, first centre "
-         "%ld %ld\nOK\n",
-         job->points, job->clusters, job->rounds, threads, gallocy_node_count(),
+  printf("kmeans: %ld points, %ld clusters, %ld rounds, %ld threads on %d nodes, %.3f s, first "
+         "centre %ld %ld\nOK\n",
+         job->points, job->clusters, job->rounds, threads, gallocy_node_count(), run_seconds,
          (long)centres[0].x, (long)centres[0].y);
   return 0;
 }

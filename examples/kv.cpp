@@ -11,6 +11,7 @@
  */
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -114,7 +115,7 @@ long number(int argc, char** argv, int index, long otherwise) {
   std::exit(64);
 }
 
-int compare(const Plan& plan, Store& store) {
+int compare(const Plan& plan, Store& store, double seconds) {
   std::map<std::string, std::uint64_t> expected;
   for (long i = 0; i < plan.threads; ++i)
     operate(
@@ -130,8 +131,8 @@ int compare(const Plan& plan, Store& store) {
     }
     sum += value;
   }
-  std::printf("kv: %ld keys, %ld threads on %d nodes, sum %llu\nOK\n", plan.keys, plan.threads,
-              gallocy_node_count(), static_cast<unsigned long long>(sum));
+  std::printf("kv: %ld keys, %ld threads on %d nodes, %.6f s, sum %llu\nOK\n", plan.keys,
+              plan.threads, gallocy_node_count(), seconds, static_cast<unsigned long long>(sum));
   return 0;
 }
 
@@ -142,6 +143,7 @@ int main(int argc, char** argv) {
   const Plan plan{number(argc, argv, 1, 1000), number(argc, argv, 2, 500),
                   number(argc, argv, 3, 3L * gallocy_node_count())};
   Store& store = gallocy::find_or_make<Store>("store");
+  const auto began = std::chrono::steady_clock::now();
   std::vector<gallocy::Thread> threads;
   for (long i = 0; i < plan.threads; ++i)
     threads.emplace_back([plan, i, &store] {
@@ -151,5 +153,6 @@ int main(int argc, char** argv) {
           [&](const std::string& key) { return store.get(key); });
     });
   for (auto& thread : threads) thread.join();
-  return compare(plan, store);
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - began;
+  return compare(plan, store, spent.count());
 }

@@ -55,8 +55,8 @@ int main(int argc, char** argv) {
     puts("matmul: not what one thread computes");
     return 1;
   }
-  printf("matmul: %ld x %ld, %ld threads on %d nodes, corner %u\nOK\n", size, size, threads,
-         gallocy_node_count(), alone[size * size - 1]);
+  printf("matmul: %ld x %ld, %ld threads on %d nodes, %.3f s, corner %u\nOK\n", size, size,
+         threads, gallocy_node_count(), run_seconds, alone[size * size - 1]);
   free(alone);
   return 0;
 }

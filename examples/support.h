@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define CHECK(call)                                                                        \
   do {                                                                                     \
@@ -39,11 +40,20 @@ struct part { /* what each thread is told; in shared memory */
   void* job;
 };
 
+static inline double now_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double run_seconds; /* what run_all took */
+
 /* Runs work(part) in `count` threads, a like number on every node, and waits for all. */
 static inline void run_all(int count, void* (*work)(void*), void* job) {
   struct part* parts = gallocy_calloc((size_t)count, sizeof *parts);
   pthread_t* threads = malloc((size_t)count * sizeof *threads);
   CHECK(parts != NULL && threads != NULL);
+  const double began = now_seconds();
   for (int i = 0; i < count; ++i) {
     parts[i] = (struct part){i, count, job};
     /* Neighbours in index are on one node: they share more than others do. */
@@ -51,6 +61,7 @@ static inline void run_all(int count, void* (*work)(void*), void* job) {
     CHECK(gallocy_pthread_create_on(&threads[i], NULL, work, &parts[i], node) == 0);
   }
   for (int i = 0; i < count; ++i) CHECK(gallocy_pthread_join(threads[i], NULL) == 0);
+  run_seconds = now_seconds() - began;
   free(threads);
   gallocy_free(parts);
 }

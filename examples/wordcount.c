@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { STRIPES = 64, BUCKETS_PER_STRIPE = 512, PAGE_BYTES = 4096, ARENA_BYTES = 16 * PAGE_BYTES };
@@ -280,17 +281,26 @@ static struct job* make_job(char** files, size_t file_count) {
   return job;
 }
 
+static double now_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 static void run_threads(struct job* job, unsigned threads_per_node) {
   const unsigned nodes = (unsigned)gallocy_node_count();
   const unsigned count = nodes * threads_per_node;
   pthread_t* threads = or_exit(calloc(count, sizeof *threads));
   struct task** tasks = or_exit(calloc(count, sizeof *tasks));
+  const double began = now_seconds();
   for (unsigned i = 0; i < count; ++i) {
     tasks[i] = shared_pages(sizeof *tasks[i]);
     tasks[i]->job = job;
     check(gallocy_pthread_create_on(&threads[i], NULL, work, tasks[i], (int)(i % nodes)));
   }
   for (unsigned i = 0; i < count; ++i) check(gallocy_pthread_join(threads[i], NULL));
+  fprintf(stderr, "wordcount: %u threads on %u nodes, %.3f s\n", count, nodes,
+          now_seconds() - began);
   for (unsigned node = 0; node < nodes; ++node) {
     struct tally sum = {0};
     for (unsigned i = 0; i < count; ++i) {

@@ -103,7 +103,7 @@ class Connection {
 
   bool is_open() const;
   bool is_broken() const;  // open, without a stream that the peer has answered on
-  std::size_t queued_bytes() const;
+  std::size_t queued_bytes() const;  // what has left while the thread sleeps still counts
   std::size_t kept_bytes() const;  // of frames, also those that were sent
   std::uint64_t last_sent() const;
   std::uint64_t last_received() const;

@@ -97,7 +97,10 @@ void Connection::Link::flush() {
   acknowledge_if_due();
   if (const auto bytes = out_.to_send(); !bytes.empty()) {
     ++counters_.send_count;
-    ring_.send(fd_.get(), bytes, send_);
+    // Only when nothing is to be done afterwards may the end of the send go unnoticed.
+    const bool last = phase_ == Phase::streaming && bytes.size() == out_.unsent_bytes();
+    if (last && !socket_full_) ring_.send_at_once(fd_.get(), bytes, send_);
+    else ring_.send(fd_.get(), bytes, send_);
   } else if (phase_ == Phase::finishing && !shut_down_) {
     shut_down_ = true;
     ::shutdown(fd_.get(), SHUT_WR);
@@ -105,9 +108,13 @@ void Connection::Link::flush() {
 }
 
 void Connection::Link::sent(int result, std::uint32_t) {
-  if (result > 0) {
+  if (result == -EAGAIN) {
+    socket_full_ = true;
+    ring_.call_before_submit(*this);
+  } else if (result > 0) {
     counters_.bytes_out += static_cast<std::uint64_t>(result);
     out_.sent(static_cast<std::size_t>(result));
+    socket_full_ = out_.unsent_bytes() != 0;
     ring_.call_before_submit(*this);  // the rest, what was queued meanwhile, or end of stream
   } else if (stream_broke(result)) {
     // The peer's last frames may still lie in the socket, such as the reason why it refused us.

@@ -81,6 +81,7 @@ class Connection::Link final : public Kept, private BeforeSubmit {
   UniqueFd fd_;
   bool in_step_ = false;          // the peer has said what it has
   bool socket_empty_ = false;     // the last receive took all there was
+  bool socket_full_ = false;      // it did not take all that was to be sent
   bool shut_down_ = false;        // finishing: end of stream was sent
   int send_error_ = 0;            // the stream broke on sending; receiving will say so, too
   bool has_error_ = false;

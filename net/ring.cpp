@@ -12,11 +12,12 @@ constexpr unsigned completion_count = 4096;
 constexpr std::uint64_t drain_round_us = 100'000;
 
 // DEFER_TASKRUN: completions run when this thread asks, not at any return from the kernel.
+// TASKRUN_FLAG: whether some would run can be seen without asking the kernel.
 // SUBMIT_ALL: one bad request must not keep those behind it from being submitted.
 constexpr unsigned wanted_flags[] = {
     IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-        IORING_SETUP_SUBMIT_ALL,
-    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL,
+        IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
+    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
     0,
 };
 
@@ -95,6 +96,12 @@ Status Ring::run_once(std::uint64_t deadline_us) {
   GALLOCY_CHECK(!running_);
   GALLOCY_CHECK(pthread_equal(pthread_self(), thread_));
   running_ = true;
+  took_what_came_ = !took_what_came_ && !before_submit_.empty() && has_come();
+  if (took_what_came_) {
+    take_what_came();
+    running_ = false;
+    return {};
+  }
   const bool called_back = prepare();
   const int result = enter(called_back ? 0 : std::min(deadline_us, timers_.first_us()));
   if (result >= 0 || transient(result)) {
@@ -105,6 +112,17 @@ Status Ring::run_once(std::uint64_t deadline_us) {
   if (result >= 0 || transient(result)) return {};
   errno = -result;
   return fail_errno("io_uring_enter failed");
+}
+
+bool Ring::has_come() const {
+  return io_uring_cq_ready(&uring_) != 0 ||
+         (IO_URING_READ_ONCE(*uring_.sq.kflags) & IORING_SQ_TASKRUN) != 0;
+}
+
+// Errors are left to the enter that submits.
+void Ring::take_what_came() {
+  io_uring_get_events(&uring_);
+  dispatch();
 }
 
 bool Ring::prepare() {
@@ -150,8 +168,30 @@ void Ring::collect() {
   io_uring_cq_advance(&uring_, count);
 }
 
+// What the kernel has taken and was to be done at once has been done: if it had failed, its CQE
+// would be there, or would wait for room in the queue. Before the handlers of this round, who may
+// want to send again.
+void Ring::complete_silent() {
+  if (silent_.empty() || io_uring_sq_ready(&uring_) != 0 || io_uring_cq_has_overflow(&uring_))
+    return;
+  // By index: a handler may send again, which is not submitted yet.
+  const std::size_t count = silent_.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Silent silent = silent_[i];
+    const bool failed = std::ranges::any_of(arrived_, [&](const io_uring_cqe& cqe) {
+      return cqe.user_data == reinterpret_cast<std::uint64_t>(silent.done);
+    });
+    if (failed) continue;  // dispatched as any other
+    --in_flight_count_;
+    --silent.done->request_count_;
+    silent.done->complete(silent.result, 0);  // may delete itself
+  }
+  silent_.erase(silent_.begin(), silent_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
 void Ring::dispatch() {
   collect();
+  complete_silent();
   // By index: a handler's request may find the queues full and collect more.
   for (std::size_t i = 0; i < arrived_.size(); ++i) {
     const std::uint64_t user_data = arrived_[i].user_data;
@@ -207,6 +247,17 @@ void Ring::send(int fd, std::span<const std::byte> bytes, Completion& done) {
   io_uring_sqe* sqe = take_sqe();
   io_uring_prep_send(sqe, fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   commit(sqe, &done);
+}
+
+void Ring::send_at_once(int fd, std::span<const std::byte> bytes, Completion& done) {
+  io_uring_sqe* sqe = take_sqe();
+  // DONTWAIT: it is done, or has failed, when the call that submits it returns. WAITALL: less than
+  // all counts as failed.
+  io_uring_prep_send(sqe, fd, bytes.data(), bytes.size(),
+                     MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  commit(sqe, &done);
+  silent_.push_back({&done, static_cast<int>(bytes.size())});
 }
 
 void Ring::read(int fd, std::span<std::byte> room, Completion& done) {

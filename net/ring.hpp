@@ -77,6 +77,8 @@ class Ring {
   // One round: before_submit calls, one io_uring_enter that submits and sleeps until an event, a
   // timer or deadline_us (absolute; never_us; 0 or anything past only looks), then dispatches
   // all completions and due timers. Not from inside a handler.
+  // If something has come meanwhile, that is all it dispatches, and the next round submits: what
+  // the handlers want to send leaves together with what was to be sent before.
   Status run_once(std::uint64_t deadline_us);
 
   // Sockets must be blocking ones (no O_NONBLOCK): on those the ring parks a request in poll; on
@@ -86,6 +88,11 @@ class Ring {
   // probably_empty: do not try before poll says so, it saves the try that fails.
   void recv(int fd, std::span<std::byte> room, bool probably_empty, Completion& done);
   void send(int fd, std::span<const std::byte> bytes, Completion& done);
+  // For a last send before the thread sleeps: it does not end the sleep, as send() would, and so
+  // spares a round and a system call a message. Takes what there is room for at once, or ends with
+  // -EAGAIN. `done` is called when something else has happened: it must have nothing urgent to do
+  // if all was sent. What was not all sent does end the sleep. One at a time for each `done`.
+  void send_at_once(int fd, std::span<const std::byte> bytes, Completion& done);
   void read(int fd, std::span<std::byte> room, Completion& done);
   void write(int fd, std::span<const std::byte> bytes, Completion& done);
   // Reports changes, not levels; see Watch, which also re-arms it when the kernel ends it.
@@ -121,19 +128,28 @@ class Ring {
   Status open();
   io_uring_sqe* take_sqe();
   void commit(io_uring_sqe* sqe, Completion* done);
+  bool has_come() const;
+  void take_what_came();
   bool prepare();
   int enter(std::uint64_t until_us);
   void collect();
   void dispatch();
+  void complete_silent();
   void drain();
 
   io_uring uring_{};
   bool open_ = false;
   bool closing_ = false;
   bool running_ = false;
+  bool took_what_came_ = false;  // in the last round, which has submitted nothing
   pthread_t thread_ = pthread_self();
   std::uint64_t in_flight_count_ = 0;  // requests whose last CQE was not yet dispatched
   std::vector<io_uring_cqe> arrived_;  // taken from the kernel, not yet dispatched
+  struct Silent {
+    Completion* done;
+    int result;
+  };
+  std::vector<Silent> silent_;  // requests that have a CQE only if they failed
   std::vector<BeforeSubmit*> before_submit_;
   TimerQueue timers_;
   UniqueFd wake_fd_;

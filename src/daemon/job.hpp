@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -34,6 +35,7 @@ struct JobSettings {
   bool every_rank_runs_main = false;
   std::uint64_t memory_bytes = 0;        // that it may use on this node
   std::uint64_t peer_timeout_us = 0;     // for which a lost connection may be away
+  std::string fault_stamps_folder;       // daemon/fault_stamps.hpp; empty: none
 
   bool runs_main(std::uint32_t rank) const { return rank == 0 || every_rank_runs_main; }
 };

@@ -280,6 +280,7 @@ Result<std::uint64_t> Jobs::memory_for(std::uint64_t asked_bytes) const {
 Part& Jobs::add(JobSettings settings, NodeId creator) {
   const JobId job = settings.job;
   settings.peer_timeout_us = context_.options.peer_timeout_us;
+  settings.fault_stamps_folder = context_.options.fault_stamps_folder;
   auto& part = parts_[job];
   part = std::make_unique<Part>(services_, std::move(settings), creator);
   return *part;

@@ -54,6 +54,11 @@ void describe(CLI::App& app, Options& options, Texts& texts) {
                  "how many seconds a lost connection to another daemon may take to come back "
                  "before that daemon is taken for dead, 0.1 to 3600 (default 5)")
       ->type_name("SECONDS");
+  app.add_option("--fault-stamps", options.fault_stamps_folder,
+                 "write when each step of each page fault was taken to a file in FOLDER, at the "
+                 "end of each job")
+      ->type_name("FOLDER")
+      ->check(CLI::ExistingDirectory);
   app.add_flag("--insecure-no-auth", texts.insecure,
                "listen beyond this machine although nothing authenticates peers yet");
 }

@@ -25,6 +25,7 @@ struct Options {
   std::vector<uid_t> allowed_uids;  // besides root and the daemon's own
   std::uint64_t memory_bytes = half_of_ram_bytes();  // of pages, for all jobs together
   std::uint64_t peer_timeout_us = 5'000'000;
+  std::string fault_stamps_folder;  // empty: none
 
   bool allows(uid_t uid) const;
 };

@@ -63,6 +63,11 @@ Reactor::Reactor(net::Ring& ring, const JobSettings& settings, Pages pages, Stat
       events_(events), log_(log),
       node_(config_of(settings), pages_.entries()), trace_(std::make_unique<Trace>()),
       second_timer_(ring.timers(), [this] { every_second(); }) {
+  if (!settings_.fault_stamps_folder.empty()) {
+    auto stamps = FaultStamps::open(settings_.fault_stamps_folder, settings_.job, settings_.self);
+    if (stamps) stamps_ = std::move(*stamps);
+    else line(stamps.error().sentence);
+  }
   every_second();
 }
 
@@ -74,6 +79,7 @@ void Reactor::run_once() {
     if (client->ring() != nullptr && !client->ring()->sleep_begin()) may_sleep = false;
   const core::TimeUs deadline_us = node_.next_deadline();
   const std::uint64_t until_us = !may_sleep ? 0 : deadline_us == 0 ? net::never_us : deadline_us;
+  stamps_.on_leaving();
   if (auto status = ring_.run_once(until_us); !status) fail_job(status.error().sentence);
   for (auto& [id, client] : clients_)
     if (client->ring() != nullptr) client->ring()->sleep_end();
@@ -89,6 +95,7 @@ void Reactor::step(const core::Event& event, std::span<const std::byte> message_
   message_bytes_ = message_bytes;
   actions_.clear();
   node_.step(now_us, event, actions_);
+  stamps_.on_decided(event);
   if (uffd::planted(uffd::Bug::send_before_protect)) send_before_protect(actions_);
   if (uffd::planted(uffd::Bug::acknowledge_before_unmapping)) {
     static thread_local core::Actions late;  // of the step before
@@ -111,6 +118,7 @@ void Reactor::carry_out_all(const core::Actions& actions, core::TimeUs now_us) {
 }
 
 void Reactor::on_frame(NodeId from, wire::ConnectionKind on, const net::FrameView& frame) {
+  const std::int64_t arrived_ns = stamps_.moment_ns();
   auto decoded = wire::decode(frame.message);
   if (!decoded) return lose_peer(from, decoded.error().sentence.view());
   if (decoded->job != settings_.job) return lose_peer(from, "it speaks of another job");
@@ -118,6 +126,7 @@ void Reactor::on_frame(NodeId from, wire::ConnectionKind on, const net::FrameVie
     return lose_peer(from, "a frame has the wrong number of page bytes");
   if (is_bulk(decoded->message) != (on == wire::ConnectionKind::job_bulk))
     return lose_peer(from, "a message came on the wrong connection");
+  stamps_.on_received(decoded->message, arrived_ns);
   step(core::PeerMessage{from, decoded->message}, frame.payload);
 }
 
@@ -128,6 +137,7 @@ void Reactor::on_faults(ClientSession& client) {
   for (std::size_t i = 0; i < read.count; ++i) {
     if (faults[i].kind == uffd::FaultKind::other || faults[i].address < region_base) continue;
     const core::Fault fault = fault_of(client.id(), faults[i]);
+    stamps_.add(FaultStamps::Stage::event_read, fault.page);
     const bool writes = fault.cause == core::FaultCause::write_protect;
     if (uffd::planted(uffd::Bug::stale_unprotect) && writes)
       carry_out(core::Unprotect{client.id(), fault.page});
@@ -207,11 +217,14 @@ void Reactor::carry_out(const core::Send& what) {
   else if (what.payload.kind == core::PayloadKind::slot)
     payload = pages_.slot(what.payload.slot);
   connection->send(wire::encode(settings_.job, what.message, buffer_), payload);
+  stamps_.on_queued(what.message);
 }
 
 void Reactor::carry_out(const core::Install& what) {
-  if (const auto* client = userfault_of(what.client))
-    return note(pages_.install(*client, what, message_bytes_));
+  if (const auto* client = userfault_of(what.client)) {
+    note(pages_.install(*client, what, message_bytes_));
+    return stamps_.add(FaultStamps::Stage::installed, what.page);
+  }
   if (what.source == core::Source::message) pages_.store(what.page, message_bytes_);
 }
 
@@ -234,13 +247,17 @@ void Reactor::carry_out(const core::Protect& what) {
   if (uffd::planted(uffd::Bug::send_before_protect)) ::usleep(planted_pause_us);
   for (auto& [id, client] : clients_)
     if (client->userfault() != nullptr) note(pages_.protect(*client->userfault(), what.page));
+  stamps_.add(FaultStamps::Stage::page_protected, what.page);
 }
 
 void Reactor::carry_out(const core::Capture& what) { pages_.capture(what.page, what.slot); }
 
 void Reactor::carry_out(const core::Restore& what) { pages_.restore(what.page, what.slot); }
 
-void Reactor::carry_out(const core::Drop& what) { pages_.drop(what.page, what.count); }
+void Reactor::carry_out(const core::Drop& what) {
+  pages_.drop(what.page, what.count);
+  stamps_.add(FaultStamps::Stage::page_protected, what.page);
+}
 
 void Reactor::carry_out(const core::Reply& what) {
   if (ClientSession* client = session(what.tag.client))

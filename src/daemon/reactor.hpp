@@ -13,6 +13,7 @@
 
 #include "core/node.hpp"
 #include "daemon/client_session.hpp"
+#include "daemon/fault_stamps.hpp"
 #include "daemon/job.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pages.hpp"
@@ -109,6 +110,7 @@ class Reactor {
   core::Actions actions_;
   std::span<const std::byte> message_bytes_;  // beside the message of this step
   std::unique_ptr<Trace> trace_;
+  FaultStamps stamps_;
   std::unordered_map<ClientId, std::unique_ptr<ClientSession>> clients_;
   std::unordered_map<std::uint32_t, ClientId> client_of_rank_;
   std::array<Peer, max_node_count> peers_;

@@ -31,6 +31,7 @@ MAY_INCLUDE = {
     "run": {"include", "ipc", "base"},
     "tools": {"include", "ipc", "uffd", "net", "base"},
     "examples": {"include"},
+    "bench": {"include", "base", "ipc", "net", "uffd"},
     "tests/sim": {"core", "base"},
     "tests/trace": {"core", "base"},
 }
@@ -124,6 +125,7 @@ BAD = {
                          "int a; \n", "int a;", "\n" * 601, "//" + "a" * 99 + "\n"],
     "tests/sim/a.cpp": ['#include "daemon/job.hpp"\n'],
     "examples/a.c": ['#include "ipc/ring.hpp"\n'],
+    "bench/floors/a.cpp": ['#include "core/event.hpp"\n', '#include "daemon/job.hpp"\n'],
 }
 GOOD = {
     "src/core/a.hpp": '#pragma once\n#include <vector>\n#include "base/ids.hpp"\n',

@@ -55,6 +55,7 @@ constexpr Impossible impossible_homes[] = {
     {"exclusive", "done", "nobody has anything to be done with"},
     {"lost", "done", "nobody has anything to be done with"},
     {"lost", "writeback", "nobody has a copy"},
+    {"lost", "upgrade_request", "nobody has a copy"},
     {"zero", "hasten", "the request is hastened before it is done, on the same connection"},
     {"shared", "hasten", "the request is hastened before it is done, on the same connection"},
     {"exclusive", "hasten", "the request is hastened before it is done, on the same connection"},

@@ -230,17 +230,19 @@ class Job:
 class Daemons:
     """Daemons on this machine that serve several jobs, with `options`. Use it as a context: at its
     end each must leave cleanly on SIGTERM, without its socket. `reached_at(address)` is where
-    daemons with higher ids shall dial the one that listens there."""
+    daemons with higher ids shall dial the one that listens there; `prefix(node)` are the words of a
+    command that becomes the daemon."""
 
     # What is allocated is exact when no thread has a cache of its own.
     EXACT_HEAP = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
 
-    def __init__(self, *options, count=2, reached_at=lambda address: address, env=None):
+    def __init__(self, *options, count=2, reached_at=lambda address: address,
+                 prefix=lambda node: (), env=None):
         self.folder = tempfile.mkdtemp(prefix="gd-", dir="/tmp")
         os.chmod(self.folder, 0o755)
         self.processes, self.sockets, self.logs, self.addresses = [], [], [], []
         self.options, self.env = options, env or {}
-        self.reached_at = reached_at
+        self.reached_at, self.prefix = reached_at, prefix
         try:
             for node in range(count):
                 self.start(node)
@@ -255,8 +257,9 @@ class Daemons:
         peers = [word for address in self.addresses for word in ("--peer", address)]
         with open(self.logs[-1], "wb") as log:
             process = subprocess.Popen(
-                [os.environ["GALLOCYD"], "--socket", path, "--listen", "127.0.0.1:0", "--node-id",
-                 str(node), *peers, *self.options], stdin=subprocess.DEVNULL,
+                [*self.prefix(node), os.environ["GALLOCYD"], "--socket", path, "--listen",
+                 "127.0.0.1:0", "--node-id", str(node), *peers, *self.options],
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=log, text=True,
                 env={**os.environ, **sanitizer_options(self.folder), **self.env})
         self.processes.append(process)

@@ -67,6 +67,12 @@ TEST_CASE("a lost peer is waited for as long as is said") {
     CHECK(usage_error({"--peer-timeout", bad}, "--peer-timeout"));
 }
 
+TEST_CASE("fault stamps need a folder that is there") {
+  CHECK(std::get<Options>(parse({})).fault_stamps_folder.empty());
+  CHECK(std::get<Options>(parse({"--fault-stamps", "/tmp"})).fault_stamps_folder == "/tmp");
+  CHECK(usage_error({"--fault-stamps", "/no/such/folder"}, "/no/such/folder"));
+}
+
 TEST_CASE("an address beyond this machine needs consent") {
   const char* const plain[] = {"gallocyd", "--socket", "/tmp/s",    "--listen",
                                "0.0.0.0:0", "--node-id", "3",       "--insecure-no-auth"};
