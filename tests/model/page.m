@@ -1,8 +1,7 @@
 -- One page, three nodes, one removal: the protocol of src/core, every interleaving of it.
 --
--- A rule names the function of core that it stands for. "SPEC" marks what core has to do when a
--- node is removed. Time is left out: a holder that keeps a page for a while is a message that comes
--- late, ages are free choices. Nodes are alike (a scalarset), so the "lowest sharer" is any one.
+-- A rule names the function of core that it stands for. Time is left out: a holder that keeps a
+-- page for a while is a message that comes late, ages are free choices. Nodes are alike (a scalarset), so the "lowest sharer" is any one.
 -- What a node tells itself is handled before anything else happens, as Node::drain_local does.
 --
 -- Bounded: the number of requests and of writes. A write makes the page's value the next number;
@@ -185,7 +184,7 @@ begin
   if channel[from][target].count = 0 then return false; endif;
   if channel[from][target].queue[0].kind != kind then return false; endif;
   if from != target & is_in_step() then return false; endif;
-  -- SPEC: a message of a newer epoch waits until its receiver has heard of that epoch.
+  -- Node::keep_newer: a message of a newer epoch waits until its receiver has heard of that epoch.
   return channel[from][target].queue[0].epoch = epoch[target] |
          (planted = old_epoch_accepted & channel[from][target].queue[0].epoch < epoch[target]);
 end;
@@ -540,7 +539,7 @@ end;
 
 -- ---- removal --------------------------------------------------------------------------------
 
--- SPEC: consensus removes a node whose lease has ended; the home is somebody who is left. The
+-- MemberRemoved: consensus removes a node whose lease has ended; the home is somebody who is left. The
 -- removed node knows nothing of it and goes on in the old epoch.
 ruleset victim: Node; heir: Node do
   rule "removal"
@@ -558,7 +557,7 @@ ruleset victim: Node; heir: Node do
   end;
 end;
 
--- SPEC: a survivor hears of the new epoch. What it waits for is asked for again once the
+-- Node::on(MemberRemoved), Requester::ask_anew: a survivor hears of the new epoch. What it waits for is asked for again once the
 -- directory is rebuilt, and what was asked of it is forgotten (here: dropped with the old epoch's
 -- messages). Bytes that came for a write that lacks acknowledgements become a read copy, and an
 -- upgrade that lacks some stays one. It reports its entry of the page table, also its version, and
@@ -644,7 +643,7 @@ begin
          reports[reports[n].slot.transaction.requester].version < reports[n].slot.version;
 end;
 
--- SPEC: with the last report the new home makes the directory anew. Copies count most; without one,
+-- Node::rebuild, Directory::rebuild: with the last report the new home makes the directory anew. Copies count most; without one,
 -- a page of which the old home knew that it is zero; then bytes in a slot. Otherwise it is lost.
 procedure rebuild(h: Node);
 var message: Message;
@@ -710,7 +709,7 @@ ruleset from: Node; h: Node do
   end;
 end;
 
--- SPEC: the directory is there again. Kept bytes are taken back or freed; what waits is asked for
+-- Node::handle(Rebuilt): the directory is there again. Kept bytes are taken back or freed; what waits is asked for
 -- anew, under its old transaction: the epoch alone tells old answers from new ones. Threads that
 -- need a lost page are told (Poison).
 ruleset h: Node; n: Node do
