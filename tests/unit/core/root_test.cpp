@@ -25,3 +25,12 @@ TEST_CASE("who is not the coordinator neither keeps nor gives a root") {
   core.step(ClientCall{{}, RootRequest{0}});
   CHECK(core.from(2, by(1, 1), RootReply{0x1000})[0].starts_with("drop peer 2"));
 }
+
+TEST_CASE("a new coordinator answers nobody before all members have said which root they know") {
+  Core core(1);
+  core.step(MemberRemoved{NodeId{0}, NodeId{2}, Epoch{2}, {}});
+  CHECK(core.from(2, by(2, 5), RootRequest{0x2000}, Epoch{2}).empty());
+  CHECK(core.from(2, {}, RootRequest{0x1000}, Epoch{2}) ==
+        Lines{"to 2: root_reply 0x1000 {2,5}"});
+  CHECK(core.from(2, {}, RootRequest{0x3000}, Epoch{2})[0].starts_with("drop peer 2"));
+}

@@ -257,3 +257,42 @@ TEST_CASE("a wait of a cancelled thread does not begin") {
   core.interruptible = false;
   CHECK(core.give(1, normal) == Lines{got(1, 0)});
 }
+
+// ---- the home is removed -----------------------------------------------------------------
+
+namespace {
+
+// What is said to clients when node 0 is removed, and node 2 is home of its chunk.
+Lines replies_to_removal(Away& core) {
+  Lines lines = core.step(
+      MemberRemoved{NodeId{0}, NodeId{2}, Epoch{2}, {{ChunkNo{0}, 1, NodeId{0}}}});
+  std::erase_if(lines, [](const std::string& line) { return !line.starts_with("reply"); });
+  return lines;
+}
+
+Lines after_rebuilt(Away& core) {
+  return core.from(2, {}, Rebuilt{{}, true}, Epoch{2});
+}
+
+}  // namespace
+
+TEST_CASE("what a removed home knew of semaphores and barriers nobody knows") {
+  Away core;
+  core.call(Away::request(2, take, semaphore));
+  CHECK(replies_to_removal(core) == Lines{"reply to client 1 slot 0: 22"});
+}
+
+TEST_CASE("a wait for a lock of a removed home goes on at its heir") {
+  Away core;
+  core.lock(2);
+  CHECK(replies_to_removal(core).empty());
+  CHECK(after_rebuilt(core) ==
+        Lines{"to 2: take mutex 0x550000000040 thread 0x1000000000002 {1,3}"});
+}
+
+TEST_CASE("an unlock at a removed home is done") {
+  Away core;
+  core.call(Away::request(1, give, normal));
+  CHECK(replies_to_removal(core) == Lines{"reply to client 1 slot 0: 0"});
+  CHECK(after_rebuilt(core).empty());
+}
