@@ -44,9 +44,11 @@ void Faults::trouble_connection(TimeUs now_us, NodeId from, NodeId to, unsigned 
   down_until_us_[stream][raw(to)][raw(from)] = until_us;
 }
 
+// Who is paused is not paused again: for less, what has been put off would be overtaken.
 void Faults::trouble_node(TimeUs now_us, NodeId node) {
-  if (strikes(FaultKind::pause, 3'000))
-    paused_until_us_[raw(node)] = now_us + random_.between(200, 10'000);
+  TimeUs& until_us = paused_until_us_[raw(node)];
+  if (until_us <= now_us && strikes(FaultKind::pause, 3'000))
+    until_us = now_us + random_.between(200, 10'000);
 }
 
 std::uint64_t Faults::count() const {

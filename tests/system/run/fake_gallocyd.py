@@ -113,7 +113,7 @@ class Fake:
         elif kind == JOB_END:
             self.tell_clients()  # fake_rank takes a second one as the end
             if not self.does("keeps"):
-                self.launcher.send(message(JOB_OVER, struct.pack("<Q", self.job)))
+                self.tell_over()
 
     def answer_job(self):
         if self.does("refuse") or self.does("unavailable"):
@@ -149,6 +149,12 @@ class Fake:
                 client.send(message(CLIENT_READY, bytes(8)))
             except OSError:
                 pass  # it has died; the end of file comes later
+
+    def tell_over(self):
+        try:
+            self.launcher.send(message(JOB_OVER, struct.pack("<Q", self.job)))
+        except OSError:
+            pass  # a launcher of private daemons does not wait for it
 
     def send_statistics(self):
         rank = struct.pack("<IIQ6Q", self.node, self.node, 2, 1000, 20, 3, 4, 5, 0)
