@@ -110,7 +110,9 @@ bool Requester::found_here(PageNo page, const Pending& pending) {
   for (const Waiter& waiter : pending.waiters)
     resolve_locally({waiter.who.client, waiter.who.thread, page, wanted, FaultCause::minor},
                     waiter.faulted_us);
-  memory_.unpin(page);
+  // After a removal its bytes may lie in the frame that is pinned for it.
+  if (table_.at(page).frame == FrameUse::pinned)
+    memory_.settle(page, wanted, pending.home == config_.self);
   pending_.erase(page);
   return true;
 }

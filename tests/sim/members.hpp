@@ -31,9 +31,12 @@ class Members {
   void crash(NodeId node) { crashed_.insert(node); }
   void remove(NodeId node, NodeId heir, const Machines& machines) {
     core::MemberRemoved removal{node, heir, Epoch{++epoch_}, {}};
-    const auto& homes = machines[raw(nodes_.lowest())]->node().chunks().homes();
-    for (const auto& [chunk, home] : std::map<ChunkNo, NodeId>(homes.begin(), homes.end()))
-      removal.chunks.push_back({chunk, 1, home_now(home)});
+    for (const auto& [chunk, home] : machines[raw(nodes_.lowest())]->node().chunks().homes())
+      agreed_[chunk] = home;
+    for (auto& [chunk, home] : agreed_) {
+      home = home_now(home);
+      removal.chunks.push_back({chunk, 1, home});
+    }
     nodes_.erase(node);
     heirs_.at(raw(node)) = heir;
     nodes_.for_each([&](NodeId member) { unheard_.at(raw(member)).push_back(removal); });
@@ -49,7 +52,7 @@ class Members {
   }
 
  private:
-  // The coordinator may have ended before it heard of a removal.
+  // The coordinator may have ended before it heard of a removal, and of chunks.
   NodeId home_now(NodeId home) const {
     while (!nodes_.contains(home)) home = heirs_.at(raw(home));
     return home;
@@ -57,6 +60,7 @@ class Members {
 
   NodeSet nodes_, crashed_;
   std::array<NodeId, node_limit> heirs_{};  // of the removed
+  std::map<ChunkNo, NodeId> agreed_;  // that were handed out, as of the last removal
   std::uint64_t epoch_ = 1;
   std::array<std::deque<core::MemberRemoved>, node_limit> unheard_;
 };
