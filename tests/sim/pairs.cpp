@@ -79,6 +79,7 @@ constexpr Rare rare_pairs[] = {
     {"zero departing", "upgrade_request"},
     {"shared departing", "hasten"},    {"shared departing", "prefetch_request"},
     {"closed", "hasten"},              {"closed", "prefetch_request"},
+    {"lost", "hasten"},                {"lost", "prefetch_request"},
 };
 
 bool is_rare(const char* state, const char* event) {

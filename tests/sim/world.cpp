@@ -14,6 +14,7 @@ World::World(const Settings& settings)
       members_(settings.node_count), oracle_(machines_) {
   faults_.choose_slow_node(settings_.node_count);
   faults_.choose_late_answers();
+  removes_ = random_.one_in(3);
   make_machines();
   workload_ = std::make_unique<Workload>(*this);
 }
@@ -139,7 +140,8 @@ bool World::is_over(const Happening& happening) {
 void World::trouble_members() {
   const NodeSet alive = members_.alive();
   // Half of the nodes stay, or soon nothing would happen any more.
-  if (faults_.stopped() || alive.count() <= node_count() / 2 || !workload_->has_begun()) return;
+  if (!removes_ || faults_.stopped() || alive.count() <= node_count() / 2) return;
+  if (!workload_->has_begun()) return;
   const bool crashes = faults_.strikes(FaultKind::crash, 12'000);
   if (!crashes && !faults_.strikes(FaultKind::removal, 12'000)) return;
   NodeId node;

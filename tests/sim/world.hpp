@@ -93,6 +93,7 @@ class World final : public Surroundings {
   Recorder recorder_;
   Machines machines_;
   Members members_;
+  bool removes_ = false;  // fewer nodes are fewer rivals: in most runs all stay
   Oracle oracle_;
   std::vector<TimeUs> tick_at_us_;
   Pool<core::Fault> page_faults_;
