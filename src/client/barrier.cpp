@@ -4,7 +4,6 @@
 using namespace gallocy;
 using namespace gallocy::client;
 
-
 namespace {
 
 struct Form {

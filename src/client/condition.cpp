@@ -5,7 +5,6 @@
 using namespace gallocy;
 using namespace gallocy::client;
 
-
 namespace {
 
 constexpr std::uint32_t realtime_word = 0;  // as PTHREAD_COND_INITIALIZER has it

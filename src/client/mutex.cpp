@@ -4,7 +4,6 @@
 using namespace gallocy;
 using namespace gallocy::client;
 
-
 namespace {
 
 Object object_of(const pthread_mutex_t* mutex) { return {"mutex", mutex}; }

@@ -13,7 +13,6 @@
 using namespace gallocy;
 using namespace gallocy::client;
 
-
 namespace gallocy::client {
 
 // On the stack of gallocy_pthread_once; innermost first, as they are unwound.

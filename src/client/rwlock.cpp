@@ -4,7 +4,6 @@
 using namespace gallocy;
 using namespace gallocy::client;
 
-
 namespace {
 
 Object object_of(const pthread_rwlock_t* lock) { return {"read-write lock", lock}; }

@@ -8,7 +8,6 @@
 using namespace gallocy;
 using namespace gallocy::client;
 
-
 namespace {
 
 constexpr std::uint32_t semaphore_word = 0x676c5301;
