@@ -74,6 +74,7 @@ void ChunkMap::ask(Wish wish, NodeId home) {
 
 void ChunkMap::send_wish(Wish wish, NodeId to, Body body) {
   wish.asked = to;
+  wish.fresh = std::holds_alternative<ChunkRequest>(body);
   const Transaction transaction = outbox_.new_transaction();
   wishes_.emplace(transaction.counter, wish);
   outbox_.send(to, transaction, std::move(body));
@@ -95,9 +96,7 @@ void ChunkMap::serve(const Wish& wish, bool may_ask_coordinator) {
   if (first != no_chunk) return lend(wish, first);
   if (!may_ask_coordinator) return refuse(wish);
   ++grants_awaited_;
-  Wish fresh = wish;
-  fresh.fresh = true;
-  send_wish(fresh, coordinator(), ChunkRequest{std::max(wish.count, config_.chunk_batch)});
+  send_wish(wish, coordinator(), ChunkRequest{std::max(wish.count, config_.chunk_batch)});
 }
 
 void ChunkMap::lend(const Wish& wish, ChunkNo first) {
@@ -232,7 +231,8 @@ std::optional<ClientId> ChunkMap::client_of(ChunkNo chunk) const {
 bool ChunkMap::on_request(NodeId from, Transaction transaction, const ChunkRequest& request) {
   if (config_.self != coordinator() || request.count == 0) return false;
   const std::uint32_t count = std::min(request.count, chunk_count_ - fresh_);
-  for (std::uint32_t i = 0; i < count; ++i) homes_[ChunkNo{fresh_ + i}] = from;
+  for (std::uint32_t i = 0; from != config_.self && i < count; ++i)  // its own: on_grant()
+    homes_[ChunkNo{fresh_ + i}] = from;
   outbox_.send(from, transaction, ChunkGrant{ChunkNo{fresh_}, count});
   fresh_ += count - (planted(Bug::chunk_twice) && count > 1 ? 1 : 0);
   return true;
@@ -244,12 +244,14 @@ bool ChunkMap::on_grant(NodeId from, Transaction transaction, const ChunkGrant& 
   if (from != coordinator() || end > chunk_count_ || !take_wish(from, transaction, wish))
     return false;
   --grants_awaited_;
-  wish.fresh = false;
-  for (std::uint32_t i = 0; i < grant.count; ++i)
-    homes_[ChunkNo{raw(grant.first) + i}] = config_.self;
-  add_to_pool(grant.first, grant.count);
+  for (std::uint32_t i = 0; i < grant.count; ++i) own(ChunkNo{raw(grant.first) + i});
   serve(wish, false);
   return true;
+}
+
+// Told by a grant or by a removal, whichever comes first; and perhaps by the other, too.
+void ChunkMap::own(ChunkNo chunk) {
+  if (homes_.try_emplace(chunk, config_.self).second) add_to_pool(chunk, 1);
 }
 
 bool ChunkMap::on_query(NodeId from, Transaction transaction, const ChunkQuery& query) {
@@ -279,16 +281,14 @@ bool ChunkMap::on_home(NodeId from, const ChunkHome& home, std::vector<WaitsForH
 
 // ---- after a removal ---------------------------------------------------------------------
 
+// What clients of the removed node have stays theirs: others may have pointers into it.
 std::vector<ChunkMap::Found> ChunkMap::begin_epoch(const MemberRemoved& removal) {
-  const bool new_coordinator = removal.node < coordinator();
   unready_ = config_.nodes;
   for (const ChunkRun& run : removal.chunks) {
-    const bool mine = run.home == config_.self;
     for (std::uint32_t i = 0; i < run.count; ++i) {
       const ChunkNo chunk{raw(run.first) + i};
-      // Granted by the former coordinator, who cannot say so any more.
-      if (mine && new_coordinator && home_of(chunk) == no_node) add_to_pool(chunk, 1);
-      homes_[chunk] = run.home == removal.node ? removal.heir : run.home;
+      if (run.home == config_.self) own(chunk);
+      else homes_[chunk] = run.home == removal.node ? removal.heir : run.home;
     }
     fresh_ = std::max(fresh_, raw(run.first) + run.count);
   }
@@ -315,16 +315,13 @@ std::vector<ChunkMap::Found> ChunkMap::begin_epoch(const MemberRemoved& removal)
       continue;
     }
     --grants_awaited_;
-    wish.fresh = false;
     serve(wish, true);
   }
   return found;
 }
 
 bool ChunkMap::note_loan(NodeId to, ChunkNo chunk) {
-  if (!contains(chunk) || home_of(chunk) != config_.self) return false;
-  loans_[chunk] = to;
-  return true;
+  return loans_.try_emplace(chunk, to).first->second == to;
 }
 
 }  // namespace gallocy::core

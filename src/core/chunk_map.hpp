@@ -72,7 +72,7 @@ class ChunkMap {
   // That home can be asked for pages again; all can until there is a removal.
   void note_ready(NodeId home) { unready_.erase(home); }
   bool is_ready(NodeId home) const { return !unready_.contains(home); }
-  // At a home: clients of that member have the chunk.
+  // Clients of that member have the chunk, which this node has inherited. False: others have.
   bool note_loan(NodeId to, ChunkNo chunk);
   const std::unordered_map<ChunkNo, NodeId>& homes() const { return homes_; }
 
@@ -105,6 +105,7 @@ class ChunkMap {
     bool fresh = false;       // for chunks that were never handed out, and not for a loan
   };
   void serve(const Wish& wish, bool may_ask_coordinator);
+  void own(ChunkNo chunk);
   void refuse(Wish wish);
   void ask(Wish wish, NodeId home);
   void send_wish(Wish wish, NodeId to, Body body);

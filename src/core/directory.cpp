@@ -98,46 +98,42 @@ bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& r
   entry.asked = NodeSet{};
   entry.oldest = request.turn();
   entry.started_us = now_us;
-  return access_of(request.kind) == Access::read ? start_read(page, entry)
-                                                 : start_write(page, entry);
+  if (access_of(request.kind) == Access::read) start_read(page, entry);
+  else start_write(page, entry);
+  return true;
 }
 
-bool Directory::start_read(PageNo page, DirectoryEntry& entry) {
+void Directory::start_read(PageNo page, DirectoryEntry& entry) {
   const NodeId requester = entry.current.from;
   if (entry.state == DirectoryState::zero) {
     outbox_.send(requester, entry.current.transaction,
                  Grant{page, entry.version, Access::read, 0, true});
-    return true;
+    return;
   }
   recall(page, entry, source_of(entry), Access::read, 0);
-  return true;
 }
 
-bool Directory::start_write(PageNo page, DirectoryEntry& entry) {
+void Directory::start_write(PageNo page, DirectoryEntry& entry) {
   const NodeId requester = entry.current.from;
   if (entry.state == DirectoryState::exclusive) {
     entry.release_to = entry.owner();
     recall(page, entry, entry.owner(), Access::write, 0);
-    return true;
+    return;
   }
   if (entry.state == DirectoryState::zero) return start_first_write(page, entry);
   NodeSet sharers = entry.copyset.without(requester);
   const bool lost_race = planted(Bug::lost_upgrade_race) &&
                          entry.current.kind == RequestKind::upgrade;
-  if (entry.copyset.contains(requester) || lost_race) {
-    grant_writing(page, entry);
-    return true;
-  }
+  if (entry.copyset.contains(requester) || lost_race) return grant_writing(page, entry);
   entry.release_to = source_of(entry);
   sharers.erase(entry.release_to);
   if (planted(Bug::skip_one_invalidate) && !sharers.empty()) sharers.erase(sharers.lowest());
   invalidate(page, entry, sharers);
   recall(page, entry, entry.release_to, Access::write, sharers.count());
-  return true;
 }
 
 // From now on the page needs a frame here, so that it can come home at any time.
-bool Directory::start_first_write(PageNo page, DirectoryEntry& entry) {
+void Directory::start_first_write(PageNo page, DirectoryEntry& entry) {
   switch (memory_.reserve()) {
     case Memory::Room::granted:
       grant_writing(page, entry);
@@ -152,7 +148,6 @@ bool Directory::start_first_write(PageNo page, DirectoryEntry& entry) {
                    Denial{page, config_.memory_pages});
       break;
   }
-  return true;
 }
 
 void Directory::grant_writing(PageNo page, DirectoryEntry& entry) {
@@ -361,9 +356,10 @@ void Directory::begin_epoch(NodeId removed, Epoch epoch) {
   for (auto& [page, entry] : entries_) {
     const bool granted = entry.busy && !entry.starved && !entry.denied &&
                          access_of(entry.current.kind) == Access::write;
-    const bool stays_zero = entry.state == DirectoryState::zero &&
-                            !(granted && entry.current.from == removed);
     DirectoryEntry anew;
+    anew.granted_to = granted ? entry.current.from : entry.granted_to;
+    const bool stays_zero = entry.state == DirectoryState::zero && anew.granted_to != removed;
+    if (planted(Bug::first_grant_forgotten)) anew.granted_to = no_node;
     anew.state = stays_zero ? DirectoryState::zero : DirectoryState::lost;
     anew.version = entry.version;
     entry = std::move(anew);
@@ -377,6 +373,7 @@ void Directory::inherit(ChunkNo chunk, NodeId removed, Epoch epoch) {
 
 std::vector<Directory::TakenBack> Directory::rebuild(const Census& census) {
   std::vector<TakenBack> taken_back;
+  for (auto& [page, entry] : entries_) entry.granted_to = no_node;
   for (const auto& [page, tally] : census) {
     DirectoryEntry& entry = entry_of(page);
     const bool stays_zero = entry.state == DirectoryState::zero &&

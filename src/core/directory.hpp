@@ -57,6 +57,8 @@ struct DirectoryEntry {
   TimeUs started_us = 0;         // when it became that
   NodeSet asked;                 // who was sent a recall or an invalidation for `current`
   Turn oldest;                   // of all that wait; what `asked` has been told
+  // Not made anew yet since a removal: who was being granted the zero page for writing.
+  NodeId granted_to = no_node;
   NodeId release_to = no_node;   // who keeps the bytes in a slot until `current` is done
   std::vector<QueuedRequest> queue;
   std::vector<Departure> departures;  // of members of the copyset
@@ -136,9 +138,9 @@ class Directory {
   DirectoryEntry& entry_of(PageNo page);
   Loss loss_of(PageNo page) const;
   bool start(PageNo page, DirectoryEntry& entry, const QueuedRequest& request, TimeUs now_us);
-  bool start_read(PageNo page, DirectoryEntry& entry);
-  bool start_write(PageNo page, DirectoryEntry& entry);
-  bool start_first_write(PageNo page, DirectoryEntry& entry);
+  void start_read(PageNo page, DirectoryEntry& entry);
+  void start_write(PageNo page, DirectoryEntry& entry);
+  void start_first_write(PageNo page, DirectoryEntry& entry);
   void grant_writing(PageNo page, DirectoryEntry& entry);
   void invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers);
   void recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access access,

@@ -128,6 +128,14 @@ struct MemberRemoved {
   // All chunks that were ever handed out, with their homes before this. They are part of what
   // members agree upon: the coordinator tells nobody of a chunk before that.
   std::vector<ChunkRun> chunks;
+
+  // The chunks that the heir inherits.
+  template <class Visit>
+  void for_each_inherited(Visit visit) const {
+    for (const ChunkRun& run : chunks)
+      for (std::uint32_t i = 0; run.home == node && i < run.count; ++i)
+        visit(ChunkNo{raw(run.first) + i});
+  }
 };
 
 // The job is over: every agent is told to leave with `status`.

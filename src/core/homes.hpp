@@ -32,6 +32,13 @@ class Homes {
     return chunks_.home_of(chunk_of(page_at(address)));
   }
 
+  bool homed_here(PageNo page) const {
+    return table_.contains(page) && chunks_.home_of(chunk_of(page)) == config_.self;
+  }
+  bool homed_here(std::uint64_t address) const {
+    return valid_address(address) && home_of(address) == config_.self;
+  }
+
   // What is sent to one address arrives in the order in which it was sent. If the coordinator
   // knows of no home, the request comes back from ChunkMap::on_home.
   void send(std::uint64_t address, Transaction transaction, Body body) {

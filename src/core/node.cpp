@@ -173,14 +173,6 @@ void Node::on(TimeUs, const Tick&) {}
 
 // ---- addresses and homes -----------------------------------------------------------------
 
-bool Node::homed_here(PageNo page) const {
-  return table_.contains(page) && chunks_.home_of(chunk_of(page)) == config_.self;
-}
-
-bool Node::homed_here(std::uint64_t address) const {
-  return homes_.valid_address(address) && homes_.home_of(address) == config_.self;
-}
-
 // Whoever holds a page has asked its home for it, so the home is known.
 bool Node::from_home(NodeId from, PageNo page) const {
   return table_.contains(page) && chunks_.home_of(chunk_of(page)) == from;
@@ -189,7 +181,7 @@ bool Node::from_home(NodeId from, PageNo page) const {
 // ---- messages ----------------------------------------------------------------------------
 
 bool Node::handle(const Received& from, const PageRequest& body) {
-  return homed_here(body.page) &&
+  return homes_.homed_here(body.page) &&
          directory_.on_request(from.from, from.transaction, body, from.now_us);
 }
 bool Node::handle(const Received& from, const Recall& body) {
@@ -207,7 +199,7 @@ bool Node::handle(const Received& from, const Invalidate& body) {
 // To the home it comes from who made the request; the home itself passes it on under the
 // transaction of somebody else, or to another node.
 bool Node::handle(const Received& from, const Hasten& body) {
-  if (homed_here(body.page) && from.transaction.requester == from.from)
+  if (homes_.homed_here(body.page) && from.transaction.requester == from.from)
     directory_.on_hasten(from.from, from.transaction, body);
   else if (from_home(from.from, body.page))
     holder_.on_hasten(from.transaction, body, from.now_us);
@@ -228,7 +220,7 @@ bool Node::handle(const Received& from, const Grant& body) {
          requester_.on_grant(from.from, from.transaction, body);
 }
 bool Node::handle(const Received& from, const Done& body) {
-  return homed_here(body.page) &&
+  return homes_.homed_here(body.page) &&
          directory_.on_done(from.from, from.transaction, body, from.now_us);
 }
 bool Node::handle(const Received& from, const Release& body) {
@@ -236,7 +228,7 @@ bool Node::handle(const Received& from, const Release& body) {
          holder_.on_release(from.from, from.transaction, body, from.now_us);
 }
 bool Node::handle(const Received& from, const Writeback& body) {
-  if (!homed_here(body.page)) return false;
+  if (!homes_.homed_here(body.page)) return false;
   bool bytes_wanted = false;
   const WritebackOutcome outcome =
       directory_.on_writeback(from.from, from.transaction, body, bytes_wanted);
@@ -266,7 +258,7 @@ bool Node::handle(const Received& from, const PrefetchRequest& body) {
     if ((body.wanted >> i & 1) == 0) continue;
     const PageNo page{raw(body.first) + i};
     // The coordinator may have named this node as home before its grant has come here.
-    if (!homed_here(page) || !directory_.share_at_once(from.from, page,
+    if (!homes_.homed_here(page) || !directory_.share_at_once(from.from, page,
                                                        table_.at(page).hold_until_us, from.now_us))
       continue;
     answer.granted |= std::uint64_t{1} << i;
@@ -329,7 +321,7 @@ void Node::learn_home(ChunkNo chunk, NodeId home, const std::vector<WaitsForHome
 }
 
 bool Node::handle(const Received& from, const SyncRequest& body) {
-  return homed_here(body.address) &&
+  return homes_.homed_here(body.address) &&
          sync_objects_.on_request(from.from, from.transaction, body);
 }
 bool Node::handle(const Received& from, const SyncReply& body) {

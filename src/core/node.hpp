@@ -152,14 +152,11 @@ class Node {
   bool early(const Received&, const auto&) { return false; }
   void receive_early(TimeUs now_us);
 
-  void inherit(const MemberRemoved& removal);
   void keep_newer(NodeId from, const Message& message);
   void receive_newer(TimeUs now_us);
   void rebuild();
   void learn_home(ChunkNo chunk, NodeId home, const std::vector<WaitsForHome>& waiting,
                   TimeUs now_us);
-  bool homed_here(PageNo page) const;
-  bool homed_here(std::uint64_t address) const;
   bool from_home(NodeId from, PageNo page) const;
 
   Config config_;

@@ -21,7 +21,10 @@ void Node::on(TimeUs now_us, const MemberRemoved& removal) {
 
   early_.take();
   directory_.begin_epoch(removal.node, removal.epoch);
-  if (removal.heir == config_.self) inherit(removal);
+  if (removal.heir == config_.self)
+    removal.for_each_inherited([&](ChunkNo chunk) {
+      directory_.inherit(chunk, removal.node, removal.epoch);
+    });
   holder_.begin_epoch();
   prefetcher_.begin_epoch();
   memory_.end_evictions();
@@ -36,12 +39,6 @@ void Node::on(TimeUs now_us, const MemberRemoved& removal) {
   for (const ChunkMap::Found& one : found)
     learn_home(one.chunk, chunks_.home_of(one.chunk), one.waiting, now_us);
   receive_newer(now_us);
-}
-
-void Node::inherit(const MemberRemoved& removal) {
-  for (const ChunkRun& run : removal.chunks)
-    for (std::uint32_t i = 0; run.home == removal.node && i < run.count; ++i)
-      directory_.inherit(ChunkNo{raw(run.first) + i}, removal.node, removal.epoch);
 }
 
 // Others hear of an epoch earlier. Whoever has reported to them has heard of it, too, so what comes

@@ -65,6 +65,7 @@ enum class Bug : std::uint8_t {
   lost_pages_are_zero,
   dead_nodes_keep_locks,
   locks_not_restored,
+  first_grant_forgotten,
 };
 
 #ifdef GALLOCY_PLANTED

@@ -9,8 +9,6 @@
 namespace gallocy::core {
 namespace {
 
-constexpr std::uint32_t deepest = 1 << 20;  // a thread has a lock that often; no thread does
-
 bool is_worth_telling(const PageReport& report) {
   return report.copy != Copy::none || raw(report.version) != 0 || report.kept_for.counter != 0;
 }
@@ -30,9 +28,7 @@ void Recovery::begin(const MemberRemoved& removal) {
   claims_.clear();
   held_.clear();
   if (removal.heir == config_.self)
-    for (const ChunkRun& run : removal.chunks)
-      for (std::uint32_t i = 0; run.home == removal.node && i < run.count; ++i)
-        inherited_.insert(ChunkNo{raw(run.first) + i});
+    removal.for_each_inherited([this](ChunkNo chunk) { inherited_.insert(chunk); });
 
   std::map<NodeId, std::vector<ChunkNo>> chunks;
   for (const auto& [chunk, home] : chunks_.homes()) chunks[home].push_back(chunk);
@@ -82,29 +78,26 @@ PageReport Recovery::report_of(PageNo page) const {
 bool Recovery::on_report(NodeId from, const Report& report) {
   if (!unreported_.contains(from)) return false;
   for (const PageReport& page : report.pages)
-    if (!homed_here(page.page) || !census_[page.page].add(from, page)) return false;
+    if (!homes_.homed_here(page.page) || !census_[page.page].add(from, page)) return false;
   for (const ChunkNo chunk : report.chunks)
-    if (!chunks_.note_loan(from, chunk)) return false;
-  for (const LockReport& lock : report.locks) {
-    const bool valid = homes_.valid_address(lock.address) && has_owner(lock.kind) &&
-                       homes_.home_of(lock.address) == config_.self && lock.depth <= deepest;
-    if (!valid) return false;
-    claims_.insert({lock.address, lock.thread});
-    if (planted(Bug::locks_not_restored)) continue;
-    if (lock.depth > 0 && inherited_.contains(chunk_of(homes_.page_at(lock.address))))
-      held_.push_back(lock);
-  }
+    if (inherited_.contains(chunk) && !chunks_.note_loan(from, chunk)) return false;
+  for (const LockReport& lock : report.locks)
+    if (!take(lock)) return false;
   if (report.last) unreported_.erase(from);
   return true;
 }
 
-bool Recovery::homed_here(PageNo page) const {
-  return table_.contains(page) && chunks_.home_of(chunk_of(page)) == config_.self;
+bool Recovery::take(const LockReport& lock) {
+  if (!homes_.homed_here(lock.address) || !has_owner(lock.kind)) return false;
+  claims_.insert({lock.address, lock.thread});
+  const bool inherited = inherited_.contains(chunk_of(homes_.page_at(lock.address)));
+  if (lock.depth == 0 || !inherited || planted(Bug::locks_not_restored)) return true;
+  return held_.emplace(std::pair{lock.address, lock.thread}, lock).second;
 }
 
 void Recovery::finish(SyncObjects& objects, const std::vector<Directory::TakenBack>& taken_back) {
   objects.keep_only(config_.nodes, claims_);
-  for (const LockReport& lock : held_) objects.restore(lock);
+  for (const auto& [key, lock] : held_) objects.restore(lock);
   inherited_.clear();
   config_.nodes.for_each([&](NodeId member) {
     Rebuilt rebuilt;

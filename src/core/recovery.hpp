@@ -16,7 +16,9 @@
 // removed node says is not heard any more, in whatever epoch.
 #pragma once
 
+#include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -54,7 +56,7 @@ class Recovery {
   void finish(SyncObjects& objects, const std::vector<Directory::TakenBack>& taken_back);
 
  private:
-  bool homed_here(PageNo page) const;
+  bool take(const LockReport& lock);
   void send_report(NodeId home, const std::vector<ChunkNo>& chunks);
   PageReport report_of(PageNo page) const;
 
@@ -68,7 +70,7 @@ class Recovery {
   NodeSet unreported_;  // members that have not reported all
   Census census_;
   SyncObjects::Claims claims_;
-  std::vector<LockReport> held_;  // of objects that had another home
+  std::map<std::pair<std::uint64_t, ThreadId>, LockReport> held_;  // of objects of another home
   std::set<ChunkNo> inherited_;   // since the directory was whole
 };
 

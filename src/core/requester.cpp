@@ -166,10 +166,11 @@ void Requester::submit(PageNo page, Pending& pending) {
                PageRequest{pending.kind, page, pending.since_us});
 }
 
+// What was not sent, or not in this epoch, has no answer yet.
 Pending* Requester::current(PageNo page, Transaction transaction) {
   const auto found = pending_.find(page);
   if (found == pending_.end() || found->second.transaction != transaction) return nullptr;
-  return &found->second;
+  return found->second.sent ? &found->second : nullptr;
 }
 
 bool Requester::on_data(NodeId, Transaction transaction, const PageData& data, TimeUs now_us) {

@@ -84,6 +84,13 @@ std::vector<ThreadId> Mutex::holders() const {
   return held() ? std::vector{owner_} : std::vector<ThreadId>{};
 }
 
+void Mutex::restore(const LockReport& lock) {
+  if (held() || !is_mutex(lock.kind)) return;
+  owner_ = lock.thread;
+  depth_ = lock.depth;
+  kind_ = lock.kind;
+}
+
 // ---- read-write lock ---------------------------------------------------------------------
 
 Answer ReadWriteLock::admit(const SyncRequest& request, std::size_t ahead) {
@@ -128,6 +135,11 @@ std::vector<ThreadId> ReadWriteLock::holders() const {
   std::vector<ThreadId> readers;
   for (const auto& [thread, count] : readers_) readers.push_back(thread);
   return readers;
+}
+
+void ReadWriteLock::restore(const LockReport& lock) {
+  if (lock.kind == SyncKind::reader) readers_[lock.thread] = lock.depth;
+  else if (lock.kind == SyncKind::writer) writer_ = lock.thread;
 }
 
 // ---- condition, barrier, semaphore -------------------------------------------------------

@@ -43,6 +43,7 @@ struct Unowned {
   bool held() const { return false; }
   ThreadId owner() const { return ThreadId{}; }  // 0: nobody alone
   std::vector<ThreadId> holders() const { return {}; }
+  void restore(const LockReport&) {}  // the thread has it
   bool idle() const { return true; }  // as good as new: may be forgotten when nobody waits
 };
 
@@ -55,6 +56,7 @@ class Mutex : public Unowned {
   bool held() const { return depth_ > 0; }
   ThreadId owner() const { return held() ? owner_ : ThreadId{}; }
   std::vector<ThreadId> holders() const;
+  void restore(const LockReport& lock);
   bool idle() const { return depth_ == 0 && state_ == State::sound; }
 
  private:
@@ -77,6 +79,7 @@ class ReadWriteLock : public Unowned {
   bool held() const { return raw(writer_) != 0 || !readers_.empty(); }
   ThreadId owner() const { return writer_; }
   std::vector<ThreadId> holders() const;
+  void restore(const LockReport& lock);
   bool idle() const { return !held(); }
 
  private:

@@ -167,8 +167,8 @@ void SyncObjects::keep_only(NodeSet members, const Claims& claims) {
 
 void SyncObjects::restore(const LockReport& lock) {
   const SyncRequest take{lock.address, lock.thread, SyncOperation::take, lock.kind};
-  const auto found = find_or_make(take);
-  for (std::uint32_t i = 0; i < lock.depth; ++i) admit(found->second.object, take, 0);
+  const auto found = entries_.try_emplace(lock.address, Entry{fresh(take), {}}).first;
+  std::visit([&](auto& object) { object.restore(lock); }, found->second.object);
 }
 
 }  // namespace gallocy::core
