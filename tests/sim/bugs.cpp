@@ -116,6 +116,8 @@ const std::vector<PlantedBug>& planted_bugs() {
        "a lock that a removed node's thread has is not released"},
       {locks_not_restored, "locks_not_restored",
        "an heir takes locks that members have for free"},
+      {first_grant_forgotten, "first_grant_forgotten",
+       "a home forgets at a removal who was being granted a zero page, and who is removed next"},
   };
   return bugs;
 }

@@ -23,6 +23,7 @@ class Members {
 
   bool contains(NodeId node) const { return nodes_.contains(node); }
   NodeSet nodes() const { return nodes_; }
+  Epoch epoch() const { return Epoch{epoch_}; }
   bool removed_any() const { return epoch_ > 1; }
   bool crashed(NodeId node) const { return crashed_.contains(node); }
   // Neither removed nor ended.

@@ -75,7 +75,7 @@ void Oracle::check_directory(PageNo page) const {
       home == no_node ? nullptr : machines_[raw(home)]->node().directory().find(page);
   if (entry != nullptr && !entry->idle()) return;
   if (home != no_node && machines_[raw(home)]->node().directory().is_closed(page)) return;
-  if (home != no_node && !is_settled(home)) return;
+  if (home == no_node ? !same_epoch() : !is_settled(home)) return;
   for (const auto& machine : machines_) {
     if (removed_.contains(machine->id())) continue;
     const bool listed = entry != nullptr && entry->copyset.contains(machine->id());
@@ -100,13 +100,16 @@ const Machine& Oracle::coordinator() const {
 
 // Have all members heard of the same epoch, and that this home is ready?
 bool Oracle::is_settled(NodeId home) const {
-  if (removed_.contains(home)) return false;
-  for (const auto& machine : machines_) {
-    if (removed_.contains(machine->id())) continue;
-    if (machine->node().config().epoch != coordinator().node().config().epoch ||
-        !machine->node().chunks().is_ready(home))
-      return false;
-  }
+  if (removed_.contains(home) || !same_epoch()) return false;
+  for (const auto& machine : machines_)
+    if (!removed_.contains(machine->id()) && !machine->node().chunks().is_ready(home)) return false;
+  return true;
+}
+
+bool Oracle::same_epoch() const {
+  const Epoch epoch = coordinator().node().config().epoch;
+  for (const auto& machine : machines_)
+    if (!removed_.contains(machine->id()) && machine->node().config().epoch != epoch) return false;
   return true;
 }
 
@@ -130,17 +133,18 @@ bool Oracle::may_be_lost(PageNo page, const Machine& with) const {
   return false;
 }
 
-void Oracle::note_losses() {
-  may_be_lost_.clear();
-  for (std::uint64_t page = 0; page < machines_[0]->page_count(); ++page)
-    if (may_be_lost(PageNo{page}, *machines_[raw(*last_removed_)]))
-      may_be_lost_.insert(PageNo{page});
+void Oracle::note_losses(Epoch heard) {
+  std::erase_if(unjudged_, [&](const auto& removal) {
+    const auto& [epoch, node] = removal;
+    if (epoch > heard) return false;
+    for (std::uint64_t page = 0; page < machines_[0]->page_count(); ++page)
+      if (may_be_lost(PageNo{page}, *machines_[raw(node)])) may_be_lost_.insert(PageNo{page});
+    return true;
+  });
 }
 
-// Of two removals the second one may take what the first one left.
 void Oracle::check_loss(PageNo page) const {
-  require(may_be_lost_.contains(page) || removed_.count() > 1,
-          "page {} is lost though a member has it", raw(page));
+  require(may_be_lost_.contains(page), "page {} is lost though a member has it", raw(page));
 }
 
 // Until it has served a recall or gives the page back, or its writers ask for what they have.

@@ -2,8 +2,8 @@
 // knows the last value written to each cell; no node does.
 #pragma once
 
+#include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <unordered_map>
 #include <vector>
@@ -29,14 +29,14 @@ class Oracle {
   // When nothing is left to happen.
   void check_quiet() const;
 
-  // A node is no member any more: nothing that it has or does counts.
-  void forget_node(NodeId node) {
+  // A node is no member any more, from that epoch on: nothing that it has or does counts.
+  void forget_node(NodeId node, Epoch epoch) {
     removed_.insert(node);
-    last_removed_ = node;
+    unjudged_.emplace(epoch, node);
   }
-  // All members have heard of the last removal, and no home has made its directory: what is lost
-  // by that is lost for a reason.
-  void note_losses();
+  // All members have heard of that epoch, and no home has made its directory since: what is lost
+  // by this removal, or was by one before, is lost for a reason.
+  void note_losses(Epoch heard);
   void check_loss(PageNo page) const;
 
  private:
@@ -48,12 +48,13 @@ class Oracle {
 
   const Machine& coordinator() const;
   bool is_settled(NodeId home) const;
+  bool same_epoch() const;
   bool may_be_lost(PageNo page, const Machine& with) const;
 
   const Machines& machines_;
   std::unordered_map<PageNo, Frame> truth_;
   NodeSet removed_;
-  std::optional<NodeId> last_removed_;
+  std::map<Epoch, NodeId> unjudged_;  // of them, until all have heard
   std::set<PageNo> may_be_lost_;
 };
 

@@ -138,15 +138,21 @@ bool World::is_over(const Happening& happening) {
 }
 
 void World::trouble_members() {
+  if (!removes_ || faults_.stopped() || !workload_->has_begun()) return;
+  if (faults_.strikes(FaultKind::crash, 12'000)) lose_node(true);
+  else if (faults_.strikes(FaultKind::removal, 12'000)) lose_node(false);
+}
+
+// Half of the nodes stay, or soon nothing would happen any more. Often two go together, as when a
+// rack does: the second while the others recover from the first.
+void World::lose_node(bool crashes) {
   const NodeSet alive = members_.alive();
-  // Half of the nodes stay, or soon nothing would happen any more.
-  if (!removes_ || faults_.stopped() || alive.count() <= node_count() / 2) return;
-  if (!workload_->has_begun()) return;
-  const bool crashes = faults_.strikes(FaultKind::crash, 12'000);
-  if (!crashes && !faults_.strikes(FaultKind::removal, 12'000)) return;
+  if (alive.count() <= node_count() / 2) return;
   NodeId node;
   do node = NodeId{static_cast<std::uint8_t>(random_.below(node_count()))};
   while (!alive.contains(node));
+  if (random_.one_in(2))
+    plan_membership(random_.below(2'000), [this, crashes] { lose_node(crashes); });
   if (!crashes) return remove(node);
   members_.crash(node);
   plan_membership(random_.between(1'000, 20'000), [this, node] { remove(node); });
@@ -160,7 +166,7 @@ void World::remove(NodeId node) {
   while (heir == node || !members_.contains(heir));
   members_.remove(node, heir, machines_);
   machine(node).fence();
-  oracle_.forget_node(node);
+  oracle_.forget_node(node, members_.epoch());
   workload_->forget_node(node);
   // Nobody answers it, so what it waits for never ends; it does.
   plan_membership(50'000, [this, node] { members_.crash(node); });
@@ -175,12 +181,14 @@ void World::remove(NodeId node) {
 
 void World::hear(NodeId node) {
   if (members_.has_heard(node) || members_.crashed(node) || !members_.contains(node)) return;
-  step(node, members_.take(node));
+  const core::MemberRemoved removal = members_.take(node);
+  step(node, removal);
   bool all_have_heard = true;
   members_.alive().for_each([&](NodeId member) {
-    all_have_heard = all_have_heard && members_.has_heard(member);
+    const Epoch epoch = machine(member).node().config().epoch;
+    all_have_heard = all_have_heard && epoch >= removal.epoch;
   });
-  if (all_have_heard) oracle_.note_losses();
+  if (all_have_heard) oracle_.note_losses(removal.epoch);
 }
 
 void World::plan_membership(TimeUs delay_us, std::function<void()> what) {
