@@ -5,7 +5,7 @@ import dataclasses
 # daemon and its ranks.
 PLACEMENTS = {"one": (0, 0), "each": (0, 1)}
 
-RING = "raw TCP, io_uring"
+RING = "raw TCP"
 PAGE_TRIP = ("tcp", "ring", "CPUS", "64", "4160")
 SMALL_TRIP = ("tcp", "ring", "CPUS", "64", "64")
 WAKEUP = ("wakeup", "CPUS_LOCAL")

@@ -9,12 +9,11 @@ import directory
 import pictures
 import report
 from figures import BLOCKING_TRIP, FIGURES, FULL_COUNT, QUICK_COUNT, SIGSEGV
-from measure import Machine, MeasuringFailed, harness, one_round
+from measure import RING_MAX, Machine, MeasuringFailed, harness, one_round
 
 EXIT_UNAVAILABLE = 69
 ROUNDS, QUICK_ROUNDS = 5, 2
 LIMIT_S = 14 * 60  # for all rounds; a round that would end later is not begun
-FLOOR_SLOWER_MAX = 0.15
 
 
 class References:
@@ -41,9 +40,8 @@ class References:
             yield (f"raw TCP 64 -> 4160 B, {placement}: {ring:.1f} us by io_uring, {blocking:.1f} "
                    f"us by blocking calls ({slower:+.0%}); by a SIGSEGV handler in the process "
                    f"{sigsegv:.1f} us")
-            if slower > FLOOR_SLOWER_MAX:
-                yield (f"NOTE: the io_uring floor, {placement}, is more than "
-                       f"{FLOOR_SLOWER_MAX:.0%} slower than the blocking one: ratios flatter us")
+            if ring > RING_MAX * blocking:
+                yield f"so the floors of {placement} are {RING_MAX} times those by blocking calls"
 
 
 def parts_of(figure):

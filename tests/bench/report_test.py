@@ -41,6 +41,28 @@ class Statistics(unittest.TestCase):
             measure.samples_of("samples us\n", "a")
 
 
+class FakeMachine:
+    def __init__(self, **values):
+        self.values = values
+
+    def floor(self, words, placement, count):
+        return [self.values[words[1]]]
+
+
+class Floors(unittest.TestCase):
+    def floor_of(self, words, **values):
+        return measure.floor_of(FakeMachine(**values), words, "one", 1)
+
+    def test_a_ring_within_its_bound_is_the_floor(self):
+        self.assertEqual(self.floor_of(("tcp", "ring", "64"), ring=11, blocking=10), 11)
+
+    def test_a_slow_ring_counts_as_its_bound(self):
+        self.assertEqual(self.floor_of(("tcp", "ring", "64"), ring=13, blocking=10), 11.5)
+
+    def test_nothing_else_is_compared(self):
+        self.assertEqual(self.floor_of(("tcp", "stream"), stream=5), 5)
+
+
 class Json(unittest.TestCase):
     def entry(self, **changes):
         return {**report.entry("a", "us", [(30.0, 10.0)], "x"), **changes}
