@@ -255,7 +255,7 @@ GALLOCY_API int gallocy_pthread_key_delete(pthread_key_t key);
 /* As pthread_setspecific. Errors: EINVAL no such key; ENOMEM. */
 GALLOCY_API int gallocy_pthread_setspecific(pthread_key_t key, const void* value);
 
-/* As pthread_getspecific: NULL if no value was set, or of a deleted key. Never blocks. */
+/* As pthread_getspecific: NULL if no value was set, of a deleted key, where others say EPERM. */
 GALLOCY_API void* gallocy_pthread_getspecific(pthread_key_t key);
 
 /*
