@@ -88,8 +88,8 @@ GALLOCY_API int gallocy_finalize(void);
 
 /*
  * This process's rank, 0 .. gallocy_size() - 1; how many ranks the job has; the node this process
- * runs on, and how many nodes the job has. Never block. -1 before gallocy_init() and in a child
- * made by fork().
+ * runs on, and how many nodes the job has. Never block. -1 before gallocy_init(), after
+ * gallocy_finalize() and in a child made by fork().
  */
 GALLOCY_API int gallocy_rank(void);
 GALLOCY_API int gallocy_size(void);
