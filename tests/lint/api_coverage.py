@@ -127,6 +127,11 @@ def rows(code, macro):
             break
 
 
+def suite(root):
+    with open(os.path.join(root, "tests", "system", "cluster", "meson.build")) as file:
+        return file.read()
+
+
 def bad_values(root, functions):
     """(function, parameter) of which a bad value is tried."""
     programs = os.path.join(root, "tests", "system", "programs")
@@ -141,8 +146,7 @@ def bad_values(root, functions):
         found.add((call, parameter))
     with open(os.path.join(programs, "heap_calls.c")) as file:
         heap_calls = file.read()
-    with open(os.path.join(root, "tests", "system", "cluster", "meson.build")) as file:
-        frees = file.read().partition("test('bad frees'")[2].partition("suite:")[0]
+    frees = suite(root).partition("test('bad frees'")[2].partition("suite:")[0]
     for (call, parameter), kind in ENDS_THE_PROCESS.items():
         if f'strcmp(kind, "{kind}") == 0) {call}(' in heap_calls and f"'{kind}'" in frees:
             found.add((call, parameter))
@@ -170,6 +174,9 @@ def main():
     functions = declared(root)
     if len(functions) < 50 or functions.get("gallocy_calloc") != ["count", "size_bytes"]:
         sys.exit(f"only {len(functions)} functions were found in gallocy.h: this test is broken")
+    for program in ("bad_arguments", "bad_objects", "bad_states"):
+        if f"'{program}': [[" not in suite(root):
+            sys.exit(f"{program} does not run with the system tests")
     names = set(functions)
     parameters = {(name, parameter) for name in names for parameter in functions[name]}
     complain("no test calls", names, called(root) & names, {})
