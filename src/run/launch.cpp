@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/memory_size.hpp"
+#include "run/installation.hpp"
 
 namespace gallocy::run {
 
@@ -50,7 +51,7 @@ int Launch::run() {
 }
 
 bool Launch::start() {
-  if (!program_.linked_with_libgallocy) {
+  if (!program_.takes_part()) {
     messages_.say(fmt::format("{} is not linked with libgallocy: it runs once, on one node",
                               options_.command.front()));
     return start_ranks();
