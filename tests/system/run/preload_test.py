@@ -22,16 +22,17 @@ WAY_OUT = "run it on one node with --no-preload"
 
 
 class Tree:
-    """A launcher with a fake preload library, and programs. Use it as a context."""
+    """A launcher with a fake preload library, and programs. Use it as a context. The folders are
+    those of a build tree unless told."""
 
-    def __init__(self, prefix="gallocy-preload-"):
+    def __init__(self, prefix="gallocy-preload-", bin_folder="run", library_folder="preload"):
         self.folder = tempfile.mkdtemp(prefix=prefix, dir="/tmp")
         os.chmod(self.folder, 0o755)
-        for name in ("run", "preload"):
-            os.mkdir(self.path(name))
-        self.launcher = make_program(self.path("run/gallocy-run"),
+        for name in (bin_folder, library_folder):
+            os.makedirs(self.path(name))
+        self.launcher = make_program(self.path(os.path.join(bin_folder, "gallocy-run")),
                                      copy_of=os.environ["GALLOCY_RUN"])
-        self.library = make_program(self.path("preload/" + LIBRARY),
+        self.library = make_program(self.path(os.path.join(library_folder, LIBRARY)),
                                     copy_of=os.environ["FAKE_PRELOAD_LIBRARY"])
 
     def __enter__(self):
@@ -213,6 +214,15 @@ def privileged_programs_are_refused():
         expect_refused(tree.run(program, uid=NOBODY), "it can't be read")
 
 
+def installed_library_is_found():
+    """Also where the whole installation was moved to."""
+    with Tree(bin_folder=os.environ["BIN_FOLDER"].lstrip("/"),
+              library_folder=os.environ["LIBRARY_FOLDER"].lstrip("/")) as tree:
+        result = tree.run("-n", "2", "--explain", "echo", "main")
+        expect_status(result, 0)
+        expect(result.out == "main\n" and f"with {tree.library}, since" in result.err, result)
+
+
 def library_is_not_found():
     with Tree() as tree:
         os.unlink(tree.library)
@@ -259,5 +269,5 @@ def spmd_needs_gallocy_init():
 main(main_runs_once, program_sees_nothing_of_it, addresses_are_fixed, scripts_run,
      rank_does_not_check_in, library_is_not_loaded, library_is_not_loaded_in_one_rank, rank_refuses,
      linked_program_is_not_preloaded, programs_are_refused, refused_programs_run_on_one_node,
-     privileged_programs_are_refused, library_is_not_found, explanations, spmd_needs_gallocy_init,
-     side_by_side=8)
+     privileged_programs_are_refused, installed_library_is_found, library_is_not_found,
+     explanations, spmd_needs_gallocy_init, side_by_side=8)
