@@ -31,13 +31,6 @@ const char* remedy_for(int code) {
   }
 }
 
-// The mapping is inaccessible until it is out of reach of fork: a child forked by another
-// thread in between gets SIGSEGV, not a plain view of the pages.
-bool open_to_this_process_only(void* start, std::uint64_t size_bytes) {
-  return ::madvise(start, size_bytes, MADV_DONTFORK) == 0 &&
-         ::madvise(start, size_bytes, MADV_DONTDUMP) == 0 &&
-         ::mprotect(start, size_bytes, PROT_READ | PROT_WRITE) == 0;
-}
 
 }  // namespace
 
@@ -59,12 +52,20 @@ void Region::unmap() {
   size_bytes_ = 0;
 }
 
-Result<Region> map_region(int memfd, std::uint64_t address, std::uint64_t size_bytes,
-                          PageNo first_page) {
+Status Region::open() const {
+  if (::mprotect(data(), size_bytes_, PROT_READ | PROT_WRITE) != 0)
+    return fail_errno("cannot make the ", size_bytes_, " bytes at ", Hex{address_}, " accessible");
+  return {};
+}
+
+// The mapping is inaccessible until it is out of reach of fork: a child forked by another
+// thread in between gets SIGSEGV, not a plain view of the pages.
+Result<Region> map_closed(int memfd, std::uint64_t address, std::uint64_t size_bytes,
+                          PageNo first_page, Existing existing) {
   void* wanted = reinterpret_cast<void*>(address);
   const auto offset = static_cast<off_t>(raw(first_page) * page_bytes);
-  void* start = ::mmap(wanted, size_bytes, PROT_NONE, MAP_SHARED | MAP_FIXED_NOREPLACE, memfd,
-                       offset);
+  const int placing = existing == Existing::replaced ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+  void* start = ::mmap(wanted, size_bytes, PROT_NONE, MAP_SHARED | placing, memfd, offset);
   if (start == MAP_FAILED)
     return fail_errno("cannot map the region of ", size_bytes, " bytes at ", Hex{address},
                       errno == EEXIST ? ", where something else is mapped" : "");
@@ -73,8 +74,17 @@ Result<Region> map_region(int memfd, std::uint64_t address, std::uint64_t size_b
   if (start != wanted)
     return fail(EEXIST, "cannot map the region at ", Hex{address}, ": got ",
                 Hex{region.address()});
-  if (!open_to_this_process_only(start, size_bytes))
+  if (::madvise(start, size_bytes, MADV_DONTFORK) != 0 ||
+      ::madvise(start, size_bytes, MADV_DONTDUMP) != 0)
     return fail_errno("cannot keep the region out of children and core dumps");
+  return region;
+}
+
+Result<Region> map_region(int memfd, std::uint64_t address, std::uint64_t size_bytes,
+                          PageNo first_page) {
+  auto region = map_closed(memfd, address, size_bytes, first_page, Existing::refused);
+  if (!region) return region;
+  if (auto status = region->open(); !status) return tl::unexpected<Error>(status.error());
   return region;
 }
 

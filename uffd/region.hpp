@@ -20,6 +20,8 @@ namespace gallocy::uffd {
 
 inline constexpr const char* device_path = "/dev/userfaultfd";
 
+enum class Existing : std::uint8_t { refused, replaced };
+
 // A mapped piece of the region. Unmaps when destroyed, unless released.
 // Thread safety: the accessors from any thread; moving, unmap and release by the owner.
 class Region {
@@ -42,8 +44,11 @@ class Region {
   // Leaves the mapping in place for the rest of the process's life.
   void release() { size_bytes_ = 0; }
 
+  // Lets the process access what map_closed() has mapped.
+  Status open() const;
+
  private:
-  friend Result<Region> map_region(int, std::uint64_t, std::uint64_t, PageNo);
+  friend Result<Region> map_closed(int, std::uint64_t, std::uint64_t, PageNo, Existing);
   Region(std::uint64_t address, std::uint64_t size_bytes)
       : address_(address), size_bytes_(size_bytes) {}
 
@@ -62,6 +67,13 @@ class Region {
 // Errors: EEXIST if something lies in the range, else mmap's or madvise's. Does not block.
 Result<Region> map_region(int memfd, std::uint64_t address, std::uint64_t size_bytes,
                           PageNo first_page = PageNo{0});
+
+// The same, inaccessible (SIGSEGV, or EFAULT inside a system call) until it is opened: for a range
+// that others in the process may touch before it is registered. With Existing::replaced, whatever
+// is mapped there goes, also if this fails; the same memory may then be mapped twice in the
+// process, and what is done to it by page ioctls holds at the one address only.
+Result<Region> map_closed(int memfd, std::uint64_t address, std::uint64_t size_bytes,
+                          PageNo first_page, Existing existing);
 
 // Opens the device that makes userfaultfds able to resolve faults inside system calls. Access
 // is checked here only: the daemon opens, and an unprivileged client may use the fd. There is

@@ -51,7 +51,7 @@ int gallocy_pthread_barrier_wait(pthread_barrier_t* barrier) {
   const ErrnoKeeper keeper;
   if (auto status = check(barrier); !status) return report(status);
   const ipc::Reply reply = process.ring.call(
-      ipc::Operation::sync, heap::address_of(barrier), self.thread, SyncOperation::take,
+      ipc::Operation::sync, object_of(barrier).key(), self.thread, SyncOperation::take,
       SyncKind::barrier, reinterpret_cast<const Form*>(barrier)->count, no_timeout);
   if (reply.status != 0) return report(object_of(barrier), reply.status);
   return reply.values[0] != 0 ? PTHREAD_BARRIER_SERIAL_THREAD : 0;

@@ -32,8 +32,8 @@ int wait(pthread_cond_t* condition, pthread_mutex_t* mutex, std::uint64_t timeou
   const auto kind = mutex_kind_of(mutex);
   if (!kind) return report(kind.error());
   const ipc::Reply reply =
-      wait_cancellably(ipc::Operation::condition_wait, heap::address_of(condition), self.thread,
-                       heap::address_of(mutex), *kind, timeout_us);
+      wait_cancellably(ipc::Operation::condition_wait, object_of(condition).key(), self.thread,
+                       Object{"mutex", mutex}.key(), *kind, timeout_us);
   const bool about_mutex = reply.status == EPERM || reply.status == EOWNERDEAD ||
                            reply.status == ENOTRECOVERABLE;
   return report(about_mutex ? Object{"mutex", mutex} : object_of(condition), reply.status);

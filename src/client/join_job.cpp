@@ -11,6 +11,7 @@
 #include "client/host.hpp"
 #include "client/process.hpp"
 #include "client/running.hpp"
+#include "client/windows.hpp"
 #include "ipc/socket.hpp"
 #include "uffd/region.hpp"
 
@@ -145,6 +146,7 @@ Status join_job() {
   remember(welcome->message);
   process.ring.attach(ring->ring(), welcome->doorbell.get());
   process.socket_fd = socket->get();
+  process.pages_fd = welcome->pages.get();
   process.orders_fd = welcome->orders.get();
   process.userfault_fd = userfault->get();
   self.thread = *thread;
@@ -154,6 +156,7 @@ Status join_job() {
   if (auto status = start_agent(); !status) return status;
   userfault->release();
   socket->release();
+  welcome->pages.release();
   welcome->orders.release();
   welcome->doorbell.release();
   ring->release();
@@ -192,8 +195,10 @@ int gallocy_finalize() {
   stop_agent();
   disown_this_thread();
   self.values = nullptr;
+  unmap_windows();
   ::munmap(reinterpret_cast<void*>(process.region_address), process.region_size_bytes);
   ::close(process.userfault_fd);
+  ::close(process.pages_fd);
   ::close(process.orders_fd);
   ::close(process.finished_fd);
   if (reply.status == 0) return 0;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "client/process.hpp"
+#include "client/windows.hpp"
 
 using namespace gallocy;
 using namespace gallocy::client;
@@ -226,6 +227,19 @@ bool resize_in_place(void* block, const Described& known, std::size_t size_bytes
   return process.heaps[number].resize(block, size_bytes);
 }
 
+// Window by window: what lies side by side there need not do so in the region.
+bool prefetch(std::uint64_t address, std::size_t size_bytes) {
+  while (size_bytes > 0) {
+    const OwnRun run = own_run_of(address, size_bytes);
+    if (!in_region(reinterpret_cast<void*>(run.address), run.size_bytes) ||
+        process.ring.call(ipc::Operation::prefetch, run.address, run.size_bytes).status != 0)
+      return false;
+    address += run.size_bytes;
+    size_bytes -= run.size_bytes;
+  }
+  return true;
+}
+
 }  // namespace
 
 heap::ChunkSource client::daemon_chunks(std::uint32_t heap_number) {
@@ -299,14 +313,15 @@ size_t gallocy_malloc_usable_size(void* block) {
 
 int gallocy_home_of(const void* pointer) {
   const int saved_errno = errno;
+  const std::uint64_t own_address = own_address_of(heap::address_of(pointer));
   Status status = require_member();
-  if (status && !in_region(pointer, 1))
+  if (status && !in_region(reinterpret_cast<void*>(own_address), 1))
     status = fail(EINVAL, Hex{heap::address_of(pointer)}, " is not gallocy memory");
   if (!status) {
     errno = report(status);
     return -1;
   }
-  const ipc::Reply reply = process.ring.call(ipc::Operation::home_of, heap::address_of(pointer));
+  const ipc::Reply reply = process.ring.call(ipc::Operation::home_of, own_address);
   errno = reply.status == 0 ? saved_errno
                             : report(Error{reply.status, Sentence(Hex{heap::address_of(pointer)},
                                                                   " was never handed out")});
@@ -327,12 +342,8 @@ void gallocy_free(void* block) {
 int gallocy_prefetch(const void* pointer, size_t size_bytes) {
   const ErrnoKeeper keeper;
   if (auto status = require_member(); !status) return report(status);
-  if (size_bytes == 0) return 0;
-  const std::uint64_t address = heap::address_of(pointer);
-  if (in_region(pointer, size_bytes) &&
-      process.ring.call(ipc::Operation::prefetch, address, size_bytes).status == 0)
-    return 0;
+  if (size_bytes == 0 || prefetch(heap::address_of(pointer), size_bytes)) return 0;
   return report(Error{EINVAL, Sentence("gallocy_prefetch of ", size_bytes, " bytes at ",
-                                       Hex{address},
+                                       Hex{heap::address_of(pointer)},
                                        ": not all of it is gallocy memory")});
 }

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "client/windows.hpp"
+
 namespace gallocy::client {
 
 constinit Process process;
@@ -47,6 +49,15 @@ bool was_handed_out(std::uint64_t address) {
   if (process.ring.call(ipc::Operation::home_of, address).status != 0) return false;
   if (word != nullptr) word->fetch_or(bit, std::memory_order_relaxed);
   return true;
+}
+
+bool in_gallocy_memory(const void* pointer, std::size_t size_bytes) {
+  const std::uint64_t address = heap::address_of(pointer);
+  const auto handed_out = [](std::uint64_t own_address) {
+    return in_region(reinterpret_cast<void*>(own_address), 1) && was_handed_out(own_address);
+  };
+  return handed_out(own_address_of(address)) &&
+         handed_out(own_address_of(address + size_bytes - 1));
 }
 
 void say(const Sentence& sentence) {

@@ -31,6 +31,7 @@ struct Process {
 
   int socket_fd = -1;     // end of file: the daemon has gone
   int userfault_fd = -1;  // held so that pages don't silently read as zeros without a daemon
+  int pages_fd = -1;      // the region's memory, for windows
   int orders_fd = -1;     // a pipe's end, the daemon writes
   int finished_fd = -1;   // eventfd, ended threads write
   ipc::ClientRing ring;
@@ -81,12 +82,8 @@ inline bool in_region(const void* pointer, std::size_t size_bytes) {
 // error and no sentence. REQUIRES: the address is in the region.
 bool was_handed_out(std::uint64_t address);
 
-// All of it was: for what lies in two chunks at most.
-inline bool in_gallocy_memory(const void* pointer, std::size_t size_bytes) {
-  const std::uint64_t address = heap::address_of(pointer);
-  return in_region(pointer, size_bytes) && was_handed_out(address) &&
-         was_handed_out(address + size_bytes - 1);
-}
+// The object was, also where a window shows it: for what lies in two chunks at most.
+bool in_gallocy_memory(const void* pointer, std::size_t size_bytes);
 
 // Writes to standard error without stdio, as one write.
 void say(const Sentence& sentence);

@@ -35,7 +35,7 @@ int operate(sem_t* semaphore, SyncOperation operation) {
 int wait(sem_t* semaphore, std::uint64_t timeout_us) {
   if (auto status = check(semaphore); !status) return report(status);
   const ipc::Reply reply =
-      wait_cancellably(ipc::Operation::sync, heap::address_of(semaphore), self.thread,
+      wait_cancellably(ipc::Operation::sync, object_of(semaphore).key(), self.thread,
                        SyncOperation::take, SyncKind::semaphore, 0, timeout_us);
   return report(object_of(semaphore), reply.status);
 }
@@ -63,7 +63,7 @@ int read_value(sem_t* semaphore, int* value) {
   if (value == nullptr)
     return report(Error{EINVAL, Sentence("a semaphore's value needs a place")});
   const ipc::Reply reply =
-      process.ring.call(ipc::Operation::sync, heap::address_of(semaphore), self.thread,
+      process.ring.call(ipc::Operation::sync, object_of(semaphore).key(), self.thread,
                         SyncOperation::value, SyncKind::semaphore);
   if (reply.status == 0) *value = static_cast<int>(reply.values[0]);
   return report(object_of(semaphore), reply.status);

@@ -49,7 +49,7 @@ int report(Object object, int status, bool only_tries) {
 
 int ask(Object object, SyncOperation operation, SyncKind kind, std::uint64_t argument,
         std::uint64_t timeout_us) {
-  const ipc::Reply reply = process.ring.call(ipc::Operation::sync, object.address(), self.thread,
+  const ipc::Reply reply = process.ring.call(ipc::Operation::sync, object.key(), self.thread,
                                              operation, kind, argument, timeout_us);
   return report(object, reply.status, operation == SyncOperation::try_take);
 }

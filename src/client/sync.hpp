@@ -7,13 +7,15 @@
 #include <time.h>
 
 #include "client/process.hpp"
+#include "client/windows.hpp"
 
 namespace gallocy::client {
 
 struct Object {
   const char* noun;
   const void* place;
-  std::uint64_t address() const { return heap::address_of(place); }
+  std::uint64_t address() const { return heap::address_of(place); }  // for people
+  std::uint64_t key() const { return own_address_of(address()); }    // for all ranks
 };
 
 Status check_place(Object object, std::size_t size_bytes, std::size_t alignment);

@@ -39,7 +39,7 @@ ClientSession::ClientSession(net::Ring& ring, ClientId id, UniqueFd socket,
       events_(std::move(events)) {}
 
 Status ClientSession::welcome(const JobSettings& settings, int pages_fd) {
-  region_size_bytes_ = settings.region_size_bytes;
+  windows_ = Windows(settings.region_size_bytes);
   auto memory = ipc::RingMemory::create();
   if (!memory) return tl::unexpected<Error>(memory.error());
   ring_memory_ = std::move(*memory);
@@ -55,7 +55,7 @@ Status ClientSession::welcome(const JobSettings& settings, int pages_fd) {
 
   ipc::ClientWelcome welcome;
   welcome.region_address = region_base;
-  welcome.region_size_bytes = region_size_bytes_;
+  welcome.region_size_bytes = settings.region_size_bytes;
   welcome.rank = hello_.rank;
   welcome.rank_count = static_cast<std::uint32_t>(settings.rank_nodes.size());
   welcome.node = raw(settings.self);
@@ -101,8 +101,9 @@ bool ClientSession::take_datagram() {
 Status ClientSession::take_userfault(UniqueFd fd) {
   auto userfault = uffd::UserFault::adopt(std::move(fd));
   if (!userfault) return tl::unexpected<Error>(userfault.error());
-  if (auto status = userfault->register_range(region_base, region_size_bytes_); !status)
-    return status;
+  const auto registered =
+      userfault->register_range(region_base, windows_.region_size_bytes());
+  if (!registered) return registered;
   userfault_.emplace(std::move(*userfault));
   fault_watch_.emplace(loop_, userfault_->fd(), POLLIN, [this](int ready) {
     if (gone_) return;
@@ -111,6 +112,26 @@ Status ClientSession::take_userfault(UniqueFd fd) {
   });
   events_.on_registered(*this);
   return {};
+}
+
+// In this order, and in one turn of the reactor: no page is installed, protected or taken away
+// between the two, so from the first fault in the window on everything is done where the client
+// sees the page. What may be left over from before:
+//
+// - A thread that waits at an own address. The client has closed those addresses before it asked:
+//   woken, the thread finds them closed (SIGSEGV), instead of waiting for a page that is installed
+//   elsewhere.
+// - A fault at an own address that was queued and not read, or read and not answered. The page is
+//   then installed in the window, where the next access finds it.
+// - Mapped pages at own addresses, maybe writable. Nobody can reach them, as said; and when the
+//   page is dropped they go with it, since that is done to the file.
+int ClientSession::add_window(const ipc::Window& window) {
+  if (const int code = windows_.check(window); code != 0) return code;
+  const auto registered = userfault_->register_range(window.address, window.size_bytes);
+  if (!registered) return registered.error().code;
+  windows_.add(window);
+  userfault_->wake(window.own_address, window.size_bytes / page_bytes);
+  return 0;
 }
 
 void ClientSession::send_ready(ThreadId thread) {

@@ -8,6 +8,8 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/job.hpp"
+#include "daemon/pages.hpp"
+#include "daemon/windows.hpp"
 #include "ipc/daemon_ring.hpp"
 #include "ipc/protocol.hpp"
 #include "net/ring.hpp"
@@ -40,7 +42,12 @@ class ClientSession {
   ClientId id() const { return id_; }
   const ipc::ClientHello& hello() const { return hello_; }
   ipc::DaemonRing* ring() { return requests_ ? &*requests_ : nullptr; }
-  const uffd::UserFault* userfault() const { return userfault_ ? &*userfault_ : nullptr; }
+  // None before its region is registered.
+  std::optional<ClientView> view() const {
+    return userfault_ ? std::optional<ClientView>({*userfault_, windows_}) : std::nullopt;
+  }
+  // The errno for the client, or 0: from now on it sees these pages there.
+  int add_window(const ipc::Window& window);
   void look_again_for_faults() { fault_watch_->look_again(); }
   bool gone() const { return gone_; }
   bool ready_sent() const { return ready_sent_; }
@@ -58,11 +65,11 @@ class ClientSession {
   UniqueFd socket_;
   ipc::ClientHello hello_;
   ClientEvents events_;
-  std::uint64_t region_size_bytes_ = 0;
   ipc::RingMemory ring_memory_;
   std::optional<ipc::DaemonRing> requests_;
   UniqueFd doorbell_, orders_;
   std::optional<uffd::UserFault> userfault_;
+  Windows windows_{0};
   std::optional<net::Watch> socket_watch_, doorbell_watch_, fault_watch_;
   bool gone_ = false;
   bool ready_sent_ = false;

@@ -41,7 +41,7 @@ std::span<core::PageEntry> Pages::entries() const {
   return {reinterpret_cast<core::PageEntry*>(table_.frame(PageNo{0})), frames_.page_count()};
 }
 
-Pages::Outcome Pages::install(const uffd::UserFault& client, const core::Install& what,
+Pages::Outcome Pages::install(const ClientView& client, const core::Install& what,
                               std::span<const std::byte> message_bytes) {
   const uffd::Mode mode = mode_of(what.access);
   switch (what.source) {
@@ -55,13 +55,13 @@ Pages::Outcome Pages::install(const uffd::UserFault& client, const core::Install
   __builtin_unreachable();
 }
 
-Pages::Outcome Pages::install_bytes(const uffd::UserFault& client, PageNo page, uffd::Mode mode,
+Pages::Outcome Pages::install_bytes(const ClientView& client, PageNo page, uffd::Mode mode,
                                     std::span<const std::byte> message_bytes) {
   if (uffd::planted(uffd::Bug::wake_without_install)) {
     wake(client, page);
     return Outcome::done;
   }
-  const auto result = client.copy(address_of(page), message_bytes.data(), mode);
+  const auto result = client.userfault.copy(client.address_of(page), message_bytes.data(), mode);
   if (result.outcome == uffd::InstallOutcome::installed) return Outcome::done;
   // These are the only bytes of the page now: they outlive this client in any case.
   store(page, message_bytes);
@@ -70,10 +70,10 @@ Pages::Outcome Pages::install_bytes(const uffd::UserFault& client, PageNo page, 
   return remaining(result.outcome);
 }
 
-Pages::Outcome Pages::install_zeros(const uffd::UserFault& client, PageNo page, uffd::Mode mode) {
+Pages::Outcome Pages::install_zeros(const ClientView& client, PageNo page, uffd::Mode mode) {
   const auto try_once = [&] {
-    return mode == uffd::Mode::writable ? client.zero_writable(address_of(page))
-                                        : client.zero_read_only(address_of(page));
+    return mode == uffd::Mode::writable ? client.userfault.zero_writable(client.address_of(page))
+                                        : client.userfault.zero_read_only(client.address_of(page));
   };
   auto result = try_once();
   if (result.outcome == uffd::InstallOutcome::already_present) {
@@ -86,8 +86,8 @@ Pages::Outcome Pages::install_zeros(const uffd::UserFault& client, PageNo page, 
                                                            : remaining(result.outcome);
 }
 
-Pages::Outcome Pages::map_frame(const uffd::UserFault& client, PageNo page, uffd::Mode mode) {
-  const auto result = client.map_present(address_of(page), mode);
+Pages::Outcome Pages::map_frame(const ClientView& client, PageNo page, uffd::Mode mode) {
+  const auto result = client.userfault.map_present(client.address_of(page), mode);
   switch (result.outcome) {
     case uffd::MapOutcome::installed:
       return Outcome::done;
@@ -104,25 +104,27 @@ Pages::Outcome Pages::map_frame(const uffd::UserFault& client, PageNo page, uffd
   }
 }
 
-Pages::Outcome Pages::unprotect(const uffd::UserFault& client, PageNo page) {
-  const auto result = client.unprotect(address_of(page));
+Pages::Outcome Pages::unprotect(const ClientView& client, PageNo page) {
+  const auto result = client.userfault.unprotect(client.address_of(page));
   return result.outcome == uffd::ProtectOutcome::done ? Outcome::done : remaining(result.outcome);
 }
 
-Pages::Outcome Pages::protect(const uffd::UserFault& client, PageNo page) {
-  const auto result = client.protect(address_of(page));
+Pages::Outcome Pages::protect(const ClientView& client, PageNo page) {
+  const auto result = client.userfault.protect(client.address_of(page));
   return result.outcome == uffd::ProtectOutcome::done ? Outcome::done : remaining(result.outcome);
 }
 
-Pages::Outcome Pages::poison(const uffd::UserFault& client, PageNo page) {
-  const auto result = client.poison(address_of(page));
+Pages::Outcome Pages::poison(const ClientView& client, PageNo page) {
+  const auto result = client.userfault.poison(client.address_of(page));
   if (result.outcome == uffd::PoisonOutcome::poisoned) return Outcome::done;
   if (result.outcome != uffd::PoisonOutcome::already_present) return remaining(result.outcome);
   wake(client, page);
   return Outcome::done;
 }
 
-void Pages::wake(const uffd::UserFault& client, PageNo page) { client.wake(address_of(page)); }
+void Pages::wake(const ClientView& client, PageNo page) {
+  client.userfault.wake(client.address_of(page));
+}
 
 void Pages::store(PageNo page, std::span<const std::byte> message_bytes) {
   GALLOCY_CHECK(message_bytes.size() == page_bytes, GALLOCY_VALUE(message_bytes.size()));

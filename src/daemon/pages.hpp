@@ -12,10 +12,19 @@
 #include "base/result.hpp"
 #include "core/event.hpp"
 #include "core/page_table.hpp"
+#include "daemon/windows.hpp"
 #include "uffd/memory.hpp"
 #include "uffd/userfault.hpp"
 
 namespace gallocy::daemon {
+
+// One client's address space: the handle on it, and where it sees each page.
+struct ClientView {
+  const uffd::UserFault& userfault;
+  const Windows& windows;
+
+  std::uint64_t address_of(PageNo page) const { return windows.address_of(page); }
+};
 
 class Pages {
  public:
@@ -29,17 +38,16 @@ class Pages {
   std::span<const std::byte> slot(std::uint32_t slot) const {
     return {slots_.frame(PageNo{slot}), page_bytes};
   }
-  static std::uint64_t address_of(PageNo page) { return region_base + raw(page) * page_bytes; }
 
   // What an action in a client's address space came to.
   enum class Outcome { done, client_gone, out_of_memory };
 
-  Outcome install(const uffd::UserFault& client, const core::Install& what,
+  Outcome install(const ClientView& client, const core::Install& what,
                   std::span<const std::byte> message_bytes);
-  Outcome unprotect(const uffd::UserFault& client, PageNo page);
-  Outcome protect(const uffd::UserFault& client, PageNo page);
-  Outcome poison(const uffd::UserFault& client, PageNo page);
-  void wake(const uffd::UserFault& client, PageNo page);
+  Outcome unprotect(const ClientView& client, PageNo page);
+  Outcome protect(const ClientView& client, PageNo page);
+  Outcome poison(const ClientView& client, PageNo page);
+  void wake(const ClientView& client, PageNo page);
 
   void store(PageNo page, std::span<const std::byte> message_bytes);
   void capture(PageNo page, std::uint32_t slot);
@@ -49,10 +57,10 @@ class Pages {
  private:
   Pages(uffd::PageMemory frames, uffd::PageMemory slots, uffd::PageMemory table)
       : frames_(std::move(frames)), slots_(std::move(slots)), table_(std::move(table)) {}
-  Outcome install_bytes(const uffd::UserFault& client, PageNo page, uffd::Mode mode,
+  Outcome install_bytes(const ClientView& client, PageNo page, uffd::Mode mode,
                         std::span<const std::byte> message_bytes);
-  Outcome install_zeros(const uffd::UserFault& client, PageNo page, uffd::Mode mode);
-  Outcome map_frame(const uffd::UserFault& client, PageNo page, uffd::Mode mode);
+  Outcome install_zeros(const ClientView& client, PageNo page, uffd::Mode mode);
+  Outcome map_frame(const ClientView& client, PageNo page, uffd::Mode mode);
 
   uffd::PageMemory frames_;
   uffd::PageMemory slots_;

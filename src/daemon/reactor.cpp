@@ -25,14 +25,14 @@ core::Config config_of(const JobSettings& settings) {
   return config;
 }
 
-core::Fault fault_of(ClientId client, const uffd::Fault& fault) {
+core::Fault fault_of(ClientId client, const uffd::Fault& fault, PageNo page) {
   const auto access =
       fault.access == uffd::Access::write ? core::Access::write : core::Access::read;
   using enum uffd::FaultKind;
   const auto cause = fault.kind == minor           ? core::FaultCause::minor
                      : fault.kind == write_protect ? core::FaultCause::write_protect
                                                    : core::FaultCause::missing;
-  return {client, fault.thread, PageNo{(fault.address - region_base) / page_bytes}, access, cause};
+  return {client, fault.thread, page, access, cause};
 }
 
 // REQUIRES: a message that may have a frame beside it.
@@ -42,8 +42,7 @@ PageNo page_of(const core::Message& message) {
   return std::get<core::Writeback>(message.body).page;
 }
 
-Sentence poison_sentence(const core::Poison& what) {
-  const Hex address{Pages::address_of(what.page)};
+Sentence poison_sentence(const core::Poison& what, Hex address) {
   if (what.lost_with != no_node)
     return Sentence("the page at ", address, " is lost with node ", raw(what.lost_with),
                     ", which was removed in epoch ", raw(what.lost_since),
@@ -132,11 +131,13 @@ void Reactor::on_frame(NodeId from, wire::ConnectionKind on, const net::FrameVie
 
 void Reactor::on_faults(ClientSession& client) {
   std::array<uffd::Fault, uffd::max_faults_per_read> faults;
-  const auto read = client.userfault()->read_faults(faults);
+  const ClientView view = *client.view();
+  const auto read = view.userfault.read_faults(faults);
   if (read.state != uffd::ReadState::faults) return;  // closed: its socket says so
   for (std::size_t i = 0; i < read.count; ++i) {
-    if (faults[i].kind == uffd::FaultKind::other || faults[i].address < region_base) continue;
-    const core::Fault fault = fault_of(client.id(), faults[i]);
+    const auto page = view.windows.page_at(faults[i].address);
+    if (faults[i].kind == uffd::FaultKind::other || !page) continue;
+    const core::Fault fault = fault_of(client.id(), faults[i], *page);
     stamps_.add(FaultStamps::Stage::event_read, fault.page);
     const bool writes = fault.cause == core::FaultCause::write_protect;
     if (uffd::planted(uffd::Bug::stale_unprotect) && writes)
@@ -179,6 +180,11 @@ void Reactor::on_request(ClientSession& client, const ipc::Request& request) {
     client.ring()->answer(ticket, 0);
     return;
   }
+  if (request.operation == ipc::Operation::window) {
+    const auto& argument = request.arguments;
+    client.ring()->answer(ticket, client.add_window({argument[0], argument[1], argument[2]}));
+    return;
+  }
   core::ClientCall call;
   call.tag = {client.id(), ticket.slot, ticket.sequence};
   call.thread = request.thread;
@@ -196,9 +202,9 @@ ClientSession* Reactor::session(ClientId client) {
   return found == clients_.end() || found->second->gone() ? nullptr : found->second.get();
 }
 
-const uffd::UserFault* Reactor::userfault_of(ClientId client) {
+std::optional<ClientView> Reactor::view_of(ClientId client) {
   const ClientSession* found = session(client);
-  return found == nullptr ? nullptr : found->userfault();
+  return found == nullptr ? std::nullopt : found->view();
 }
 
 // A client that goes says so by its socket; memory that runs out ends the job.
@@ -221,7 +227,7 @@ void Reactor::carry_out(const core::Send& what) {
 }
 
 void Reactor::carry_out(const core::Install& what) {
-  if (const auto* client = userfault_of(what.client)) {
+  if (const auto client = view_of(what.client)) {
     note(pages_.install(*client, what, message_bytes_));
     return stamps_.add(FaultStamps::Stage::installed, what.page);
   }
@@ -231,22 +237,24 @@ void Reactor::carry_out(const core::Install& what) {
 void Reactor::carry_out(const core::Store& what) { pages_.store(what.page, message_bytes_); }
 
 void Reactor::carry_out(const core::Unprotect& what) {
-  if (const auto* client = userfault_of(what.client)) note(pages_.unprotect(*client, what.page));
+  if (const auto client = view_of(what.client)) note(pages_.unprotect(*client, what.page));
 }
 
 void Reactor::carry_out(const core::Wake& what) {
-  if (const auto* client = userfault_of(what.client)) pages_.wake(*client, what.page);
+  if (const auto client = view_of(what.client)) pages_.wake(*client, what.page);
 }
 
 void Reactor::carry_out(const core::Poison& what) {
-  line(poison_sentence(what));
-  if (const auto* client = userfault_of(what.client)) note(pages_.poison(*client, what.page));
+  const auto client = view_of(what.client);
+  line(poison_sentence(what, Hex{client ? client->address_of(what.page)
+                                        : own_address_of(what.page)}));
+  if (client) note(pages_.poison(*client, what.page));
 }
 
 void Reactor::carry_out(const core::Protect& what) {
   if (uffd::planted(uffd::Bug::send_before_protect)) ::usleep(planted_pause_us);
   for (auto& [id, client] : clients_)
-    if (client->userfault() != nullptr) note(pages_.protect(*client->userfault(), what.page));
+    if (const auto view = client->view()) note(pages_.protect(*view, what.page));
   stamps_.add(FaultStamps::Stage::page_protected, what.page);
 }
 

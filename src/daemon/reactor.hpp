@@ -79,7 +79,7 @@ class Reactor {
   void carry_out(const core::OwnerLost& what);
   void carry_out(const core::DropPeer& what);
   void note(Pages::Outcome outcome);
-  const uffd::UserFault* userfault_of(ClientId client);
+  std::optional<ClientView> view_of(ClientId client);
   ClientSession* session(ClientId client);
 
   void on_registered(ClientSession& client);

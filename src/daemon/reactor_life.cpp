@@ -67,7 +67,7 @@ void Reactor::on_registered(ClientSession& client) {
 void Reactor::start_ranks() {
   if (std::exchange(started_, true)) return;
   for (auto& [id, client] : clients_)
-    if (client->userfault() != nullptr) client->send_ready(client->first_thread);
+    if (client->view()) client->send_ready(client->first_thread);
 }
 
 // Sessions end in the middle of their own callbacks; here nobody is inside one.
@@ -196,7 +196,7 @@ void Reactor::dump_object(const core::SyncObjects::Entry& entry) {
 
 void Reactor::dump_page(PageNo page) {
   const core::PageEntry& entry = node_.table().at(page);
-  Sentence text("page ", raw(page), " at ", Hex{Pages::address_of(page)}, ": state ",
+  Sentence text("page ", raw(page), " at ", Hex{own_address_of(page)}, ": state ",
                 static_cast<unsigned>(entry.state), ", version ", raw(entry.version));
   if (const auto found = node_.requester().pending().find(page);
       found != node_.requester().pending().end())

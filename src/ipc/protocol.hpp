@@ -268,6 +268,12 @@ enum class Operation : std::uint32_t {
   root,              // (address or 0)  -> (the job's root): the first address that is proposed
   home_of,           // (address) -> (node), EINVAL if nobody was ever given that memory
   return_chunks,     // (address of the first chunk, count) -> (): all of them are zero again
+  window,            // (address, size in bytes, own address of the first page) -> (): the client
+                     //  has mapped these pages there, and sees them at that address only from now
+                     //  on. EINVAL: not whole pages, none, not all of them pages of the region, at
+                     //  addresses of the region, or one of the pages or addresses has a window
+                     //  already; ENOSPC: too many; else what UFFDIO_REGISTER says: EINVAL or EPERM
+                     //  for what is mapped there, EBUSY if another userfaultfd serves it, ENOMEM
 };
 inline constexpr std::uint64_t any_node = ~std::uint64_t{0};
 

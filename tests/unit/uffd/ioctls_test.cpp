@@ -12,6 +12,7 @@ using namespace gallocy::uffd::testing;
 namespace {
 
 constexpr std::uint64_t nowhere = region_base + 64 * chunk_bytes;
+constexpr std::uint64_t elsewhere = region_base + 128 * chunk_bytes;
 
 // A store to a page that must not be protected: it returns without a pager.
 void store_freely(const Bench& bench, unsigned page, unsigned char value) {
@@ -232,4 +233,44 @@ TEST_CASE("an unread event blocks every ioctl until it is read") {
   CHECK(event.event == UFFD_EVENT_REMOVE);
   CHECK(value_of(remover) == 0);
   CHECK(bench.userfault.zero_writable(address).outcome == InstallOutcome::installed);
+}
+
+// A window of the daemon: the pages of one memory at two addresses of one client.
+TEST_CASE("page ioctls hold at one address of a page that is mapped at two, dropping at both") {
+  const Bench bench;
+  const Region window = must(map_closed(bench.memory.fd(), elsewhere, bench_size_bytes, PageNo{0},
+                                        Existing::refused));
+  must(bench.userfault.register_range(window.address(), window.size_bytes()));
+  must(window.open());
+  const auto in_window = [&](unsigned page) { return window.data() + page * page_bytes; };
+  REQUIRE(bench.userfault.copy(bench.address(3), filled_pages(5).data(), Mode::writable).outcome ==
+          InstallOutcome::installed);
+
+  auto reader = on_thread([&] { return *in_window(3); });
+  const Fault minor = next_fault(bench.userfault);
+  CHECK(minor.kind == FaultKind::minor);
+  CHECK(minor.page_address() == window.address() + 3 * page_bytes);
+  CHECK(bench.userfault.map_present(minor.page_address(), Mode::read_only).outcome ==
+        MapOutcome::installed);
+  CHECK(value_of(reader) == std::byte{5});
+
+  bench.store(3, 6);  // writable at its own address still
+  CHECK(*in_window(3) == std::byte{6});
+  auto writer = on_thread([&] { *in_window(3) = std::byte{7}; });
+  CHECK(next_fault(bench.userfault).kind == FaultKind::write_protect);
+  CHECK(bench.userfault.protect(bench.address(3)).outcome == ProtectOutcome::done);
+  CHECK(bench.userfault.unprotect(minor.page_address()).outcome == ProtectOutcome::done);
+  value_of(writer);
+  CHECK(bench.load(3) == 7);
+
+  must(bench.memory.drop(PageNo{3}, 1));
+  for (std::uint64_t address : {bench.address(3), minor.page_address()}) {
+    auto again = on_thread([&] { return *reinterpret_cast<std::byte*>(address); });
+    const Fault missing = next_fault(bench.userfault);
+    CHECK(missing.kind == FaultKind::missing);
+    CHECK(missing.page_address() == address);
+    CHECK(bench.userfault.zero_writable(address).outcome == InstallOutcome::installed);
+    CHECK(value_of(again) == std::byte{0});
+    must(bench.memory.drop(PageNo{3}, 1));
+  }
 }

@@ -59,6 +59,25 @@ TEST_CASE("the region stays out of children and core dumps") {
   CHECK(has_vm_flag(bench.region.address(), "dd"));
 }
 
+TEST_CASE("a closed mapping replaces what lies there and is inaccessible until it is opened") {
+  const PageMemory memory = must(PageMemory::create("pages", 4 * page_bytes));
+  *memory.frame(PageNo{2}) = std::byte{7};
+  Region old = must(map_region(memory.fd(), region_base, 2 * page_bytes));
+  old.release();
+  const auto refused =
+      map_closed(memory.fd(), region_base, 2 * page_bytes, PageNo{2}, Existing::refused);
+  CHECK(refused.error().code == EEXIST);
+  const Region region = must(
+      map_closed(memory.fd(), region_base, 2 * page_bytes, PageNo{2}, Existing::replaced));
+  CHECK(has_vm_flag(region.address(), "dc"));
+  CHECK(has_vm_flag(region.address(), "dd"));
+  CHECK(!has_vm_flag(region.address(), "rd"));
+  must(region.open());
+  CHECK(has_vm_flag(region.address(), "rd"));
+  CHECK(has_vm_flag(region.address(), "wr"));
+  CHECK(region.data()[0] == std::byte{7});
+}
+
 TEST_CASE("a plain child that touches the region dies loudly") {
   const Bench bench;
   bench.userfault.zero_writable(bench.address(0));
