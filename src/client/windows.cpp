@@ -50,9 +50,9 @@ Status check(const ipc::Window& window) {
   return {};
 }
 
-Status protect_own(const ipc::Window& window, int protection) {
-  if (::mprotect(pointer_to(window.own_address), window.size_bytes, protection) != 0)
-    return fail_errno("cannot protect the pages at ", Hex{window.own_address});
+Status close_own(const ipc::Window& window) {
+  if (::mprotect(pointer_to(window.own_address), window.size_bytes, PROT_NONE) != 0)
+    return fail_errno("cannot close the pages at ", Hex{window.own_address});
   return {};
 }
 
@@ -106,11 +106,8 @@ Status map_window(std::uint64_t address, std::size_t size_bytes, std::uint64_t o
   const Locked locked(g_lock);
   const ipc::Window window{address, size_bytes, own_address};
   if (auto status = check(window); !status) return status;
-  if (auto status = protect_own(window, PROT_NONE); !status) return status;
-  if (auto status = open_window(window); !status) {
-    [[maybe_unused]] const Status reopened = protect_own(window, PROT_READ | PROT_WRITE);
-    return status;
-  }
+  if (auto status = close_own(window); !status) return status;
+  if (auto status = open_window(window); !status) return status;
   add(window);
   // They are closed already: that this fails only costs memory.
   [[maybe_unused]] const void* const none =

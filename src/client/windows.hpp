@@ -16,9 +16,9 @@ namespace gallocy::client {
 // Other ranks see them where they did, until they map windows for themselves.
 //
 // REQUIRES: no thread of this process touches the addresses of either run during the call. What
-// was mapped at `address` goes, and a call that fails may leave nothing there: a process that needs
-// it has to end then. Windows stay until gallocy_finalize(); blocks of gallocy_malloc in one must
-// not be freed.
+// was mapped at `address` goes. A call that fails later than by its arguments may leave nothing at
+// either address: the process has to end then. Windows stay until gallocy_finalize(); blocks of
+// gallocy_malloc in one must not be freed.
 //
 // Errors: EPERM outside a job; EINVAL and ENOSPC as for ipc::Operation::window, before anything is
 // touched; what mmap, mprotect and UFFDIO_REGISTER give. Any thread; allocates nothing; not a

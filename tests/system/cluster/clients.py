@@ -1,6 +1,7 @@
 """clients.py [CASE...]: several clients of one daemon, and what is left of one that is killed.
 
-The environment names the programs: RANKS, MEMORY, STRESS, HEAP_STRESS, and GALLOCY, the tool.
+The environment names the programs: RANKS, MEMORY, STRESS, HEAP_STRESS, WINDOWS, and GALLOCY, the
+tool.
 """
 import json
 import os
@@ -160,6 +161,15 @@ def killed_while_it_allocates():
     expect_harmless(kill_one)
 
 
+def killed_while_it_maps_windows():
+    """Somewhere between two steps, of one window or another."""
+    def kill_one(daemons):
+        with Job([*RANKS, daemons.option, os.environ["WINDOWS"], "map"]) as job:
+            kill(int(job.await_lines("mapping", 1)[0]))
+            expect_dead_and_gone(job, 1, 1)
+    expect_harmless(kill_one)
+
+
 def busy_rank(job, rank):
     """Its pid, once it has used some time of a CPU."""
     expect(job.process.poll() is None, "the job ended early:", job)
@@ -177,4 +187,4 @@ def busy_rank(job, rank):
 
 
 main(ranks_of_one_node, killed_in_a_fault_of_another_node, killed_in_a_fault_that_nobody_read,
-     killed_with_a_lock, killed_while_it_allocates, side_by_side=1)
+     killed_with_a_lock, killed_while_it_allocates, killed_while_it_maps_windows, side_by_side=1)
