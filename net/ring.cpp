@@ -35,7 +35,8 @@ int set_up(io_uring& uring) {
 
 tl::unexpected<Error> set_up_failed(int code) {
   if (code == EPERM)
-    return fail(code, "io_uring is disabled: sysctl kernel.io_uring_disabled=0");
+    return fail(code, "io_uring is forbidden here: sysctl kernel.io_uring_disabled=0 and, in a "
+                      "container, a seccomp profile that allows io_uring_setup, are needed");
   if (code == ENOSYS)
     return fail(code, "this kernel has no io_uring: Linux 6.6 or newer, and a container whose "
                       "seccomp profile allows io_uring_setup, is needed");

@@ -88,8 +88,8 @@ GALLOCY_API int gallocy_finalize(void);
 
 /*
  * This process's rank, 0 .. gallocy_size() - 1; how many ranks the job has; the node this process
- * runs on, and how many nodes the job has. Never block. -1 before gallocy_init() and in a child
- * made by fork().
+ * runs on, and how many nodes the job has. Never block. -1 before gallocy_init(), after
+ * gallocy_finalize() and in a child made by fork().
  */
 GALLOCY_API int gallocy_rank(void);
 GALLOCY_API int gallocy_size(void);
@@ -255,7 +255,7 @@ GALLOCY_API int gallocy_pthread_key_delete(pthread_key_t key);
 /* As pthread_setspecific. Errors: EINVAL no such key; ENOMEM. */
 GALLOCY_API int gallocy_pthread_setspecific(pthread_key_t key, const void* value);
 
-/* As pthread_getspecific: NULL if no value was set, or of a deleted key. Never blocks. */
+/* As pthread_getspecific: NULL if no value was set, of a deleted key, where others say EPERM. */
 GALLOCY_API void* gallocy_pthread_getspecific(pthread_key_t key);
 
 /*

@@ -118,8 +118,10 @@ int gallocy_pthread_setspecific(pthread_key_t key, const void* value) {
   return report(set_value(key, value));
 }
 
+// Outside of the job neither values nor keys are there.
 void* gallocy_pthread_getspecific(pthread_key_t key) {
-  if (self.values == nullptr) return nullptr;
+  if (self.values == nullptr || !require_member()) return nullptr;
   const Value& value = self.values[index_of(key)];
-  return value.generation == generation_of(key) ? value.pointer : nullptr;
+  if (value.pointer == nullptr || value.generation != generation_of(key)) return nullptr;
+  return find_key(key) ? value.pointer : nullptr;
 }

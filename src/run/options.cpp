@@ -166,7 +166,9 @@ Try<Request> parse_command_line(int argc, char** argv) {
   std::string memory, placement = "spread";
   std::vector<std::string> statistics, exports;
   bool version = false;
-  CLI::Option* count = app.add_option("-n", rank_count, "how many ranks, 1 to 64 (default 1)");
+  CLI::Option* count =
+      app.add_option("-n", rank_count,
+                     "how many ranks, 1 to 64 (default 1, or one for each socket of --daemon)");
   CLI::Option* daemon =
       app.add_option("--daemon", sockets,
                      "use running daemons, ranks go round; without it one private daemon is "
@@ -174,14 +176,16 @@ Try<Request> parse_command_line(int argc, char** argv) {
           ->type_name("SOCKET,...");
   app.add_option("--memory", memory,
                  "how much memory each node may use for the job's pages, in bytes or with K, M or "
-                 "G (default half of the machine's, divided by the daemons started)")
+                 "G (default half of the machine's, divided by the daemons started; of a running "
+                 "daemon's a quarter of what other jobs leave)")
       ->type_name("SIZE");
   CLI::Option* peer_timeout =
       app.add_option("--peer-timeout", options.peer_timeout_s,
                      "how many seconds a lost connection between private daemons may take to come "
                      "back before the job ends, 0.1 to 3600 (default 5)")
           ->type_name("SECONDS");
-  app.add_option("--timeout", options.timeout_s, "end the job after so many seconds");
+  app.add_option("--timeout", options.timeout_s, "end the job after so many seconds")
+      ->type_name("SECONDS");
   // A flag with a value, not an option with an optional one: that would take the program's name.
   app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
   app.add_flag("--spmd", options.every_rank_runs_main,

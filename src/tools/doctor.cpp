@@ -48,7 +48,7 @@ Finding kernel() {
           fmt::format("install Linux {}.{} or newer", wanted.first, wanted.second)};
 }
 
-// The sentences of probe and self-test name their remedy themselves.
+// The sentences of what is tried name their remedy themselves.
 Finding userfaultfd() {
   const char* const subject = "userfaultfd";
   const auto found = uffd::probe();
@@ -60,13 +60,14 @@ Finding userfaultfd() {
   return ok(subject, fmt::format("{} opens, pages can be served", uffd::device_path));
 }
 
+// The kernel says EPERM both if it is switched off and if a container forbids it.
 Finding io_uring() {
+  const char* const subject = "io_uring";
   const auto ring = net::Ring::create();
-  if (ring) return ok("io_uring", "works");
-  const std::uint64_t disabled = number_in("/proc/sys/kernel/io_uring_disabled");
-  return {"io_uring", Verdict::missing, ring.error().sentence.c_str(),
-          disabled != 0 ? "sysctl kernel.io_uring_disabled=0"
-                        : "allow the io_uring_* system calls (a container may forbid them)"};
+  if (ring) return ok(subject, "works");
+  if (number_in("/proc/sys/kernel/io_uring_disabled") != 0)
+    return {subject, Verdict::missing, "is switched off", "sysctl kernel.io_uring_disabled=0"};
+  return {subject, Verdict::missing, "cannot be used", ring.error().sentence.c_str()};
 }
 
 Finding memory() {

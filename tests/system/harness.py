@@ -125,10 +125,11 @@ def kill(pid):
 
 class Job:
     """A running gallocy-run. Use it as a context: leaving it ends whatever still runs. With a uid
-    it runs as that user, who owns its folders. What is None in `env` it does not have."""
+    it runs as that user, who owns its folders. What is None in `env` it does not have, and what
+    the call `lacking` takes away neither (lacking.py)."""
 
     def __init__(self, command, launcher=None, env=None, stat=False, stdin=subprocess.DEVNULL,
-                 uid=None):
+                 uid=None, lacking=None):
         self.launcher = launcher or os.environ["GALLOCY_RUN"]
         self.folder = tempfile.mkdtemp(prefix="gt-", dir="/tmp")
         self.runtime = os.path.join(self.folder, "run")
@@ -149,6 +150,7 @@ class Job:
         self.process = subprocess.Popen(
             [self.launcher, *options, *map(str, command)],
             stdin=stdin, stdout=self.out_file, stderr=self.err_file, start_new_session=True,
+            preexec_fn=lacking,
             env={name: value for name, value in environment.items() if value is not None},
             **other_user)
         self.session = self.process.pid
@@ -315,9 +317,9 @@ class Daemons:
         return "--daemon=" + ",".join(self.sockets)
 
 
-def run(*command, limit_s=60, stat=False, env=None, launcher=None, uid=None, left_wait_s=0.0):
+def run(*command, limit_s=60, left_wait_s=0.0, **how):
     """Runs gallocy-run with these arguments to its end; nothing may be left behind."""
-    with Job(command, env=env, stat=stat, launcher=launcher, uid=uid) as job:
+    with Job(command, **how) as job:
         result = job.wait(limit_s)
         job.expect_nothing_left(left_wait_s)
         return result

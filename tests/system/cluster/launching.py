@@ -1,12 +1,14 @@
 """What gallocy-run can be told about how a job runs, with real daemons.
 
 The environment names the programs: SPMD, PLACEMENT, OWNERS."""
+import errno
 import os
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import expect, expect_status, main, require_daemon, require_nodes, run  # noqa: E402
+from lacking import IO_URING_SETUP, have_an_old_kernel, refuse_call  # noqa: E402
 
 
 def every_rank_runs_main():
@@ -67,5 +69,19 @@ def logs_in_a_file():
         expect("GALLOCY_LOG" in result.last_line() and folder in result.last_line(), result)
 
 
+def machine_that_lacks_something():
+    """The program is not run, and the last line says why, with the remedy."""
+    require_daemon()
+    for lacking, words in (
+            (have_an_old_kernel, ("kernel 2.6 is too old", "boot Linux 6.6")),
+            (lambda: refuse_call(IO_URING_SETUP, errno.ENOSYS), ("has no io_uring", "seccomp")),
+            (lambda: refuse_call(IO_URING_SETUP, errno.EPERM), ("io_uring is forbidden",
+                                                                "io_uring_disabled=0"))):
+        result = run("-n", 2, os.environ["PLACEMENT"], 2, lacking=lacking)
+        expect_status(result, 69)
+        expect(all(word in result.last_line() for word in words), words, result)
+        expect(result.out == "", "the program ran:", result)
+
+
 main(every_rank_runs_main, placement_of_threads, tagged_output, logs_in_a_file,
-     owner_leaves, side_by_side=1)
+     owner_leaves, machine_that_lacks_something, side_by_side=1)

@@ -2,8 +2,10 @@
 
 The environment names GALLOCY, the tool, and IDLE, a program that goes on until it is ended."""
 import contextlib
+import errno
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -16,14 +18,37 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import (Daemons, Failed, Job, Skipped, environment_of, expect,  # noqa: E402
                      main, require_daemon, require_no_sanitizer, require_root, wait_for, words_of)
+from lacking import (IO_URING_SETUP, PERSONALITY, have_an_old_kernel, hiding,  # noqa: E402
+                     refuse_call)
 
 NOBODY = 65534
 
 
-def tool(*arguments, env=None, **how):
-    done = subprocess.run([os.environ["GALLOCY"], *map(str, arguments)], capture_output=True,
-                          text=True, timeout=60, env={**os.environ, **(env or {})}, **how)
+def tool(*arguments, env=None, before=(), **how):
+    done = subprocess.run([*before, os.environ["GALLOCY"], *map(str, arguments)],
+                          capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **(env or {})}, **how)
     return done.returncode, done.stdout, done.stderr
+
+
+def expect_findings(missing, warnings=(), text="", remedy="", **how):
+    """What doctor finds wrong is just that, each thing with its remedy, and its status says whether
+    something that is needed is missing. One of the findings has that text, and one that remedy.
+    What others do to this machine meanwhile is theirs."""
+    status, out, err = tool("doctor", **how)
+    found = re.findall(r"^([a-z_ ]+?) \.* *(ok|warning|MISSING) +(.+)\n(?: +-> (.+)\n)?", out,
+                       re.MULTILINE)
+    others = {"stale files", "memory"} - set(warnings)
+    wrong = {verdict: {subject for subject, what, _, _ in found if what == verdict} - others
+             for verdict in ("MISSING", "warning")}
+    expect(len(found) == 9 and err == "", out, err)
+    expect(wrong == {"MISSING": set(missing), "warning": set(warnings)}, wrong, out)
+    expect(all((what == "ok") == (cure == "") for _, what, _, cure in found), "no remedy:", out)
+    expect(status == (69 if missing else 0), status, out)
+    expect(out.endswith("can't run on this machine as it is\n" if missing else
+                        "can run on this machine\n"), out)
+    expect(any(text in said for _, _, said, _ in found), "no", text, out)
+    expect(any(remedy in cure for _, _, _, cure in found), "no", remedy, out)
 
 
 def usage():
@@ -38,23 +63,23 @@ def usage():
 
 def doctor_finds_nothing_wrong():
     require_daemon()
-    status, out, _ = tool("doctor")
-    expect(status == 0 and "MISSING" not in out, status, out)
-    for subject in ("kernel", "userfaultfd", "io_uring", "memory", "descriptors", "stale files"):
-        expect(any(line.startswith(subject) for line in out.splitlines()), "no", subject, out)
+    expect_findings([])
 
 
 def doctor_names_limits():
-    """Too small limits are found, each with the command that mends it."""
+    """Each too small limit is found, with the command that mends it."""
+    require_daemon()
     require_no_sanitizer("it needs more address space than is left here")
-    def limited():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
-    status, out, _ = tool("doctor", preexec_fn=limited)
-    expect(status == 69, status, out)
-    for remedy in ("ulimit -v unlimited", "ulimit -f unlimited", "ulimit -n 1024"):
-        expect("-> " + remedy in out, "no", remedy, out)
+    limits = {"RLIMIT_AS": (8 << 30, ["address space"], [], "ulimit -v unlimited"),
+              "RLIMIT_FSIZE": (1 << 30, ["file size"], [], "ulimit -f unlimited"),
+              "RLIMIT_NOFILE": (64, [], ["descriptors"], "ulimit -n 1024")}
+
+    def limit(name):
+        resource.setrlimit(getattr(resource, name), (limits[name][0], limits[name][0]))
+    for name, (_, missing, warnings, remedy) in limits.items():
+        expect_findings(missing, warnings, remedy=remedy, preexec_fn=lambda: limit(name))
+    expect_findings(["address space", "file size"], ["descriptors"],
+                    preexec_fn=lambda: [limit(name) for name in limits])
 
 
 def doctor_names_the_device():
@@ -65,9 +90,48 @@ def doctor_names_the_device():
     with tempfile.TemporaryDirectory(prefix="gt-", dir="/tmp") as folder:
         os.chmod(folder, 0o755)
         copy = shutil.copy(os.environ["GALLOCY"], folder)
-        status, out, _ = tool("doctor", env={"GALLOCY": copy}, executable=copy, user=NOBODY,
-                              group=NOBODY, extra_groups=[])
-    expect(status == 69 and "chmod 0660 /dev/userfaultfd" in out, status, out)
+        expect_findings(["userfaultfd"], remedy="chmod 0660 /dev/userfaultfd", executable=copy,
+                        user=NOBODY, group=NOBODY, extra_groups=[])
+
+
+def doctor_names_the_kernel():
+    """An old one, and one without userfaultfd."""
+    require_daemon()
+    release = subprocess.run(["uname", "-r"], capture_output=True, text=True, check=True,
+                             preexec_fn=have_an_old_kernel).stdout.strip()
+    expect(release.startswith("2.6."), release)
+    expect_findings(["kernel", "userfaultfd"], text=f"{release} is too old",
+                    remedy="install Linux 6.6 or newer", preexec_fn=have_an_old_kernel)
+    with tempfile.TemporaryDirectory(prefix="gt-", dir="/tmp") as folder:
+        expect_findings(["userfaultfd"], remedy="CONFIG_USERFAULTFD",
+                        before=hiding({"/dev": folder}))
+
+
+def doctor_names_io_uring():
+    """Whatever the kernel answers to who wants one, the remedy is for that."""
+    require_daemon()
+    for error, remedy in ((errno.ENOSYS, "seccomp"), (errno.EPERM, "seccomp"),
+                          (errno.ENOMEM, "ulimit -l")):
+        expect_findings(["io_uring"], remedy=remedy,
+                        preexec_fn=lambda: refuse_call(IO_URING_SETUP, error))
+    with tempfile.NamedTemporaryFile("w", prefix="gt-", dir="/tmp") as file:
+        file.write("2\n")
+        file.flush()
+        expect_findings(["io_uring"], remedy="sysctl kernel.io_uring_disabled=0",
+                        before=hiding({"/proc/sys/kernel/io_uring_disabled": file.name}),
+                        preexec_fn=lambda: refuse_call(IO_URING_SETUP, errno.EPERM))
+
+
+def doctor_warns():
+    """What a job may do without is no reason for a status."""
+    require_daemon()
+    expect_findings([], ["addresses"], remedy="-no-pie",
+                    preexec_fn=lambda: refuse_call(PERSONALITY, errno.EPERM))
+    with tempfile.NamedTemporaryFile("w", prefix="gt-", dir="/tmp") as file:
+        file.write("MemTotal: 900000 kB\nMemFree: 800000 kB\nMemAvailable: 102400 kB\n")
+        file.flush()
+        expect_findings([], ["memory"], text="100 MiB available", remedy="small jobs",
+                        before=hiding({"/proc/meminfo": file.name}))
 
 
 def doctor_finds_stale_folders():
@@ -181,5 +245,6 @@ def expect_unanswered(*arguments):
 
 
 main(usage, doctor_finds_nothing_wrong, doctor_names_limits, doctor_names_the_device,
+     doctor_names_the_kernel, doctor_names_io_uring, doctor_warns,
      doctor_finds_stale_folders, stat_shows_private_jobs, stat_shows_others_nothing,
      stat_of_no_daemon, daemon_that_is_stopped, side_by_side=1)

@@ -43,7 +43,7 @@ static void nothing(void) {}
   CALL(lock, gallocy_pthread_rwlock_clockwrlock(at, CLOCK_REALTIME, &soon), 0)             \
   CALL(lock, gallocy_pthread_rwlock_unlock(at), 0)                                         \
   CALL(lock, gallocy_pthread_rwlock_destroy(at), 0)                                        \
-  CALL(once, gallocy_pthread_once(at, nothing), 0)                                         \
+  CALL(control, gallocy_pthread_once(at, nothing), 0)                                      \
   CALL(semaphore, gallocy_sem_init(at, 0, 1), 1)                                           \
   CALL(semaphore, gallocy_sem_wait(at), 1)                                                 \
   CALL(semaphore, gallocy_sem_timedwait(at, &soon), 1)                                     \

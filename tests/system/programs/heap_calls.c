@@ -206,6 +206,7 @@ static void free_what_is_no_block(const char* kind) {
   if (strcmp(kind, "large_twice") == 0) gallocy_free(block = large);
   if (strcmp(kind, "huge_twice") == 0) gallocy_free(block = gallocy_malloc((size_t)40 << 20));
   if (strcmp(kind, "resized") == 0) gallocy_realloc(local, 10);
+  if (strcmp(kind, "resized_array") == 0) gallocy_reallocarray(local, 1, 10);
   if (strcmp(kind, "measured") == 0) gallocy_malloc_usable_size(local);
   gallocy_free(block);
   if (strcmp(kind, "of_other_twice") != 0) return;

@@ -63,12 +63,18 @@ static void* set_deleted(void* key) {
   return (void*)(long)gallocy_pthread_setspecific((pthread_key_t)(long)key, key);
 }
 
+static void* delete_it(void* key) {
+  return (void*)(long)gallocy_pthread_key_delete((pthread_key_t)(long)key);
+}
+
 static void test_deleted(void) {
   pthread_key_t key, next;
   int last = gallocy_node_count() - 1;
   REQUIRE(gallocy_pthread_key_create(&key, NULL) == 0);
   REQUIRE(gallocy_pthread_setspecific(key, &key) == 0);
-  REQUIRE(gallocy_pthread_key_delete(key) == 0);
+  REQUIRE(gallocy_pthread_getspecific(key) == &key);
+  REQUIRE(run_on(last, delete_it, (void*)(long)key) == NULL);
+  REQUIRE(gallocy_pthread_getspecific(key) == NULL);
   REQUIRE(gallocy_pthread_key_delete(key) == EINVAL);
   REQUIRE(gallocy_pthread_setspecific(key, &key) == EINVAL);
   REQUIRE((long)run_on(last, set_deleted, (void*)(long)key) == EINVAL);
