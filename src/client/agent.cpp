@@ -116,7 +116,7 @@ Status start_agent() {
   process.finished_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (process.finished_fd < 0) return fail_errno("can't make an eventfd");
   if (auto status = prepare_threads(); !status) return status;
-  if (process.runs_main) adopt_this_thread();
+  if (process.runs_main && !process.main_is_apart) adopt_this_thread();
   // sigfillset leaves out 32 and 33, which the C library needs for cancel and setuid.
   sigset_t all;
   ::sigfillset(&all);

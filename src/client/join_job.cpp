@@ -1,4 +1,4 @@
-// gallocy_init and gallocy_finalize: into the job and out of it.
+// Into the job and out of it: join(), gallocy_init and gallocy_finalize.
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +9,7 @@
 #include "client/agent.hpp"
 #include "client/executable.hpp"
 #include "client/host.hpp"
+#include "client/join.hpp"
 #include "client/process.hpp"
 #include "client/running.hpp"
 #include "client/windows.hpp"
@@ -167,16 +168,21 @@ Status join_job() {
 
 }  // namespace
 
-int gallocy_init() {
-  const ErrnoKeeper keeper;
-  if (is_fork_child()) return report(require_member());
+Status client::join() {
+  if (is_fork_child()) return require_member();
   const ipc::NoCancellation guard;
   Phase phase = Phase::outside;
   if (!process.phase.compare_exchange_strong(phase, Phase::joining))
-    return report(Error{EALREADY, Sentence("gallocy_init() has been called already")});
+    return fail(EALREADY, "gallocy_init() has been called already");
   const Status status = join_job();
   process.phase.store(status ? Phase::member : Phase::outside, std::memory_order_release);
-  if (!status) return report(status);
+  return status;
+}
+
+int gallocy_init() {
+  const ErrnoKeeper keeper;
+  if (const Status status = client::join(); !status) return report(status);
+  const ipc::NoCancellation guard;
   // The process serves threads that the agent starts, and the agent ends it.
   if (!process.runs_main)
     for (;;) ::pause();

@@ -246,6 +246,11 @@ heap::ChunkSource client::daemon_chunks(std::uint32_t heap_number) {
   return {take_chunks, give_chunks, reinterpret_cast<void*>(std::uint64_t{heap_number})};
 }
 
+void* client::zeroed_pages(std::size_t size_bytes) {
+  return allocate_or_refuse(
+      {.size_bytes = size_bytes, .alignment_bytes = page_bytes, .clear = true});
+}
+
 void* gallocy_malloc(size_t size_bytes) { return allocate_or_refuse({.size_bytes = size_bytes}); }
 
 void* gallocy_calloc(size_t count, size_t size_bytes) {

@@ -13,6 +13,9 @@ inline constexpr std::uint32_t own_heap = 0;
 constexpr std::uint32_t heap_for(std::uint32_t node) { return node + 1; }
 inline constexpr std::uint32_t heap_count = max_node_count + 1;
 
+// A block of whole pages, zeroed, as gallocy_malloc makes them; nullptr: no room.
+void* zeroed_pages(std::size_t size_bytes);
+
 // A list of the chunks that a heap has given up while it was locked, kept in those chunks.
 struct SpentChunks {
   SpentChunks* next;

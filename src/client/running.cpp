@@ -8,6 +8,8 @@
 
 namespace gallocy::client {
 
+constinit ThreadMaker thread_maker;
+
 namespace {
 
 // All of them may wait in the ring at once, and the agent must still find a slot.
@@ -20,6 +22,7 @@ struct Running {
   std::uint64_t thread = 0;  // ThreadId; 0 = this entry is free
   void* (*function)(void*) = nullptr;
   void* argument = nullptr;
+  void* stack = nullptr;  // of thread_maker
   Running* next = nullptr;  // in g_finished, then in g_ending
 };
 
@@ -36,6 +39,7 @@ void note_end(void* context) {
   if (is_fork_child()) return;
   const ipc::NoCancellation guard;
   destroy_values();
+  if (thread_maker.ending != nullptr) thread_maker.ending();
   auto* running = static_cast<Running*>(context);
   running->next = g_finished.load(std::memory_order_relaxed);
   while (!g_finished.compare_exchange_weak(running->next, running, std::memory_order_release))
@@ -58,6 +62,21 @@ Running* free_entry() {
   for (Running& running : g_running)
     if (running.thread == 0) return &running;
   return nullptr;
+}
+
+int create_real(Running& running, std::uint64_t argument) {
+  if (thread_maker.take_stack == nullptr)
+    return ::pthread_create(&running.real, nullptr, run, &running);
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  running.stack = thread_maker.take_stack(argument, attributes);
+  int error = EAGAIN;
+  if (running.stack != nullptr) {
+    error = ::pthread_create(&running.real, &attributes, run, &running);
+    if (error != 0) thread_maker.give_stack(running.stack);
+  }
+  ::pthread_attr_destroy(&attributes);
+  return error;
 }
 
 // An ending thread needs microseconds as a rule. One that does not (a destructor of the
@@ -100,9 +119,17 @@ void adopt_this_thread() {
 
 void disown_this_thread() { ::pthread_setspecific(process.end_key, nullptr); }
 
+bool find_thread(std::uint64_t thread, pthread_t& real) {
+  for (const Running& running : g_running) {
+    if (running.thread != thread) continue;
+    real = running.real;
+    return true;
+  }
+  return false;
+}
+
 void cancel_thread(std::uint64_t thread) {
-  for (const Running& running : g_running)
-    if (running.thread == thread) ::pthread_cancel(running.real);
+  if (pthread_t real{}; find_thread(thread, real)) ::pthread_cancel(real);
 }
 
 int start_thread(std::uint64_t thread, std::uint64_t function, std::uint64_t argument) {
@@ -111,7 +138,7 @@ int start_thread(std::uint64_t thread, std::uint64_t function, std::uint64_t arg
   running->thread = thread;
   running->function = reinterpret_cast<void* (*)(void*)>(function);
   running->argument = reinterpret_cast<void*>(argument);
-  const int error = ::pthread_create(&running->real, nullptr, run, running);
+  const int error = create_real(*running, argument);
   if (error != 0) running->thread = 0;
   return error;
 }
@@ -126,6 +153,7 @@ bool collect_ended(void (*tell)(std::uint64_t thread, void* result)) {
       continue;
     }
     *link = running->next;
+    if (thread_maker.give_stack != nullptr) thread_maker.give_stack(running->stack);
     const std::uint64_t thread = running->thread;
     running->thread = 0;
     tell(thread, result);

@@ -1,0 +1,75 @@
+// pthread_barrier_* and sem_*: of shared ones, the job's service keyed by address.
+
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "gallocy/gallocy.h"
+#include "preload/real.hpp"
+#include "preload/stage.hpp"
+
+GALLOCY_REAL(pthread_barrier_init)
+GALLOCY_REAL(pthread_barrier_destroy)
+GALLOCY_REAL(pthread_barrier_wait)
+GALLOCY_REAL(sem_init)
+GALLOCY_REAL(sem_destroy)
+GALLOCY_REAL(sem_wait)
+GALLOCY_REAL(sem_trywait)
+GALLOCY_REAL(sem_timedwait)
+GALLOCY_REAL(sem_clockwait)
+GALLOCY_REAL(sem_post)
+GALLOCY_REAL(sem_getvalue)
+
+using namespace gallocy::preload;
+
+GALLOCY_TAKES int pthread_barrier_init(pthread_barrier_t* barrier,
+                                       const pthread_barrierattr_t* attributes,
+                                       unsigned count) noexcept {
+  return is_served(barrier) ? gallocy_pthread_barrier_init(barrier, attributes, count)
+                            : real::pthread_barrier_init(barrier, attributes, count);
+}
+
+GALLOCY_TAKES int pthread_barrier_destroy(pthread_barrier_t* barrier) noexcept {
+  return is_served(barrier) ? gallocy_pthread_barrier_destroy(barrier)
+                            : real::pthread_barrier_destroy(barrier);
+}
+
+GALLOCY_TAKES int pthread_barrier_wait(pthread_barrier_t* barrier) noexcept {
+  return is_served(barrier) ? gallocy_pthread_barrier_wait(barrier)
+                            : real::pthread_barrier_wait(barrier);
+}
+
+GALLOCY_TAKES int sem_init(sem_t* semaphore, int shared, unsigned value) noexcept {
+  return is_served(semaphore) ? gallocy_sem_init(semaphore, shared, value)
+                              : real::sem_init(semaphore, shared, value);
+}
+
+GALLOCY_TAKES int sem_destroy(sem_t* semaphore) noexcept {
+  return is_served(semaphore) ? gallocy_sem_destroy(semaphore) : real::sem_destroy(semaphore);
+}
+
+GALLOCY_TAKES int sem_wait(sem_t* semaphore) {
+  return is_served(semaphore) ? gallocy_sem_wait(semaphore) : real::sem_wait(semaphore);
+}
+
+GALLOCY_TAKES int sem_trywait(sem_t* semaphore) noexcept {
+  return is_served(semaphore) ? gallocy_sem_trywait(semaphore) : real::sem_trywait(semaphore);
+}
+
+GALLOCY_TAKES int sem_timedwait(sem_t* semaphore, const timespec* until) {
+  return is_served(semaphore) ? gallocy_sem_timedwait(semaphore, until)
+                              : real::sem_timedwait(semaphore, until);
+}
+
+GALLOCY_TAKES int sem_clockwait(sem_t* semaphore, clockid_t clock, const timespec* until) {
+  return is_served(semaphore) ? gallocy_sem_clockwait(semaphore, clock, until)
+                              : real::sem_clockwait(semaphore, clock, until);
+}
+
+GALLOCY_TAKES int sem_post(sem_t* semaphore) noexcept {
+  return is_served(semaphore) ? gallocy_sem_post(semaphore) : real::sem_post(semaphore);
+}
+
+GALLOCY_TAKES int sem_getvalue(sem_t* semaphore, int* value) noexcept {
+  return is_served(semaphore) ? gallocy_sem_getvalue(semaphore, value)
+                              : real::sem_getvalue(semaphore, value);
+}

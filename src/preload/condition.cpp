@@ -1,0 +1,56 @@
+// pthread_cond_*: of shared conditions, the job's service keyed by address.
+
+#include <pthread.h>
+
+#include "gallocy/gallocy.h"
+#include "preload/real.hpp"
+#include "preload/stage.hpp"
+
+GALLOCY_REAL(pthread_cond_init)
+GALLOCY_REAL(pthread_cond_destroy)
+GALLOCY_REAL(pthread_cond_signal)
+GALLOCY_REAL(pthread_cond_broadcast)
+GALLOCY_REAL(pthread_cond_wait)
+GALLOCY_REAL(pthread_cond_timedwait)
+GALLOCY_REAL(pthread_cond_clockwait)
+
+using namespace gallocy::preload;
+
+GALLOCY_TAKES int pthread_cond_init(pthread_cond_t* condition,
+                                    const pthread_condattr_t* attributes) noexcept {
+  return is_served(condition) ? gallocy_pthread_cond_init(condition, attributes)
+                              : real::pthread_cond_init(condition, attributes);
+}
+
+GALLOCY_TAKES int pthread_cond_destroy(pthread_cond_t* condition) noexcept {
+  return is_served(condition) ? gallocy_pthread_cond_destroy(condition)
+                              : real::pthread_cond_destroy(condition);
+}
+
+GALLOCY_TAKES int pthread_cond_signal(pthread_cond_t* condition) noexcept {
+  return is_served(condition) ? gallocy_pthread_cond_signal(condition)
+                              : real::pthread_cond_signal(condition);
+}
+
+GALLOCY_TAKES int pthread_cond_broadcast(pthread_cond_t* condition) noexcept {
+  return is_served(condition) ? gallocy_pthread_cond_broadcast(condition)
+                              : real::pthread_cond_broadcast(condition);
+}
+
+GALLOCY_TAKES int pthread_cond_wait(pthread_cond_t* condition, pthread_mutex_t* mutex) {
+  return is_served(condition) ? gallocy_pthread_cond_wait(condition, mutex)
+                              : real::pthread_cond_wait(condition, mutex);
+}
+
+GALLOCY_TAKES int pthread_cond_timedwait(pthread_cond_t* condition,
+                                         pthread_mutex_t* mutex, const timespec* until) {
+  return is_served(condition) ? gallocy_pthread_cond_timedwait(condition, mutex, until)
+                              : real::pthread_cond_timedwait(condition, mutex, until);
+}
+
+GALLOCY_TAKES int pthread_cond_clockwait(pthread_cond_t* condition,
+                                         pthread_mutex_t* mutex, clockid_t clock,
+                                         const timespec* until) {
+  return is_served(condition) ? gallocy_pthread_cond_clockwait(condition, mutex, clock, until)
+                              : real::pthread_cond_clockwait(condition, mutex, clock, until);
+}

@@ -1,0 +1,68 @@
+// pthread_mutex_*: of shared mutexes, the job's service keyed by address.
+
+#include <pthread.h>
+
+#include "gallocy/gallocy.h"
+#include "preload/real.hpp"
+#include "preload/stage.hpp"
+
+GALLOCY_REAL(pthread_mutex_init)
+GALLOCY_REAL(pthread_mutex_destroy)
+GALLOCY_REAL(pthread_mutex_lock)
+GALLOCY_REAL(pthread_mutex_trylock)
+GALLOCY_REAL(pthread_mutex_timedlock)
+GALLOCY_REAL(pthread_mutex_clocklock)
+GALLOCY_REAL(pthread_mutex_unlock)
+GALLOCY_REAL(pthread_mutex_consistent)
+
+using namespace gallocy::preload;
+
+GALLOCY_TAKES int pthread_mutex_init(pthread_mutex_t* mutex,
+                                     const pthread_mutexattr_t* attributes) noexcept {
+  return is_served(mutex) ? gallocy_pthread_mutex_init(mutex, attributes)
+                          : real::pthread_mutex_init(mutex, attributes);
+}
+
+GALLOCY_TAKES int pthread_mutex_destroy(pthread_mutex_t* mutex) noexcept {
+  return is_served(mutex) ? gallocy_pthread_mutex_destroy(mutex)
+                          : real::pthread_mutex_destroy(mutex);
+}
+
+GALLOCY_TAKES int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
+  return is_served(mutex) ? gallocy_pthread_mutex_lock(mutex) : real::pthread_mutex_lock(mutex);
+}
+
+GALLOCY_TAKES int pthread_mutex_trylock(pthread_mutex_t* mutex) noexcept {
+  return is_served(mutex) ? gallocy_pthread_mutex_trylock(mutex)
+                          : real::pthread_mutex_trylock(mutex);
+}
+
+GALLOCY_TAKES int pthread_mutex_timedlock(pthread_mutex_t* mutex, const timespec* until) noexcept {
+  return is_served(mutex) ? gallocy_pthread_mutex_timedlock(mutex, until)
+                          : real::pthread_mutex_timedlock(mutex, until);
+}
+
+GALLOCY_TAKES int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock,
+                                          const timespec* until) noexcept {
+  return is_served(mutex) ? gallocy_pthread_mutex_clocklock(mutex, clock, until)
+                          : real::pthread_mutex_clocklock(mutex, clock, until);
+}
+
+GALLOCY_TAKES int pthread_mutex_unlock(pthread_mutex_t* mutex) noexcept {
+  return is_served(mutex) ? gallocy_pthread_mutex_unlock(mutex) : real::pthread_mutex_unlock(mutex);
+}
+
+GALLOCY_TAKES int pthread_mutex_consistent(pthread_mutex_t* mutex) noexcept {
+  return is_served(mutex) ? gallocy_pthread_mutex_consistent(mutex)
+                          : real::pthread_mutex_consistent(mutex);
+}
+
+// What the rooms below call: they keep the kind in the object as the C library does.
+extern "C" {
+int __wrap_pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attributes) {
+  return real::pthread_mutex_init(mutex, attributes);
+}
+int __wrap_pthread_mutex_destroy(pthread_mutex_t* mutex) {
+  return real::pthread_mutex_destroy(mutex);
+}
+}

@@ -1,0 +1,98 @@
+#include "preload/objects.hpp"
+
+#include <elf.h>
+#include <link.h>
+#include <string.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "client/executable.hpp"
+#include "preload/stage.hpp"
+
+namespace gallocy::preload {
+
+namespace {
+
+struct Listing {
+  std::span<Object> objects;
+  std::size_t count;
+};
+
+constexpr std::uint64_t page_down(std::uint64_t address) {
+  return address / page_bytes * page_bytes;
+}
+constexpr std::uint64_t page_up(std::uint64_t address) {
+  return page_down(address + page_bytes - 1);
+}
+
+std::string_view base_name(std::string_view path) {
+  const auto slash = path.rfind('/');
+  return slash == path.npos ? path : std::string_view{path.data() + slash + 1,
+                                                      path.size() - slash - 1};
+}
+
+bool is_of_the_c_core(std::string_view path) {
+  const std::string_view name = base_name(path);
+  for (const std::string_view own : {"libc.so", "ld-linux", "libm.so", "libgcc_s.so", "linux-vdso",
+                                     "libpthread.so", "libdl.so", "librt.so", "libgallocy-"})
+    if (name.starts_with(own)) return true;
+  return false;
+}
+
+void set_name(Object& object, std::string_view path) {
+  const std::size_t kept = std::min(path.size(), sizeof object.name - 1);
+  ::memcpy(object.name, path.data() + path.size() - kept, kept);
+}
+
+std::uint64_t end_of_relro(const dl_phdr_info& info, const ElfW(Phdr) & segment) {
+  for (int i = 0; i < info.dlpi_phnum; ++i) {
+    const auto& other = info.dlpi_phdr[i];
+    if (other.p_type == PT_GNU_RELRO && other.p_vaddr >= segment.p_vaddr &&
+        other.p_vaddr < segment.p_vaddr + segment.p_memsz)
+      return other.p_vaddr + other.p_memsz;
+  }
+  return segment.p_vaddr;
+}
+
+void add_writable(const dl_phdr_info& info, const ElfW(Phdr) & segment, Object& object) {
+  const std::uint64_t begin = page_down(info.dlpi_addr + end_of_relro(info, segment));
+  const std::uint64_t end = page_up(info.dlpi_addr + segment.p_vaddr + segment.p_memsz);
+  if (begin >= end) return;
+  if (object.writable_bytes != 0)
+    refuse(Sentence(object.name, " has two writable segments, which is not supported").c_str());
+  object.writable_address = begin;
+  object.writable_bytes = end - begin;
+}
+
+int add_object(dl_phdr_info* info, std::size_t, void* context) {
+  auto& listing = *static_cast<Listing*>(context);
+  if (listing.count == listing.objects.size())
+    refuse(Sentence("it has loaded more than ", object_count_max, " libraries").c_str());
+  Object& object = listing.objects[listing.count];
+  object = {};
+  set_name(object, listing.count == 0 ? "the executable" : info->dlpi_name);
+  ++listing.count;
+  const client::Identity identity = client::identity_of(*info);
+  object.load_address = identity.load_address;
+  object.build_id_size = identity.build_id_size;
+  ::memcpy(object.build_id, identity.build_id, sizeof object.build_id);
+  if (listing.count > 1 && is_of_the_c_core(info->dlpi_name)) return 0;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const auto& segment = info->dlpi_phdr[i];
+    if (segment.p_type == PT_LOAD && (segment.p_flags & PF_W) != 0)
+      add_writable(*info, segment, object);
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::size_t list_objects(std::span<Object> objects) {
+  Listing listing{objects, 0};
+  ::dl_iterate_phdr(add_object, &listing);
+  return listing.count;
+}
+
+}  // namespace gallocy::preload

@@ -1,0 +1,33 @@
+// What the dynamic linker has loaded, and which of it is the job's.
+//
+// Writable segments of the executable and of every library are shared, past what the linker has
+// made read-only, but for the C core: state of libc, ld.so, libm and libgcc_s, and this library's,
+// belongs to each process.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "ipc/protocol.hpp"
+
+namespace gallocy::preload {
+
+inline constexpr std::size_t object_count_max = 512;
+
+struct Object {  // the same in every rank, byte for byte
+  char name[128];  // its end, if it is longer
+  std::uint64_t load_address;
+  std::uint32_t build_id_size;
+  std::uint8_t build_id[ipc::build_id_bytes];
+  std::uint32_t reserved;
+  // Whole pages; 0 bytes: nothing of it is shared.
+  std::uint64_t writable_address;
+  std::uint64_t writable_bytes;
+};
+
+// Fills the list. More than fit, or an object with two writable segments: ends the process with a
+// sentence. The thread must be the only one.
+std::size_t list_objects(std::span<Object> objects);
+
+}  // namespace gallocy::preload

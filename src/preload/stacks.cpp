@@ -1,0 +1,86 @@
+#include "preload/stacks.hpp"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "base/ids.hpp"
+#include "gallocy/gallocy.h"
+#include "preload/stage.hpp"
+
+namespace gallocy::preload {
+
+namespace {
+
+constexpr std::size_t default_bytes = std::size_t{8} << 20;  // where there is no limit
+constexpr std::size_t default_max_bytes = std::size_t{1} << 30;
+
+// At the low end, above a page that nobody can touch, so that an overflow is a SIGSEGV.
+struct Stack {
+  Stack* next;
+  std::size_t size_bytes;  // of all of it
+};
+constexpr std::size_t guard_bytes = page_bytes;
+
+constinit Stack* g_free = nullptr;
+
+// As the C library takes it from `ulimit -s`.
+std::size_t size_by_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return default_bytes;
+  return limit.rlim_cur < default_max_bytes ? limit.rlim_cur : default_max_bytes;
+}
+
+Stack* take_free(std::size_t size_bytes) {
+  for (Stack** link = &g_free; *link != nullptr; link = &(*link)->next) {
+    if ((*link)->size_bytes != size_bytes) continue;
+    Stack* found = *link;
+    *link = found->next;
+    return found;
+  }
+  return nullptr;
+}
+
+Stack* make(std::size_t size_bytes) {
+  auto* low = static_cast<std::byte*>(gallocy_memalign(chunk_bytes, size_bytes));
+  if (low == nullptr) return nullptr;
+  ::mprotect(low, guard_bytes, PROT_NONE);
+  auto* stack = reinterpret_cast<Stack*>(low + guard_bytes);
+  stack->size_bytes = size_bytes;
+  return stack;
+}
+
+}  // namespace
+
+void* take_stack(std::uint64_t start, pthread_attr_t& attributes) {
+  const auto* wanted = reinterpret_cast<const ThreadStart*>(start);
+  if (wanted->own_stack != nullptr) {
+    ::pthread_attr_setstack(&attributes, wanted->own_stack, wanted->stack_bytes);
+    return wanted->own_stack;
+  }
+  const std::size_t asked = wanted->stack_bytes != 0 ? wanted->stack_bytes : size_by_limit();
+  const std::size_t size_bytes = (asked + guard_bytes + chunk_bytes - 1) / chunk_bytes * chunk_bytes;
+  Stack* stack = take_free(size_bytes);
+  if (stack == nullptr) stack = make(size_bytes);
+  if (stack == nullptr) return nullptr;
+  ::pthread_attr_setstack(&attributes, stack, size_bytes - guard_bytes);
+  return stack;
+}
+
+// A stack of the program's is told by its address: ours lie one page above a chunk.
+void give_stack(void* given) {
+  if (heap::address_of(given) % chunk_bytes != guard_bytes) return;
+  auto* stack = static_cast<Stack*>(given);
+  stack->next = g_free;
+  g_free = stack;
+}
+
+void* run_thread(void* given) {
+  const ThreadStart start = *static_cast<ThreadStart*>(given);
+  gallocy_free(given);
+  ::pthread_sigmask(SIG_SETMASK, &start.mask, nullptr);
+  return start.function(start.argument);
+}
+
+}  // namespace gallocy::preload

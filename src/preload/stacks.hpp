@@ -1,0 +1,31 @@
+// Stacks of the program's threads: in the region, so that a pointer to a local or thread-local
+// variable (the C library puts TCB and TLS at the top of the stack) means the same on all nodes.
+// Each is made on the node where the thread runs, and used again by later threads.
+#pragma once
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace gallocy::preload {
+
+// What a thread is begun with, in shared memory; its creator makes it, the thread frees it.
+struct ThreadStart {
+  void* (*function)(void*);
+  void* argument;
+  std::size_t stack_bytes;  // 0: the default
+  void* own_stack;          // of the program's, or nullptr
+  sigset_t mask;            // of the creator
+};
+
+// In the thread, called with its ThreadStart.
+void* run_thread(void* start);
+
+// For client::thread_maker. REQUIRES: one thread (the agent, or the initial thread before it makes
+// any).
+void* take_stack(std::uint64_t start, pthread_attr_t& attributes);
+void give_stack(void* stack);
+
+}  // namespace gallocy::preload

@@ -1,0 +1,242 @@
+// The start of a program that has never heard of gallocy. The dynamic linker has loaded and
+// constructed its libraries, but nothing of the executable has run, when it calls the C library's
+// __libc_start_main, which is this one.
+//
+// 1. Each rank joins the job.
+// 2. Rank 0 copies the writable data of all objects but the C core into the region, makes windows
+//    of it at the addresses where they were, and publishes a StartRecord that tells them.
+// 3. The others compare what they have loaded with what rank 0 has, and map the same windows: rank
+//    0's bytes win.
+// 4. When all have, rank 0 calls the real __libc_start_main, in a thread on a stack of the region.
+//    That runs the executable's constructors, and main(). The others never call it; their threads
+//    are made by their agents.
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/agent.hpp"
+#include "client/join.hpp"
+#include "client/running.hpp"
+#include "gallocy/gallocy.h"
+#include "ipc/rank_environment.hpp"
+#include "preload/arena.hpp"
+#include "preload/forward.hpp"
+#include "preload/objects.hpp"
+#include "preload/real.hpp"
+#include "preload/stacks.hpp"
+#include "preload/stage.hpp"
+
+using namespace gallocy;
+using namespace gallocy::preload;
+using client::process;
+using client::self;
+
+extern "C" {
+using Main = int(int, char**, char**);
+int __libc_start_main(Main* main, int argc, char** argv, void (*init)(), void (*fini)(),
+                      void (*rtld_fini)(), void* stack_end);
+}
+GALLOCY_REAL(__libc_start_main)
+
+namespace {
+
+constexpr const char* record_name = "gallocy: start";
+constexpr int record_limit_ms = 10'000;
+
+struct Window {
+  std::uint64_t address, size_bytes, own_address;
+};
+
+struct StartRecord {
+  pthread_barrier_t all_have_mapped;
+  std::uint32_t first_node;
+  char** environment;
+  std::size_t window_count;
+  Window windows[object_count_max + 1];
+  std::size_t object_count;
+  Object objects[object_count_max];
+};
+
+constinit Object g_objects[object_count_max];
+constinit std::size_t g_object_count = 0;
+
+// What the real __libc_start_main is called with.
+struct Call {
+  Main* main;
+  int argc;
+  char** argv;
+  void (*init)();
+  void (*fini)();
+  void (*rtld_fini)();
+  void* stack_end;
+};
+constinit Call g_call;
+constinit std::uint64_t g_main_thread = 0;
+
+void refuse_for(const Error& error) { refuse(error.sentence.c_str()); }
+
+void require(const Status& status) {
+  if (!status) refuse_for(status.error());
+}
+
+void require(int code) {
+  if (code != 0) refuse(gallocy_last_error());
+}
+
+template <class Type>
+Type* require(Type* block) {
+  if (block == nullptr) refuse(gallocy_last_error());
+  return block;
+}
+
+// A thread that a library's constructor has made would run outside the job, on a private stack.
+void require_one_thread() {
+  struct stat tasks {};
+  if (::stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 3)
+    refuse("a library has started a thread before main(), which is not supported");
+}
+
+// ---- rank 0 ------------------------------------------------------------------------------
+
+void share(StartRecord& record, std::uint64_t address, std::size_t size_bytes) {
+  if (size_bytes == 0) return;
+  void* own = require(gallocy_memalign(page_bytes, size_bytes));
+  ::memcpy(own, reinterpret_cast<void*>(address), size_bytes);
+  record.windows[record.window_count++] = {address, size_bytes, heap::address_of(own)};
+  require(client::map_window(address, size_bytes, heap::address_of(own)));
+}
+
+char* shared_text(const char* text) {
+  const std::size_t size_bytes = ::strlen(text) + 1;
+  return static_cast<char*>(::memcpy(require(gallocy_malloc(size_bytes)), text, size_bytes));
+}
+
+// The list and its texts; with room for one pointer more behind the null that ends it.
+char** shared_texts(char** texts) {
+  std::size_t count = 0;
+  while (texts[count] != nullptr) ++count;
+  auto** copy = static_cast<char**>(require(gallocy_calloc(count + 1, sizeof(char*))));
+  for (std::size_t i = 0; i < count; ++i) copy[i] = shared_text(texts[i]);
+  return copy;
+}
+
+void publish_start() {
+  auto& record = *static_cast<StartRecord*>(require(gallocy_calloc(1, sizeof(StartRecord))));
+  record.first_node = process.node;
+  record.environment = environ = shared_texts(environ);
+  g_call.argv = shared_texts(g_call.argv);
+  record.object_count = g_object_count;
+  ::memcpy(record.objects, g_objects, sizeof g_objects);
+  const arena::Used used = arena::used();
+  share(record, used.address, used.size_bytes);
+  for (std::size_t i = 0; i < g_object_count; ++i)
+    share(record, g_objects[i].writable_address, g_objects[i].writable_bytes);
+  require(gallocy_pthread_barrier_init(&record.all_have_mapped, nullptr, process.rank_count));
+  require(gallocy_publish(record_name, &record));
+  gallocy_pthread_barrier_wait(&record.all_have_mapped);
+}
+
+void* run_main(void*) {
+  self.thread = g_main_thread;
+  client::adopt_this_thread();
+  ::pthread_sigmask(SIG_SETMASK, &process.thread_mask, nullptr);
+  real::__libc_start_main(g_call.main, g_call.argc, g_call.argv, g_call.init, g_call.fini,
+                          g_call.rtld_fini, g_call.stack_end);
+  return nullptr;
+}
+
+// The process's initial thread is then the runtime's, and only waits: for a program whose main()
+// ends by pthread_exit, and whose last thread has ended.
+[[noreturn]] void start_main() {
+  const ThreadStart start{};
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  if (take_stack(reinterpret_cast<std::uint64_t>(&start), attributes) == nullptr)
+    refuse(gallocy_last_error());
+  g_main_thread = self.thread;
+  self.thread = 0;
+  pthread_t main_thread{};
+  if (const int error = ::pthread_create(&main_thread, &attributes, run_main, nullptr); error != 0)
+    refuse(Sentence("the thread of main() can't be made: error ", error).c_str());
+  ::pthread_join(process.agent, nullptr);
+  ::exit(0);
+}
+
+// ---- the others --------------------------------------------------------------------------
+
+const StartRecord& wait_for_record() {
+  const timespec pause{0, 1'000'000};
+  for (int waited_ms = 0; waited_ms < record_limit_ms; ++waited_ms) {
+    if (const void* found = gallocy_lookup(record_name); found != nullptr)
+      return *static_cast<const StartRecord*>(found);
+    ::nanosleep(&pause, nullptr);
+  }
+  refuse("rank 0 has not shared its data within 10 seconds");
+}
+
+void compare(const StartRecord& record) {
+  for (std::size_t i = 0; i < std::max(record.object_count, g_object_count); ++i)
+    if (::memcmp(&record.objects[i], &g_objects[i], sizeof(Object)) != 0)
+      refuse(Sentence("it has loaded '", g_objects[i].name, "' where rank 0 has '",
+                      record.objects[i].name, "', or another build or address of it: all nodes "
+                      "need the same program and libraries").c_str());
+}
+
+[[noreturn]] void serve() {
+  const StartRecord& record = wait_for_record();
+  compare(record);
+  for (std::size_t i = 0; i < record.window_count; ++i) {
+    const Window& window = record.windows[i];
+    require(client::map_window(window.address, window.size_bytes, window.own_address));
+  }
+  environ = record.environment;
+  set_first_node(record.first_node);
+  gallocy_pthread_barrier_wait(const_cast<pthread_barrier_t*>(&record.all_have_mapped));
+  self.thread = 0;
+  for (;;) ::pause();
+}
+
+// ---- both --------------------------------------------------------------------------------
+
+void leave_no_trace() {
+  if (const char* persona = ::getenv(ipc::persona_variable); persona != nullptr)
+    ::personality(::strtoul(persona, nullptr, 16));
+}
+
+[[noreturn]] void begin() {
+  // Never the other way round, as by gallocy_init(): the launcher would be preloaded, too.
+  if (::getenv(ipc::socket_variable) == nullptr)
+    refuse(Sentence(ipc::socket_variable, " is not set: start the program by gallocy-run").c_str());
+  require_one_thread();
+  g_object_count = list_objects(g_objects);
+  leave_no_trace();
+  process.main_is_apart = true;
+  client::thread_maker = {take_stack, give_stack, end_proxy};
+  set_stage(Stage::starting);
+  require(client::join());
+  ipc::restore_environment(environ);
+  if (process.rank_count > process.node_count)
+    refuse("an unmodified program needs a node for each rank");
+  // What is for the program goes to its threads.
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+  if (process.rank != 0) serve();
+  publish_start();
+  start_main();
+}
+
+}  // namespace
+
+GALLOCY_TAKES int __libc_start_main(Main* main, int argc, char** argv, void (*init)(),
+                                    void (*fini)(), void (*rtld_fini)(), void* stack_end) {
+  if (stage() == Stage::no_rank)
+    return real::__libc_start_main(main, argc, argv, init, fini, rtld_fini, stack_end);
+  g_call = {main, argc, argv, init, fini, rtld_fini, stack_end};
+  begin();
+}

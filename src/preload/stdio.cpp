@@ -1,0 +1,82 @@
+// Formatted input and output: in rank 0, as the streams are (first_rank.def). The arguments lie on
+// the caller's stack, which all nodes see.
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "preload/forward.hpp"
+#include "preload/real.hpp"
+
+GALLOCY_REAL(vfprintf)
+GALLOCY_REAL(vfscanf)
+GALLOCY_REAL(vdprintf)
+
+using namespace gallocy::preload;
+
+namespace {
+
+template <class Function, class Stream>
+int formatted(const Real<Function>& real, Stream stream, const char* format, va_list list) {
+  if (!is_away()) return real(stream, format, list);
+  return static_cast<int>(call_on_first(real.any(), (long)(stream), (long)(format), (long)(list), 0,
+                                        0, 0));
+}
+
+}  // namespace
+
+// The headers give scanf and its kin the names of C99, __isoc99_*, which programs use.
+#define GALLOCY_FORMATTED(real, stream, format) \
+  va_list list; \
+  va_start(list, format); \
+  const int result = formatted(real, stream, format, list); \
+  va_end(list); \
+  return result
+
+GALLOCY_TAKES int printf(const char* format, ...) {
+  GALLOCY_FORMATTED(real::vfprintf, stdout, format);
+}
+GALLOCY_TAKES int fprintf(FILE* stream, const char* format, ...) {
+  GALLOCY_FORMATTED(real::vfprintf, stream, format);
+}
+GALLOCY_TAKES int dprintf(int fd, const char* format, ...) {
+  GALLOCY_FORMATTED(real::vdprintf, fd, format);
+}
+GALLOCY_TAKES int scanf(const char* format, ...) {
+  GALLOCY_FORMATTED(real::vfscanf, stdin, format);
+}
+GALLOCY_TAKES int fscanf(FILE* stream, const char* format, ...) {
+  GALLOCY_FORMATTED(real::vfscanf, stream, format);
+}
+GALLOCY_TAKES int __printf_chk(int, const char* format, ...) {
+  GALLOCY_FORMATTED(real::vfprintf, stdout, format);
+}
+GALLOCY_TAKES int __fprintf_chk(FILE* stream, int, const char* format, ...) {
+  GALLOCY_FORMATTED(real::vfprintf, stream, format);
+}
+GALLOCY_TAKES int __dprintf_chk(int fd, int, const char* format, ...) {
+  GALLOCY_FORMATTED(real::vdprintf, fd, format);
+}
+
+GALLOCY_TAKES int vprintf(const char* format, va_list list) {
+  return formatted(real::vfprintf, stdout, format, list);
+}
+GALLOCY_TAKES int vfprintf(FILE* stream, const char* format, va_list list) {
+  return formatted(real::vfprintf, stream, format, list);
+}
+GALLOCY_TAKES int vdprintf(int fd, const char* format, va_list list) {
+  return formatted(real::vdprintf, fd, format, list);
+}
+GALLOCY_TAKES int vscanf(const char* format, va_list list) {
+  return formatted(real::vfscanf, stdin, format, list);
+}
+GALLOCY_TAKES int vfscanf(FILE* stream, const char* format, va_list list) {
+  return formatted(real::vfscanf, stream, format, list);
+}
+GALLOCY_TAKES int __vprintf_chk(int, const char* format, va_list list) {
+  return formatted(real::vfprintf, stdout, format, list);
+}
+GALLOCY_TAKES int __vfprintf_chk(FILE* stream, int, const char* format, va_list list) {
+  return formatted(real::vfprintf, stream, format, list);
+}
+GALLOCY_TAKES int __vdprintf_chk(int fd, int, const char* format, va_list list) {
+  return formatted(real::vdprintf, fd, format, list);
+}

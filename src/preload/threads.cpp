@@ -1,0 +1,182 @@
+// pthread_create and what else is about threads. A thread's number is the job's, not the C
+// library's: the same on every node.
+#include "preload/threads.hpp"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "client/running.hpp"
+#include "gallocy/gallocy.h"
+#include "preload/real.hpp"
+#include "preload/stacks.hpp"
+#include "preload/stage.hpp"
+
+GALLOCY_REAL(pthread_create)
+GALLOCY_REAL(pthread_join)
+GALLOCY_REAL(pthread_tryjoin_np)
+GALLOCY_REAL(pthread_detach)
+GALLOCY_REAL(pthread_cancel)
+GALLOCY_REAL(pthread_self)
+GALLOCY_REAL(pthread_kill)
+GALLOCY_REAL(pthread_getattr_np)
+GALLOCY_REAL(pthread_setname_np)
+GALLOCY_REAL(pthread_getname_np)
+GALLOCY_REAL(pthread_setaffinity_np)
+GALLOCY_REAL(pthread_getaffinity_np)
+GALLOCY_REAL(pthread_setschedparam)
+GALLOCY_REAL(pthread_getschedparam)
+GALLOCY_REAL(pthread_getcpuclockid)
+
+using namespace gallocy;
+using namespace gallocy::preload;
+using client::self;
+
+namespace {
+
+int start(int node, pthread_t* thread, bool detached, const ThreadStart& start) {
+  auto* shared = static_cast<ThreadStart*>(gallocy_malloc(sizeof start));
+  if (shared == nullptr) return EAGAIN;
+  *shared = start;
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &shared->mask);
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  if (detached) ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t made{};
+  const int error = gallocy_pthread_create_on(&made, &attributes, run_thread, shared, node);
+  ::pthread_attr_destroy(&attributes);
+  if (error != 0) return gallocy_free(shared), error;
+  if (thread != nullptr) *thread = made;
+  return 0;
+}
+
+struct Wanted {
+  ThreadStart start{};
+  bool detached = false;
+};
+
+// Scheduling by priority and affinity is for the node that gets the thread to decide.
+Wanted wanted_by(const pthread_attr_t* attributes) {
+  Wanted wanted;
+  if (attributes == nullptr) return wanted;
+  int state = PTHREAD_CREATE_JOINABLE;
+  ::pthread_attr_getdetachstate(attributes, &state);
+  wanted.detached = state == PTHREAD_CREATE_DETACHED;
+  void* stack = nullptr;
+  ::pthread_attr_getstack(attributes, &stack, &wanted.start.stack_bytes);
+  // With no stack set, glibc's address is that of a stack which ends at 0.
+  if (heap::address_of(stack) + wanted.start.stack_bytes != 0) wanted.start.own_stack = stack;
+  return wanted;
+}
+
+// For calls about a thread that only its own node can make. The program's threads mostly mean
+// themselves by that.
+int for_own_thread(pthread_t thread, auto call) {
+  if (!is_application()) return call(thread);
+  if (thread == self.thread) return call(real::pthread_self());
+  pthread_t real_thread{};
+  if (client::find_thread(thread, real_thread)) return call(real_thread);
+  refuse("a call about a thread that runs on another node is not supported yet");
+}
+
+}  // namespace
+
+int preload::start_thread(int node, pthread_t* thread, void* (*function)(void*), void* argument) {
+  ThreadStart wanted{};
+  wanted.function = function;
+  wanted.argument = argument;
+  return start(node, thread, thread == nullptr, wanted);
+}
+
+GALLOCY_TAKES int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
+                                 void* (*function)(void*), void* argument) noexcept {
+  if (!is_application()) return real::pthread_create(thread, attributes, function, argument);
+  Wanted wanted = wanted_by(attributes);
+  wanted.start.function = function;
+  wanted.start.argument = argument;
+  return start(GALLOCY_ANY_NODE, thread, wanted.detached, wanted.start);
+}
+
+GALLOCY_TAKES int pthread_join(pthread_t thread, void** result) {
+  return is_application() ? gallocy_pthread_join(thread, result)
+                          : real::pthread_join(thread, result);
+}
+
+GALLOCY_TAKES int pthread_detach(pthread_t thread) noexcept {
+  return is_application() ? gallocy_pthread_detach(thread) : real::pthread_detach(thread);
+}
+
+GALLOCY_TAKES int pthread_cancel(pthread_t thread) {
+  return is_application() ? gallocy_pthread_cancel(thread) : real::pthread_cancel(thread);
+}
+
+GALLOCY_TAKES pthread_t pthread_self() noexcept {
+  return is_application() ? self.thread : real::pthread_self();
+}
+
+GALLOCY_TAKES int pthread_kill(pthread_t thread, int signal) noexcept {
+  return for_own_thread(thread, [&](pthread_t own) { return real::pthread_kill(own, signal); });
+}
+
+GALLOCY_TAKES int pthread_getattr_np(pthread_t thread, pthread_attr_t* attributes) noexcept {
+  return for_own_thread(
+      thread, [&](pthread_t own) { return real::pthread_getattr_np(own, attributes); });
+}
+
+GALLOCY_TAKES int pthread_setname_np(pthread_t thread, const char* name) noexcept {
+  return for_own_thread(thread, [&](pthread_t own) { return real::pthread_setname_np(own, name); });
+}
+
+GALLOCY_TAKES int pthread_getname_np(pthread_t thread, char* name, size_t size) noexcept {
+  return for_own_thread(
+      thread, [&](pthread_t own) { return real::pthread_getname_np(own, name, size); });
+}
+
+GALLOCY_TAKES int pthread_setaffinity_np(pthread_t thread, size_t size,
+                                         const cpu_set_t* cpus) noexcept {
+  return for_own_thread(
+      thread, [&](pthread_t own) { return real::pthread_setaffinity_np(own, size, cpus); });
+}
+
+GALLOCY_TAKES int pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t* cpus) noexcept {
+  return for_own_thread(
+      thread, [&](pthread_t own) { return real::pthread_getaffinity_np(own, size, cpus); });
+}
+
+GALLOCY_TAKES int pthread_setschedparam(pthread_t thread, int policy,
+                                        const sched_param* parameters) noexcept {
+  return for_own_thread(
+      thread, [&](pthread_t own) { return real::pthread_setschedparam(own, policy, parameters); });
+}
+
+GALLOCY_TAKES int pthread_getschedparam(pthread_t thread, int* policy,
+                                        sched_param* parameters) noexcept {
+  return for_own_thread(
+      thread, [&](pthread_t own) { return real::pthread_getschedparam(own, policy, parameters); });
+}
+
+GALLOCY_TAKES int pthread_getcpuclockid(pthread_t thread, clockid_t* clock) noexcept {
+  return for_own_thread(
+      thread, [&](pthread_t own) { return real::pthread_getcpuclockid(own, clock); });
+}
+
+// Not known of threads elsewhere until they are joined.
+GALLOCY_TAKES int pthread_tryjoin_np(pthread_t thread, void** result) noexcept {
+  if (!is_application()) return real::pthread_tryjoin_np(thread, result);
+  refuse("pthread_tryjoin_np is not supported yet");
+}
+
+// What the rooms below call.
+extern "C" {
+int __wrap_pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
+                          void* (*function)(void*), void* argument) {
+  return real::pthread_create(thread, attributes, function, argument);
+}
+int __wrap_pthread_join(pthread_t thread, void** result) {
+  return real::pthread_join(thread, result);
+}
+int __wrap_pthread_tryjoin_np(pthread_t thread, void** result) {
+  return real::pthread_tryjoin_np(thread, result);
+}
+int __wrap_pthread_cancel(pthread_t thread) { return real::pthread_cancel(thread); }
+pthread_t __wrap_pthread_self() { return real::pthread_self(); }
+}
