@@ -71,6 +71,14 @@ def sanitizer_reports(folder):
     return "\n".join(texts)
 
 
+def make_program(path, text=None, copy_of=None):
+    """A file that can be executed at once. Another process writes it: a test that forks while this
+    process has it open for writing would make it busy until its exec. Gives the path."""
+    subprocess.run(["install", "-m", "755", copy_of or "/dev/stdin", path], text=True, input=text,
+                   check=True, timeout=20)
+    return path
+
+
 class Result:
     def __init__(self, status, out, err, stat, seconds):
         self.status, self.out, self.err = status, out, err
