@@ -7,6 +7,7 @@
 
 #include "client/running.hpp"
 #include "gallocy/gallocy.h"
+#include "preload/c11.hpp"
 #include "preload/real.hpp"
 #include "preload/stacks.hpp"
 #include "preload/stage.hpp"
@@ -164,6 +165,24 @@ GALLOCY_TAKES int pthread_tryjoin_np(pthread_t thread, void** result) noexcept {
   if (!is_application()) return real::pthread_tryjoin_np(thread, result);
   refuse("pthread_tryjoin_np is not supported yet");
 }
+
+// What an int function returns is the low half of what the thread returns.
+GALLOCY_TAKES int thrd_create(thrd_t* thread, thrd_start_t function, void* argument) {
+  const auto any = reinterpret_cast<void (*)()>(function);
+  return as_c11(
+      ::pthread_create(thread, nullptr, reinterpret_cast<void* (*)(void*)>(any), argument));
+}
+
+GALLOCY_TAKES int thrd_join(thrd_t thread, int* result) {
+  void* value = nullptr;
+  const int error = ::pthread_join(thread, &value);
+  if (error == 0 && result != nullptr)
+    *result = static_cast<int>(reinterpret_cast<std::intptr_t>(value));
+  return as_c11(error);
+}
+
+GALLOCY_TAKES int thrd_detach(thrd_t thread) { return as_c11(::pthread_detach(thread)); }
+GALLOCY_TAKES thrd_t thrd_current() { return ::pthread_self(); }
 
 // What the rooms below call.
 extern "C" {
