@@ -68,7 +68,9 @@ pthread_mutex_t* mutex_of(mtx_t* mutex) { return reinterpret_cast<pthread_mutex_
 GALLOCY_TAKES int cnd_init(cnd_t* condition) {
   return as_c11(::pthread_cond_init(condition_of(condition), nullptr));
 }
-GALLOCY_TAKES void cnd_destroy(cnd_t* condition) { ::pthread_cond_destroy(condition_of(condition)); }
+GALLOCY_TAKES void cnd_destroy(cnd_t* condition) {
+  ::pthread_cond_destroy(condition_of(condition));
+}
 GALLOCY_TAKES int cnd_signal(cnd_t* condition) {
   return as_c11(::pthread_cond_signal(condition_of(condition)));
 }

@@ -1,6 +1,6 @@
-// pthread_once and pthread_key_*. A key that a library has made before the start is the C library's,
-// and the same number in every rank, since all ranks load the same libraries. A key that is made
-// later is the job's.
+// pthread_once and pthread_key_*. A key that a library has made before the start is the C
+// library's, and the same number in every rank, since all ranks load the same libraries. A key that
+// is made later is the job's.
 #include <errno.h>
 #include <pthread.h>
 

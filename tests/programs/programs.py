@@ -27,18 +27,17 @@ STREAM_INPUT = b"".join(b"word%d %d\n" % (i, 20 + i) for i in range(4))
 # Words that a program is called with, and what it reads, if any.
 ARGUMENTS = {
     "sort": [["1000000"]],
-    "xz": [["-k", "-T4", "--block-size=4MiB", "-2", "data"],
+    "xz": [["-k", "-T4", "--block-size=4MiB", "-0", "data"],
            ["-d", "-T4", "-c", "packed.xz"]],
-    "primesieve": [["-t4", "-q", "--count", "2e9"]],
+    "primesieve": [["-t4", "-q", "4e9"]],
 }
 INPUT = {"stdio": STDIO_INPUT, "iostreams": STREAM_INPUT}
 
 # They end before a node can tell what it did, or on purpose: on which nodes threads ran is not in
 # the statistics of a job that is ended by one of them.
 ENDS_EARLY = {"exit_on_worker", "abort_on_worker", "crash_on_worker", "uncaught"}
-# One thread after the other, so that no second node need be used at once: but it is, as threads go
-# round.
-OPTIONS = {}
+# A node hands out no more memory than it may use, by default half of the machine's.
+OPTIONS = {"sparse": ["--memory", "40G"]}
 
 
 def fill(name, folder):

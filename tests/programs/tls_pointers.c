@@ -30,7 +30,8 @@ static void* run(void* given) {
 int main(void) {
   pthread_barrier_init(&barrier, NULL, thread_count);
   pthread_t threads[thread_count];
-  for (intptr_t i = 0; i < thread_count; ++i) must(pthread_create(&threads[i], NULL, run, (void*)i));
+  for (intptr_t i = 0; i < thread_count; ++i)
+    must(pthread_create(&threads[i], NULL, run, (void*)i));
   for (int i = 0; i < thread_count; ++i) {
     void* result;
     must(pthread_join(threads[i], &result));
