@@ -21,8 +21,11 @@ std::atomic_flag flag;
 std::atomic<int*> pointer;
 int numbers[4096];
 int under_flag;
+std::atomic<int> begun;
 
 void run(int me) {
+  ++begun;
+  while (begun < 4) std::this_thread::yield();
   for (int i = 0; i < 1000; ++i) {
     ++bytes[i % 4];
     halves[i % 4] += 3;

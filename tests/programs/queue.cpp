@@ -16,7 +16,7 @@ struct Cell {
 Cell cells[cell_count];
 std::atomic<std::size_t> put_at, take_at;
 std::atomic<long> sum;
-std::atomic<int> taken;
+std::atomic<int> taken, begun;
 
 bool put(int value) {
   std::size_t at = put_at;
@@ -50,12 +50,19 @@ bool take(int& value) {
   }
 }
 
+void meet() {
+  ++begun;
+  while (begun < 6) std::this_thread::yield();
+}
+
 void produce(int me) {
+  meet();
   for (int i = 0; i < item_count; ++i)
     while (!put(me * item_count + i)) std::this_thread::yield();
 }
 
 void consume() {
+  meet();
   int value = 0;
   while (taken < 3 * item_count) {
     if (!take(value)) {
