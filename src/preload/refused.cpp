@@ -3,6 +3,10 @@
 // other nodes.
 #include <dlfcn.h>
 #include <errno.h>
+#include <semaphore.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/shm.h>
 #include <unistd.h>
 
 #include "preload/forward.hpp"
@@ -12,6 +16,9 @@
 GALLOCY_REAL(fork)
 GALLOCY_REAL(daemon)
 GALLOCY_REAL(vfork)
+GALLOCY_REAL(sem_open)
+GALLOCY_REAL(shmat)
+GALLOCY_REAL(fopencookie)
 GALLOCY_REAL(dlopen)
 GALLOCY_REAL(dlerror)
 
@@ -72,4 +79,27 @@ GALLOCY_TAKES char* dlerror() noexcept {
   if (!t_refused_library) return real::dlerror();
   t_refused_library = false;
   return text;
+}
+
+// Memory of the kernel's other kinds lies on one node.
+GALLOCY_TAKES void* shmat(int id, const void* address, int flags) noexcept {
+  if (is_application()) refuse("memory of shmat is not supported");
+  return real::shmat(id, address, flags);
+}
+
+GALLOCY_TAKES sem_t* sem_open(const char* name, int flags, ...) noexcept {
+  if (is_application()) refuse("a semaphore with a name (sem_open) is not supported");
+  va_list list;
+  va_start(list, flags);
+  const auto mode = va_arg(list, mode_t);
+  const auto value = va_arg(list, unsigned);
+  va_end(list);
+  return real::sem_open(name, flags, mode, value);
+}
+
+// Its functions would run in another thread.
+GALLOCY_TAKES FILE* fopencookie(void* cookie, const char* mode, cookie_io_functions_t functions)
+    noexcept {
+  if (is_away()) refuse("fopencookie on another node than the first is not supported");
+  return real::fopencookie(cookie, mode, functions);
 }

@@ -2,6 +2,7 @@
 // the caller's stack, which all nodes see.
 #include <stdarg.h>
 #include <stdio.h>
+#include <wchar.h>
 
 #include "preload/forward.hpp"
 #include "preload/real.hpp"
@@ -9,13 +10,15 @@
 GALLOCY_REAL(vfprintf)
 GALLOCY_REAL(vfscanf)
 GALLOCY_REAL(vdprintf)
+GALLOCY_REAL(vfwprintf)
+GALLOCY_REAL(vfwscanf)
 
 using namespace gallocy::preload;
 
 namespace {
 
-template <class Function, class Stream>
-int formatted(const Real<Function>& real, Stream stream, const char* format, va_list list) {
+template <class Function, class Stream, class Character>
+int formatted(const Real<Function>& real, Stream stream, const Character* format, va_list list) {
   if (!is_away()) return real(stream, format, list);
   return static_cast<int>(call_on_first(real.any(), (long)(stream), (long)(format), (long)(list), 0,
                                         0, 0));
@@ -79,4 +82,29 @@ GALLOCY_TAKES int __vfprintf_chk(FILE* stream, int, const char* format, va_list 
 }
 GALLOCY_TAKES int __vdprintf_chk(int fd, int, const char* format, va_list list) {
   return formatted(real::vdprintf, fd, format, list);
+}
+
+GALLOCY_TAKES int wprintf(const wchar_t* format, ...) {
+  GALLOCY_FORMATTED(real::vfwprintf, stdout, format);
+}
+GALLOCY_TAKES int fwprintf(FILE* stream, const wchar_t* format, ...) {
+  GALLOCY_FORMATTED(real::vfwprintf, stream, format);
+}
+GALLOCY_TAKES int wscanf(const wchar_t* format, ...) {
+  GALLOCY_FORMATTED(real::vfwscanf, stdin, format);
+}
+GALLOCY_TAKES int fwscanf(FILE* stream, const wchar_t* format, ...) {
+  GALLOCY_FORMATTED(real::vfwscanf, stream, format);
+}
+GALLOCY_TAKES int vwprintf(const wchar_t* format, va_list list) {
+  return formatted(real::vfwprintf, stdout, format, list);
+}
+GALLOCY_TAKES int vfwprintf(FILE* stream, const wchar_t* format, va_list list) {
+  return formatted(real::vfwprintf, stream, format, list);
+}
+GALLOCY_TAKES int vwscanf(const wchar_t* format, va_list list) {
+  return formatted(real::vfwscanf, stdin, format, list);
+}
+GALLOCY_TAKES int vfwscanf(FILE* stream, const wchar_t* format, va_list list) {
+  return formatted(real::vfwscanf, stream, format, list);
 }

@@ -15,6 +15,8 @@
 GALLOCY_REAL(pthread_create)
 GALLOCY_REAL(pthread_join)
 GALLOCY_REAL(pthread_tryjoin_np)
+GALLOCY_REAL(pthread_timedjoin_np)
+GALLOCY_REAL(pthread_clockjoin_np)
 GALLOCY_REAL(pthread_detach)
 GALLOCY_REAL(pthread_cancel)
 GALLOCY_REAL(pthread_self)
@@ -183,6 +185,17 @@ GALLOCY_TAKES int thrd_join(thrd_t thread, int* result) {
 
 GALLOCY_TAKES int thrd_detach(thrd_t thread) { return as_c11(::pthread_detach(thread)); }
 GALLOCY_TAKES thrd_t thrd_current() { return ::pthread_self(); }
+
+GALLOCY_TAKES int pthread_timedjoin_np(pthread_t thread, void** result, const timespec* until) {
+  if (!is_application()) return real::pthread_timedjoin_np(thread, result, until);
+  refuse("pthread_timedjoin_np is not supported yet");
+}
+
+GALLOCY_TAKES int pthread_clockjoin_np(pthread_t thread, void** result, clockid_t clock,
+                                       const timespec* until) {
+  if (!is_application()) return real::pthread_clockjoin_np(thread, result, clock, until);
+  refuse("pthread_clockjoin_np is not supported yet");
+}
 
 // What the rooms below call.
 extern "C" {
