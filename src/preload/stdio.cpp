@@ -8,10 +8,14 @@
 #include "preload/real.hpp"
 
 GALLOCY_REAL(vfprintf)
-GALLOCY_REAL(vfscanf)
 GALLOCY_REAL(vdprintf)
 GALLOCY_REAL(vfwprintf)
-GALLOCY_REAL(vfwscanf)
+
+// The headers give scanf and its kin the names of C99, __isoc99_*, which programs use.
+namespace gallocy::preload::real {
+inline constinit Real<decltype(::vfscanf)> vfscanf("__isoc99_vfscanf");
+inline constinit Real<decltype(::vfwscanf)> vfwscanf("__isoc99_vfwscanf");
+}  // namespace gallocy::preload::real
 
 using namespace gallocy::preload;
 
@@ -26,7 +30,6 @@ int formatted(const Real<Function>& real, Stream stream, const Character* format
 
 }  // namespace
 
-// The headers give scanf and its kin the names of C99, __isoc99_*, which programs use.
 #define GALLOCY_FORMATTED(real, stream, format) \
   va_list list; \
   va_start(list, format); \
@@ -108,3 +111,12 @@ GALLOCY_TAKES int vwscanf(const wchar_t* format, va_list list) {
 GALLOCY_TAKES int vfwscanf(FILE* stream, const wchar_t* format, va_list list) {
   return formatted(real::vfwscanf, stream, format, list);
 }
+
+// The names that programs of before C99 use.
+#define GALLOCY_OLD_NAME(name, ...) \
+  extern "C" __attribute__((visibility("default"), alias("__isoc99_" #name))) int old_##name( \
+      __VA_ARGS__) asm(#name)
+GALLOCY_OLD_NAME(scanf, const char*, ...);
+GALLOCY_OLD_NAME(fscanf, FILE*, const char*, ...);
+GALLOCY_OLD_NAME(vscanf, const char*, va_list);
+GALLOCY_OLD_NAME(vfscanf, FILE*, const char*, va_list);
