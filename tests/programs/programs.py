@@ -7,9 +7,12 @@ more than one node, pages must have crossed between them.
 
 --table prints the rows of docs/programs.md."""
 import argparse
+import atexit
 import filecmp
+import functools
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,20 +43,29 @@ ENDS_EARLY = {"exit_on_worker", "abort_on_worker", "crash_on_worker", "uncaught"
 OPTIONS = {"sparse": ["--memory", "40G"]}
 
 
-def fill(name, folder):
-    """What the program reads."""
-    if name != "xz":
-        return
-    data = os.path.join(folder, "data")
+@functools.cache
+def made_files():
+    """What xz is given: 40 MB of text, and the same packed in blocks."""
+    folder = tempfile.mkdtemp(prefix="gp-")
+    atexit.register(shutil.rmtree, folder)
     chance = random.Random(1)
     words = [bytes(chance.randrange(97, 123) for _ in range(chance.randrange(2, 12)))
              for _ in range(5000)]
+    data = os.path.join(folder, "data")
     with open(data, "wb") as file:
         while file.tell() < 40_000_000:
             file.write(b" ".join(chance.choices(words, k=20000)) + b"\n")
-    subprocess.run(["/usr/bin/xz", "-T2", "--block-size=4MiB", "-1", "-k", data], check=True,
+    subprocess.run(["/usr/bin/xz", "-T2", "--block-size=4MiB", "-0", "-k", data], check=True,
                    timeout=NATIVE_LIMIT_S)
     os.rename(data + ".xz", os.path.join(folder, "packed.xz"))
+    return folder
+
+
+def fill(words, folder):
+    """What the program reads."""
+    for word in words:
+        if word in ("data", "packed.xz"):
+            shutil.copy(os.path.join(made_files(), word), folder)
 
 
 def status_of(returncode):
@@ -104,8 +116,8 @@ def check(program, words, nodes, rows):
     given = INPUT.get(name, b"")
     with tempfile.TemporaryDirectory(prefix="gp-") as native_folder, \
             tempfile.TemporaryDirectory(prefix="gp-") as job_folder:
-        fill(name, native_folder)
-        subprocess.run(["cp", "-a", native_folder + "/.", job_folder], check=True)
+        fill(words, native_folder)
+        fill(words, job_folder)
         native = Native([program, *words], native_folder, given)
         result = run_job([*OPTIONS.get(name, []), program, *words], job_folder, given, nodes)
         row = [" ".join([name, *words]), nodes, "", native.seconds, result.seconds,
@@ -153,7 +165,7 @@ def main():
         if not os.path.exists(program):
             print(program, "is not installed")
             sys.exit(77)
-        rows, errors = check_all(program, [int(word) for word in options.nodes.split(",")])
+        rows, errors = check_all(os.path.realpath(program), [int(word) for word in options.nodes.split(",")])
         for name, nodes, verdict, native_s, job_s, faults in rows:
             if options.table:
                 print(f"| {name} | {nodes} | {verdict} | {native_s:.2f} | {job_s:.2f} | {faults} |")
