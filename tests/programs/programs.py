@@ -36,8 +36,7 @@ ARGUMENTS = {
 }
 INPUT = {"stdio": STDIO_INPUT, "iostreams": STREAM_INPUT}
 
-# They end before a node can tell what it did, or on purpose: on which nodes threads ran is not in
-# the statistics of a job that is ended by one of them.
+# A thread ends the job while others run: which nodes ran threads by then is chance.
 ENDS_EARLY = {"exit_on_worker", "abort_on_worker", "crash_on_worker", "uncaught"}
 # A node hands out no more memory than it may use, by default half of the machine's.
 OPTIONS = {"sparse": ["--memory", "40G"]}
