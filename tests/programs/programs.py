@@ -37,7 +37,8 @@ ARGUMENTS = {
 INPUT = {"stdio": STDIO_INPUT, "iostreams": STREAM_INPUT}
 
 # A thread ends the job while others run: which nodes ran threads by then is chance.
-ENDS_EARLY = {"exit_on_worker", "abort_on_worker", "crash_on_worker", "uncaught"}
+ENDS_EARLY = {"exit_on_worker", "abort_on_worker", "crash_on_worker", "error_on_worker",
+              "uncaught"}
 # A node hands out no more memory than it may use, by default half of the machine's.
 OPTIONS = {"sparse": ["--memory", "40G"]}
 
@@ -164,7 +165,8 @@ def main():
         if not os.path.exists(program):
             print(program, "is not installed")
             sys.exit(77)
-        rows, errors = check_all(os.path.realpath(program), [int(word) for word in options.nodes.split(",")])
+        node_counts = [int(word) for word in options.nodes.split(",")]
+        rows, errors = check_all(os.path.realpath(program), node_counts)
         for name, nodes, verdict, native_s, job_s, faults in rows:
             if options.table:
                 print(f"| {name} | {nodes} | {verdict} | {native_s:.2f} | {job_s:.2f} | {faults} |")
