@@ -137,7 +137,7 @@ class Job:
     the call `lacking` takes away neither (lacking.py)."""
 
     def __init__(self, command, launcher=None, env=None, stat=False, stdin=subprocess.DEVNULL,
-                 uid=None, lacking=None):
+                 uid=None, lacking=None, cwd=None):
         self.launcher = launcher or os.environ["GALLOCY_RUN"]
         self.folder = tempfile.mkdtemp(prefix="gt-", dir="/tmp")
         self.runtime = os.path.join(self.folder, "run")
@@ -158,7 +158,7 @@ class Job:
         self.process = subprocess.Popen(
             [self.launcher, *options, *map(str, command)],
             stdin=stdin, stdout=self.out_file, stderr=self.err_file, start_new_session=True,
-            preexec_fn=lacking,
+            preexec_fn=lacking, cwd=cwd,
             env={name: value for name, value in environment.items() if value is not None},
             **other_user)
         self.session = self.process.pid
@@ -184,6 +184,9 @@ class Job:
 
     def err_so_far(self):
         return self.text(self.err_file)
+
+    def out_bytes(self):
+        return os.pread(self.out_file.fileno(), 1 << 26, 0)
 
     def out_so_far(self):
         return self.text(self.out_file)
