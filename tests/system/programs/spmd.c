@@ -12,6 +12,7 @@ struct Meeting {
   pthread_mutex_t lock;
   long count;
   int ended;
+  int joined;
 };
 
 static struct Meeting* meet(void) {
@@ -39,6 +40,14 @@ static void* count(void* context) {
   return (void*)(long)gallocy_node();
 }
 
+// How many ranks have joined the thread that they made.
+static int joined(struct Meeting* meeting, int more) {
+  REQUIRE(gallocy_pthread_mutex_lock(&meeting->lock) == 0);
+  const int joined = meeting->joined += more;
+  REQUIRE(gallocy_pthread_mutex_unlock(&meeting->lock) == 0);
+  return joined;
+}
+
 static int ended(struct Meeting* meeting, int more) {
   REQUIRE(gallocy_pthread_mutex_lock(&meeting->lock) == 0);
   const int ended = meeting->ended += more;
@@ -53,11 +62,18 @@ int main(void) {
   struct Meeting* meeting = meet();
   const int next = (gallocy_node() + 1) % gallocy_node_count();
   REQUIRE((int)(long)run_on(next, count, meeting) == next);
+  joined(meeting, 1);
   count(meeting);
   ended(meeting, 1);
-  if (rank != 0 && rank % 2 == 0) return 0;
-  if (rank != 0) gallocy_pthread_exit(NULL);
   const struct timespec pause = {0, 1000000};
+  if (rank != 0 && rank % 2 == 0) {  // its process takes with it whatever thread runs there still
+    for (int i = 0; joined(meeting, 0) < size; ++i) {
+      REQUIRE(i < 20000);
+      nanosleep(&pause, NULL);
+    }
+    return 0;
+  }
+  if (rank != 0) gallocy_pthread_exit(NULL);
   for (int i = 0; ended(meeting, 0) < size; ++i) {
     REQUIRE(i < 20000);
     nanosleep(&pause, NULL);
