@@ -10,11 +10,12 @@ So the first WARM_UP looks do not count, and the rest has three parts: a daemon 
 of the last is above that of the first by more than HEAP_SLACK_BYTES. A median of many does not care
 for one high look, and what is lost with each job, however little, is there in all of them.
 
-What the process has of its own, RssAnon + RssShmem, also counts what the allocator keeps, and shows
-what is mapped and not allocated, of which there is no small loss. It is high or low as the
-allocator has given back lately what was freed, or not yet; what is lost is there in the lowest
-looks, too. So a daemon grows if the lowest of the last part is above the lowest of the first by
-more than RESIDENT_SLACK_BYTES."""
+What the process has of its own, anonymous and shared memory, shows what is mapped and not
+allocated, of which there is no small loss. It also counts what the allocator keeps, which is more
+or less as that has lately given back what was freed, or not yet. Of a sanitizer's allocator that
+can be more than all the rest: its regions and the shadow of everything are left out. Of any other,
+what is lost is there in the lowest looks, too: a daemon grows if the lowest of the last part is
+above the lowest of the first by more than RESIDENT_SLACK_BYTES."""
 import os
 import re
 import statistics
@@ -44,11 +45,32 @@ def resident_growth_bytes(resident):
     return growth_by(min, resident)
 
 
+# Where AddressSanitizer has its shadow and the regions of its allocator on x86-64. Nothing else
+# is mapped there: gallocy's region ends below them, and the kernel places mappings above.
+SANITIZER_RANGES = ((0x7fff8000, 0x10007fff8000), (0x600000000000, 0x640000000000))
+
+
+def resident_bytes_of(smaps, sanitized):
+    """From the text of /proc/PID/smaps."""
+    total_kib = 0
+    for mapping in re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", smaps, flags=re.MULTILINE)[1:]:
+        head = mapping.split("\n", 1)[0].split(None, 5)
+        start = int(head[0].split("-")[0], 16)
+        if sanitized and any(begin <= start < end for begin, end in SANITIZER_RANGES):
+            continue
+        is_shared_memory = len(head) > 5 and head[5].startswith("/memfd:")
+        kind = "Rss" if is_shared_memory else "Anonymous"
+        total_kib += int(re.search(rf"^{kind}:\s+(\d+) kB$", mapping, re.MULTILINE)[1])
+    return total_kib << 10
+
+
 class Usage:
     def __init__(self, pid):
+        with open(f"/proc/{pid}/smaps") as file:
+            smaps = file.read()
+        self.resident_bytes = resident_bytes_of(smaps, "libasan" in smaps)
         with open(f"/proc/{pid}/status") as file:
             status = dict(re.findall(r"(\w+):\s+(\d+)", file.read()))
-        self.resident_bytes = (int(status["RssAnon"]) + int(status["RssShmem"])) << 10
         self.threads = int(status["Threads"])
         self.descriptors = len(os.listdir(f"/proc/{pid}/fd"))
         self.heap_bytes = None  # not asked for

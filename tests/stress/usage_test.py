@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from usage import (HEAP_SLACK_BYTES, LOOKS_MIN, RESIDENT_SLACK_BYTES,  # noqa: E402
-                   heap_growth_bytes, resident_growth_bytes)
+                   heap_growth_bytes, resident_bytes_of, resident_growth_bytes)
 
 MIB = 1 << 20
 JOBS_EACH = 10  # between two looks
@@ -57,7 +57,23 @@ assert not resident_grows(looks(30, lambda look: 20 * MIB + 20 * MIB * (1 - 0.6 
                                 noise(4 * MIB)))
 assert not resident_grows([x << 10 for x in (10192, 10872, 15600, 10596, 11108, 10596, 13172, 14068,
                                              13300, 12436, 12436, 12020)])
-# A sanitizer gives back what was freed every few seconds, or not yet: 0 bytes of heap were lost.
-assert not resident_grows([x << 10 for x in (36856, 23668, 26212, 27104, 24408, 24384, 24384, 26600,
-                                             26600, 26600, 26600, 37592, 25300, 28312, 25712, 29468,
-                                             26340, 38932, 37988, 38092)])
+# What lies where.
+MAPPING = """{start:x}-{end:x} rw-p 00000000 00:00 0 {name:>24}
+Size:               4096 kB
+Rss:                {rss:>4} kB
+Anonymous:          {anonymous:>4} kB
+VmFlags: rd wr
+"""
+
+
+def smaps(*mappings):
+    return "".join(MAPPING.format(start=start, end=start + (4 << 20), name=name, rss=rss,
+                                  anonymous=anonymous) for start, name, rss, anonymous in mappings)
+
+
+ordinary = ((0x555555554000, "/usr/bin/gallocyd", 300, 40), (0x7f0000000000, "", 60, 50),
+            (0x7f0000800000, "/memfd:ring (deleted)", 8, 0))
+sanitizers = ((0x100000000, "", 2000, 2000), (0x603000000000, "", 1000, 1000))
+assert resident_bytes_of(smaps(*ordinary), False) == (40 + 50 + 8) << 10
+assert resident_bytes_of(smaps(*ordinary, *sanitizers), True) == (40 + 50 + 8) << 10
+assert resident_bytes_of(smaps(*ordinary, *sanitizers), False) == (40 + 50 + 8 + 3000) << 10
