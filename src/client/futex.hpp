@@ -9,8 +9,8 @@
 
 namespace gallocy::client {
 
-// REQUIRES of both: a thread of the job; the word is aligned and in gallocy memory. An errno that is
-// not named here has a sentence in gallocy_last_error().
+// REQUIRES of both: a thread of the job; the word is aligned and in gallocy memory. An errno that
+// is not named here has a sentence in gallocy_last_error().
 
 // Until somebody wakes the word, or without a reason: the caller looks again. EAGAIN: the word does
 // not have that value. ETIMEDOUT.

@@ -184,8 +184,9 @@ void SyncCalls::ask_anew(const std::vector<std::uint64_t>& counters, TimeUs now_
 
 // Of locks is known what it takes to go on: who has them and who asks. A wait at a condition ends
 // as if it had been signalled, for perhaps it was. A semaphore's value is gone, and how many have
-// come to a barrier. Who waits at a futex looks at its word again; a wake is repeated, since threads
-// that the removed home never knew may wait at the next one by now. nullopt: that will know.
+// come to a barrier. Who waits at a futex looks at its word again; a wake is repeated, since
+// threads that the removed home never knew may wait at the next one by now. nullopt: that will
+// know.
 std::optional<std::int32_t> SyncCalls::answer_of_the_gone(const Call& call) {
   const SyncRequest& request = call.request;
   if (call.withdrawn != 0) return call.withdrawn;

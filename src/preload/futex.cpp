@@ -54,7 +54,7 @@ long wait_for(const std::uint32_t* word, std::uint32_t expected, const timespec*
 long requeue(const std::uint32_t* word, std::uint32_t woken, std::uint64_t moved) {
   if (static_cast<std::int32_t>(woken) < 0 || static_cast<std::int32_t>(moved) < 0) return -EINVAL;
   const std::uint64_t count = std::uint64_t{woken} + static_cast<std::uint32_t>(moved);
-  return count == 0 ? 0 : wake(word, static_cast<std::uint32_t>(std::min<std::uint64_t>(count, all)));
+  return wake(word, static_cast<std::uint32_t>(std::min<std::uint64_t>(count, all)));
 }
 
 std::uint32_t changed(std::uint32_t old, unsigned operation, std::uint32_t argument) {

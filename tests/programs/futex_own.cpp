@@ -19,8 +19,8 @@ std::atomic<unsigned> mutex = 0, gate = 0, other = 0;
 std::atomic<int> waiting = 0, through = 0;
 long counter = 0;
 
-long futex(std::atomic<unsigned>& word, int operation, unsigned value, const void* timeout = nullptr,
-           void* second = nullptr, unsigned third = 0) {
+long futex(std::atomic<unsigned>& word, int operation, unsigned value,
+           const void* timeout = nullptr, void* second = nullptr, unsigned third = 0) {
   return syscall(SYS_futex, &word, operation, value, timeout, second, third);
 }
 

@@ -14,7 +14,7 @@ struct FutexCore : SyncCore {
   Lines wait(unsigned thread, std::uint64_t sequence = 0) {
     return take(thread, SyncKind::futex, sequence);
   }
-  // By a thread of node 1, which is told a number.
+  // By a thread of node 1, which is told a number; that message comes before replies here.
   Lines from_peer(SyncOperation operation, std::uint64_t argument = 0) {
     const ThreadId thread{1ULL << 48 | 9};
     return shortened(from(1, by(1, 1), SyncRequest{object_address, thread, operation,
@@ -35,9 +35,9 @@ TEST_CASE("a wake lets the oldest go, as many as it is for, and says how many") 
   FutexCore core;
   for (unsigned thread = 1; thread <= 4; ++thread) CHECK(core.wait(thread) == waits);
   CHECK(core.wake(0) == Lines{told(0)});
-  CHECK(core.wake(1) == Lines{got(1, 0), told(1)});
-  CHECK(core.wake(2) == Lines{got(2, 0), got(3, 0), told(2)});
-  CHECK(core.wake(all) == Lines{got(4, 0), told(1)});
+  CHECK(core.wake(1) == Lines{told(1), got(1, 0)});
+  CHECK(core.wake(2) == Lines{told(2), got(2, 0), got(3, 0)});
+  CHECK(core.wake(all) == Lines{told(1), got(4, 0)});
   CHECK(core.words() == 0);
   CHECK(core.wake(all) == Lines{told(0)});
 }
@@ -56,7 +56,7 @@ TEST_CASE("a thread that is about to wait returns at once if nobody else had the
 TEST_CASE("a thread that is about to wait does not have the wake of who waits already") {
   FutexCore core;
   core.wait(1);
-  CHECK(core.wake(1) == Lines{got(1, 0), told(1)});
+  CHECK(core.wake(1) == Lines{told(1), got(1, 0)});
   CHECK(core.wait(2) == waits);
 }
 
@@ -73,7 +73,7 @@ TEST_CASE("the dead wait at no word") {
   core.wait(11);
   core.wait(2);
   CHECK(core.dies(1) == waits);
-  CHECK(core.wake(1) == Lines{got(2, 0), told(1)});
+  CHECK(core.wake(1) == Lines{told(1), got(2, 0)});
 }
 
 // Its owner has unlocked; another thread has taken it, destroyed it, and has a mutex there now.
