@@ -394,9 +394,9 @@ struct ChunkOnly {
 struct SyncRequest {
   # node -> home of the object's page. What threads wait at (mutexes, read-write locks, conditions,
   # barriers, semaphores, futexes) is state of the home; the object in memory is never looked at.
-  # Every request but `withdraw` is answered by syncReply under its transaction when the operation is
-  # over: for `take` that is when it has been granted, refused or withdrawn. A take that waits does
-  # so in the object's queue, first come, first served. An object of another kind at the same
+  # Every request but `withdraw` is answered by syncReply under its transaction when the operation
+  # is over: for `take` that is when it has been granted, refused or withdrawn. A take that waits
+  # does so in the object's queue, first come, first served. An object of another kind at the same
   # address is forgotten: its memory has been used anew.
   enum Operation {
     take @0;        # lock, wait. At a condition it is answered EINPROGRESS when the thread is in
