@@ -17,9 +17,10 @@ import subprocess
 import sys
 import time
 
-SUITES = ("lint", "unit", "trace", "model", "sim", "system", "litmus", "bench", "install")
+SUITES = ("lint", "unit", "trace", "model", "sim", "system", "programs", "litmus", "bench",
+          "install")
 SANITIZED_SUITES = ("unit", "trace", "sim", "system", "stress")
-ONE_AT_A_TIME = ("system", "litmus", "bench", "install", "stress")
+ONE_AT_A_TIME = ("system", "programs", "litmus", "bench", "install", "stress")
 REPORTING = ("litmus", "stress")  # say in lines of their own what they did
 OUTPUT_LINES_MAX = 200
 # Whatever else meson says of a test is a failure.

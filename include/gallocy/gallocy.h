@@ -255,7 +255,10 @@ GALLOCY_API int gallocy_pthread_key_delete(pthread_key_t key);
 /* As pthread_setspecific. Errors: EINVAL no such key; ENOMEM. */
 GALLOCY_API int gallocy_pthread_setspecific(pthread_key_t key, const void* value);
 
-/* As pthread_getspecific: NULL if no value was set, of a deleted key, where others say EPERM. */
+/*
+ * As pthread_getspecific: NULL if no value was set, or where others say EPERM. Of a key that was
+ * deleted, the value that the thread had, until somebody makes a key in its place. Never blocks.
+ */
 GALLOCY_API void* gallocy_pthread_getspecific(pthread_key_t key);
 
 /*

@@ -13,6 +13,7 @@
 #include "client/process.hpp"
 #include "client/running.hpp"
 #include "client/windows.hpp"
+#include "ipc/rank_environment.hpp"
 #include "ipc/socket.hpp"
 #include "uffd/region.hpp"
 
@@ -49,13 +50,13 @@ Result<Invitation> be_invited() {
 }
 
 Result<Invitation> read_environment() {
-  const char* socket_path = ::getenv("GALLOCY_SOCKET");
+  const char* socket_path = ::getenv(ipc::socket_variable);
   if (socket_path == nullptr) return be_invited();
   Invitation invitation;
   invitation.socket_path.append(socket_path);
-  if (auto status = read_number("GALLOCY_JOB", 16, invitation.job); !status)
+  if (auto status = read_number(ipc::job_variable, 16, invitation.job); !status)
     return tl::unexpected<Error>(status.error());
-  if (auto status = read_number("GALLOCY_RANK", 10, invitation.rank); !status)
+  if (auto status = read_number(ipc::rank_variable, 10, invitation.rank); !status)
     return tl::unexpected<Error>(status.error());
   return invitation;
 }

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "gallocy/gallocy.h"
+#include "preload/c11.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
 
@@ -53,4 +54,32 @@ GALLOCY_TAKES int pthread_cond_clockwait(pthread_cond_t* condition,
                                          const timespec* until) {
   return is_served(condition) ? gallocy_pthread_cond_clockwait(condition, mutex, clock, until)
                               : real::pthread_cond_clockwait(condition, mutex, clock, until);
+}
+
+namespace {
+
+pthread_cond_t* condition_of(cnd_t* condition) {
+  return reinterpret_cast<pthread_cond_t*>(condition);
+}
+pthread_mutex_t* mutex_of(mtx_t* mutex) { return reinterpret_cast<pthread_mutex_t*>(mutex); }
+
+}  // namespace
+
+GALLOCY_TAKES int cnd_init(cnd_t* condition) {
+  return as_c11(::pthread_cond_init(condition_of(condition), nullptr));
+}
+GALLOCY_TAKES void cnd_destroy(cnd_t* condition) {
+  ::pthread_cond_destroy(condition_of(condition));
+}
+GALLOCY_TAKES int cnd_signal(cnd_t* condition) {
+  return as_c11(::pthread_cond_signal(condition_of(condition)));
+}
+GALLOCY_TAKES int cnd_broadcast(cnd_t* condition) {
+  return as_c11(::pthread_cond_broadcast(condition_of(condition)));
+}
+GALLOCY_TAKES int cnd_wait(cnd_t* condition, mtx_t* mutex) {
+  return as_c11(::pthread_cond_wait(condition_of(condition), mutex_of(mutex)));
+}
+GALLOCY_TAKES int cnd_timedwait(cnd_t* condition, mtx_t* mutex, const timespec* until) {
+  return as_c11(::pthread_cond_timedwait(condition_of(condition), mutex_of(mutex), until));
 }

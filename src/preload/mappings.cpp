@@ -36,8 +36,28 @@ std::size_t whole_pages(std::size_t size_bytes) {
   return (size_bytes + page_bytes - 1) / page_bytes * page_bytes;
 }
 
+// A block of many pages may be longer than was asked for. It has a page more, and what was asked
+// for is kept in its last word, behind what the program sees.
+constexpr std::size_t recorded_from_bytes = std::size_t{1} << 20;
+
+std::size_t& recorded_bytes(void* block, std::size_t block_bytes) {
+  return *reinterpret_cast<std::size_t*>(static_cast<std::byte*>(block) + block_bytes -
+                                         sizeof(std::size_t));
+}
+
+void* take_pages(std::size_t size_bytes) {
+  if (size_bytes < recorded_from_bytes) return client::zeroed_pages(size_bytes);
+  void* block = client::zeroed_pages(size_bytes + page_bytes);
+  if (block != nullptr) recorded_bytes(block, heap::block_bytes(block)) = size_bytes;
+  return block;
+}
+
+// All of what take_pages() has made.
 bool is_block_of(void* address, std::size_t size_bytes) {
-  return client::in_region(address, 1) && heap::block_bytes(address) == size_bytes;
+  if (!client::in_region(address, 1)) return false;
+  const std::size_t block_bytes = heap::block_bytes(address);
+  return size_bytes == (block_bytes > recorded_from_bytes ? recorded_bytes(address, block_bytes)
+                                                          : block_bytes);
 }
 
 // As much as the file has; the rest of the last page stays zero.
@@ -73,7 +93,7 @@ void* map(void* address, std::size_t asked_bytes, int protection, int flags, int
   if ((protection & PROT_EXEC) != 0) refuse("memory for code made at run time is not supported");
   const std::size_t size_bytes = whole_pages(asked_bytes);
   const bool is_fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
-  void* block = is_fixed ? map_over(address, size_bytes) : client::zeroed_pages(size_bytes);
+  void* block = is_fixed ? map_over(address, size_bytes) : take_pages(size_bytes);
   if (block == nullptr) return failed(ENOMEM);
   if (!is_file || read_file(block, asked_bytes, fd, offset)) return block;
   const int error = errno;
@@ -108,7 +128,7 @@ GALLOCY_TAKES void* mremap(void* address, size_t old_bytes, size_t new_bytes, in
   if ((flags & ~MREMAP_MAYMOVE) != 0) return failed(ENOSYS);
   if (whole_pages(new_bytes) <= whole_pages(old_bytes)) return address;
   if ((flags & MREMAP_MAYMOVE) == 0) return failed(ENOMEM);
-  void* moved = client::zeroed_pages(whole_pages(new_bytes));
+  void* moved = take_pages(whole_pages(new_bytes));
   if (moved == nullptr) return failed(ENOMEM);
   ::memcpy(moved, address, old_bytes);
   ::munmap(address, old_bytes);

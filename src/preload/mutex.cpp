@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "gallocy/gallocy.h"
+#include "preload/c11.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
 
@@ -55,6 +56,32 @@ GALLOCY_TAKES int pthread_mutex_unlock(pthread_mutex_t* mutex) noexcept {
 GALLOCY_TAKES int pthread_mutex_consistent(pthread_mutex_t* mutex) noexcept {
   return is_served(mutex) ? gallocy_pthread_mutex_consistent(mutex)
                           : real::pthread_mutex_consistent(mutex);
+}
+
+namespace {
+
+pthread_mutex_t* mutex_of(mtx_t* mutex) { return reinterpret_cast<pthread_mutex_t*>(mutex); }
+
+}  // namespace
+
+GALLOCY_TAKES int mtx_init(mtx_t* mutex, int kind) noexcept {
+  pthread_mutexattr_t attributes;
+  ::pthread_mutexattr_init(&attributes);
+  if ((kind & mtx_recursive) != 0)
+    ::pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+  return as_c11(::pthread_mutex_init(mutex_of(mutex), &attributes));
+}
+
+GALLOCY_TAKES void mtx_destroy(mtx_t* mutex) noexcept { ::pthread_mutex_destroy(mutex_of(mutex)); }
+GALLOCY_TAKES int mtx_lock(mtx_t* mutex) { return as_c11(::pthread_mutex_lock(mutex_of(mutex))); }
+GALLOCY_TAKES int mtx_trylock(mtx_t* mutex) {
+  return as_c11(::pthread_mutex_trylock(mutex_of(mutex)));
+}
+GALLOCY_TAKES int mtx_timedlock(mtx_t* mutex, const timespec* until) {
+  return as_c11(::pthread_mutex_timedlock(mutex_of(mutex), until));
+}
+GALLOCY_TAKES int mtx_unlock(mtx_t* mutex) {
+  return as_c11(::pthread_mutex_unlock(mutex_of(mutex)));
 }
 
 // What the rooms below call: they keep the kind in the object as the C library does.

@@ -1,10 +1,11 @@
-// pthread_once and pthread_key_*. A key that a library has made before the start is the C library's,
-// and the same number in every rank, since all ranks load the same libraries. A key that is made
-// later is the job's.
+// pthread_once and pthread_key_*. A key that a library has made before the start is the C
+// library's, and the same number in every rank, since all ranks load the same libraries. A key that
+// is made later is the job's.
 #include <errno.h>
 #include <pthread.h>
 
 #include "gallocy/gallocy.h"
+#include "preload/c11.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
 
@@ -53,6 +54,19 @@ GALLOCY_TAKES int pthread_setspecific(pthread_key_t key, const void* value) noex
 GALLOCY_TAKES void* pthread_getspecific(pthread_key_t key) noexcept {
   return is_of_the_job(key) ? gallocy_pthread_getspecific(key & ~job_bit)
                             : real::pthread_getspecific(key);
+}
+
+GALLOCY_TAKES int tss_create(tss_t* key, tss_dtor_t destructor) {
+  return as_c11(::pthread_key_create(key, destructor));
+}
+GALLOCY_TAKES void tss_delete(tss_t key) { ::pthread_key_delete(key); }
+GALLOCY_TAKES void* tss_get(tss_t key) { return ::pthread_getspecific(key); }
+GALLOCY_TAKES int tss_set(tss_t key, void* value) {
+  return as_c11(::pthread_setspecific(key, value));
+}
+
+GALLOCY_TAKES void call_once(once_flag* flag, void (*function)()) {
+  ::pthread_once(reinterpret_cast<pthread_once_t*>(flag), function);
 }
 
 // What the rooms below call.

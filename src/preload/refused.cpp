@@ -3,13 +3,22 @@
 // other nodes.
 #include <dlfcn.h>
 #include <errno.h>
+#include <semaphore.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/shm.h>
 #include <unistd.h>
 
+#include "preload/forward.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
 
 GALLOCY_REAL(fork)
 GALLOCY_REAL(daemon)
+GALLOCY_REAL(vfork)
+GALLOCY_REAL(sem_open)
+GALLOCY_REAL(shmat)
+GALLOCY_REAL(fopencookie)
 GALLOCY_REAL(dlopen)
 GALLOCY_REAL(dlerror)
 
@@ -22,7 +31,7 @@ thread_local constinit bool t_refused_library = false;
 
 int refuse_child(const char* call) {
   client::say(Sentence("gallocy: ", call, " is refused: a child would not see the memory of the "
-                       "job. posix_spawn, vfork with exec, system and popen work\n"));
+                       "job. posix_spawn, system and popen work\n"));
   errno = ENOSYS;
   return -1;
 }
@@ -36,6 +45,23 @@ GALLOCY_TAKES pid_t fork() noexcept {
 GALLOCY_TAKES int daemon(int keep_folder, int keep_streams) noexcept {
   return is_application() ? refuse_child("daemon") : real::daemon(keep_folder, keep_streams);
 }
+
+// The child would be one of this node, and nobody could wait for it.
+extern "C" void* vfork_here() {
+  if (is_away())
+    refuse("vfork on another node than the first is not supported; posix_spawn works");
+  return reinterpret_cast<void*>(real::vfork.any());
+}
+
+// It returns twice, so that there must be no frame below it.
+asm(".globl vfork\n"
+    ".type vfork, @function\n"
+    "vfork:\n"
+    "  sub $8, %rsp\n"
+    "  call vfork_here\n"
+    "  add $8, %rsp\n"
+    "  jmp *%rax\n"
+    ".size vfork, . - vfork\n");
 
 // A library that is there already is no new state.
 GALLOCY_TAKES void* dlopen(const char* path, int flags) {
@@ -53,4 +79,27 @@ GALLOCY_TAKES char* dlerror() noexcept {
   if (!t_refused_library) return real::dlerror();
   t_refused_library = false;
   return text;
+}
+
+// Memory of the kernel's other kinds lies on one node.
+GALLOCY_TAKES void* shmat(int id, const void* address, int flags) noexcept {
+  if (is_application()) refuse("memory of shmat is not supported");
+  return real::shmat(id, address, flags);
+}
+
+GALLOCY_TAKES sem_t* sem_open(const char* name, int flags, ...) noexcept {
+  if (is_application()) refuse("a semaphore with a name (sem_open) is not supported");
+  va_list list;
+  va_start(list, flags);
+  const auto mode = va_arg(list, mode_t);
+  const auto value = va_arg(list, unsigned);
+  va_end(list);
+  return real::sem_open(name, flags, mode, value);
+}
+
+// Its functions would run in another thread.
+GALLOCY_TAKES FILE* fopencookie(void* cookie, const char* mode, cookie_io_functions_t functions)
+    noexcept {
+  if (is_away()) refuse("fopencookie on another node than the first is not supported");
+  return real::fopencookie(cookie, mode, functions);
 }

@@ -60,7 +60,8 @@ void* take_stack(std::uint64_t start, pthread_attr_t& attributes) {
     return wanted->own_stack;
   }
   const std::size_t asked = wanted->stack_bytes != 0 ? wanted->stack_bytes : size_by_limit();
-  const std::size_t size_bytes = (asked + guard_bytes + chunk_bytes - 1) / chunk_bytes * chunk_bytes;
+  const std::size_t size_bytes =
+      (asked + guard_bytes + chunk_bytes - 1) / chunk_bytes * chunk_bytes;
   Stack* stack = take_free(size_bytes);
   if (stack == nullptr) stack = make(size_bytes);
   if (stack == nullptr) return nullptr;

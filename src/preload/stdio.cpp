@@ -2,20 +2,27 @@
 // the caller's stack, which all nodes see.
 #include <stdarg.h>
 #include <stdio.h>
+#include <wchar.h>
 
 #include "preload/forward.hpp"
 #include "preload/real.hpp"
 
 GALLOCY_REAL(vfprintf)
-GALLOCY_REAL(vfscanf)
 GALLOCY_REAL(vdprintf)
+GALLOCY_REAL(vfwprintf)
+
+// The headers give scanf and its kin the names of C99, __isoc99_*, which programs use.
+namespace gallocy::preload::real {
+inline constinit Real<decltype(::vfscanf)> vfscanf("__isoc99_vfscanf");
+inline constinit Real<decltype(::vfwscanf)> vfwscanf("__isoc99_vfwscanf");
+}  // namespace gallocy::preload::real
 
 using namespace gallocy::preload;
 
 namespace {
 
-template <class Function, class Stream>
-int formatted(const Real<Function>& real, Stream stream, const char* format, va_list list) {
+template <class Function, class Stream, class Character>
+int formatted(const Real<Function>& real, Stream stream, const Character* format, va_list list) {
   if (!is_away()) return real(stream, format, list);
   return static_cast<int>(call_on_first(real.any(), (long)(stream), (long)(format), (long)(list), 0,
                                         0, 0));
@@ -23,7 +30,6 @@ int formatted(const Real<Function>& real, Stream stream, const char* format, va_
 
 }  // namespace
 
-// The headers give scanf and its kin the names of C99, __isoc99_*, which programs use.
 #define GALLOCY_FORMATTED(real, stream, format) \
   va_list list; \
   va_start(list, format); \
@@ -80,3 +86,37 @@ GALLOCY_TAKES int __vfprintf_chk(FILE* stream, int, const char* format, va_list 
 GALLOCY_TAKES int __vdprintf_chk(int fd, int, const char* format, va_list list) {
   return formatted(real::vdprintf, fd, format, list);
 }
+
+GALLOCY_TAKES int wprintf(const wchar_t* format, ...) {
+  GALLOCY_FORMATTED(real::vfwprintf, stdout, format);
+}
+GALLOCY_TAKES int fwprintf(FILE* stream, const wchar_t* format, ...) {
+  GALLOCY_FORMATTED(real::vfwprintf, stream, format);
+}
+GALLOCY_TAKES int wscanf(const wchar_t* format, ...) {
+  GALLOCY_FORMATTED(real::vfwscanf, stdin, format);
+}
+GALLOCY_TAKES int fwscanf(FILE* stream, const wchar_t* format, ...) {
+  GALLOCY_FORMATTED(real::vfwscanf, stream, format);
+}
+GALLOCY_TAKES int vwprintf(const wchar_t* format, va_list list) {
+  return formatted(real::vfwprintf, stdout, format, list);
+}
+GALLOCY_TAKES int vfwprintf(FILE* stream, const wchar_t* format, va_list list) {
+  return formatted(real::vfwprintf, stream, format, list);
+}
+GALLOCY_TAKES int vwscanf(const wchar_t* format, va_list list) {
+  return formatted(real::vfwscanf, stdin, format, list);
+}
+GALLOCY_TAKES int vfwscanf(FILE* stream, const wchar_t* format, va_list list) {
+  return formatted(real::vfwscanf, stream, format, list);
+}
+
+// The names that programs of before C99 use.
+#define GALLOCY_OLD_NAME(name, ...) \
+  extern "C" __attribute__((visibility("default"), alias("__isoc99_" #name))) int old_##name( \
+      __VA_ARGS__) asm(#name)
+GALLOCY_OLD_NAME(scanf, const char*, ...);
+GALLOCY_OLD_NAME(fscanf, FILE*, const char*, ...);
+GALLOCY_OLD_NAME(vscanf, const char*, va_list);
+GALLOCY_OLD_NAME(vfscanf, FILE*, const char*, va_list);

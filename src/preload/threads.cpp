@@ -7,6 +7,7 @@
 
 #include "client/running.hpp"
 #include "gallocy/gallocy.h"
+#include "preload/c11.hpp"
 #include "preload/real.hpp"
 #include "preload/stacks.hpp"
 #include "preload/stage.hpp"
@@ -14,6 +15,8 @@
 GALLOCY_REAL(pthread_create)
 GALLOCY_REAL(pthread_join)
 GALLOCY_REAL(pthread_tryjoin_np)
+GALLOCY_REAL(pthread_timedjoin_np)
+GALLOCY_REAL(pthread_clockjoin_np)
 GALLOCY_REAL(pthread_detach)
 GALLOCY_REAL(pthread_cancel)
 GALLOCY_REAL(pthread_self)
@@ -163,6 +166,35 @@ GALLOCY_TAKES int pthread_getcpuclockid(pthread_t thread, clockid_t* clock) noex
 GALLOCY_TAKES int pthread_tryjoin_np(pthread_t thread, void** result) noexcept {
   if (!is_application()) return real::pthread_tryjoin_np(thread, result);
   refuse("pthread_tryjoin_np is not supported yet");
+}
+
+// What an int function returns is the low half of what the thread returns.
+GALLOCY_TAKES int thrd_create(thrd_t* thread, thrd_start_t function, void* argument) {
+  const auto any = reinterpret_cast<void (*)()>(function);
+  return as_c11(
+      ::pthread_create(thread, nullptr, reinterpret_cast<void* (*)(void*)>(any), argument));
+}
+
+GALLOCY_TAKES int thrd_join(thrd_t thread, int* result) {
+  void* value = nullptr;
+  const int error = ::pthread_join(thread, &value);
+  if (error == 0 && result != nullptr)
+    *result = static_cast<int>(reinterpret_cast<std::intptr_t>(value));
+  return as_c11(error);
+}
+
+GALLOCY_TAKES int thrd_detach(thrd_t thread) { return as_c11(::pthread_detach(thread)); }
+GALLOCY_TAKES thrd_t thrd_current() { return ::pthread_self(); }
+
+GALLOCY_TAKES int pthread_timedjoin_np(pthread_t thread, void** result, const timespec* until) {
+  if (!is_application()) return real::pthread_timedjoin_np(thread, result, until);
+  refuse("pthread_timedjoin_np is not supported yet");
+}
+
+GALLOCY_TAKES int pthread_clockjoin_np(pthread_t thread, void** result, clockid_t clock,
+                                       const timespec* until) {
+  if (!is_application()) return real::pthread_clockjoin_np(thread, result, clock, until);
+  refuse("pthread_clockjoin_np is not supported yet");
 }
 
 // What the rooms below call.

@@ -144,17 +144,4 @@ std::string describe_end(int wait_status) {
                      name != nullptr ? fmt::format(" (SIG{})", name) : "");
 }
 
-std::vector<std::string> current_environment() {
-  std::vector<std::string> environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
-  return environment;
-}
-
-void set_variable(std::vector<std::string>& environment, const std::string& name,
-                  const std::string& value) {
-  std::erase_if(environment,
-                [&](const std::string& entry) { return entry.starts_with(name + "="); });
-  environment.push_back(name + "=" + value);
-}
-
 }  // namespace gallocy::run

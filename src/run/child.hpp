@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "run/environment.hpp"
 #include "run/refusal.hpp"
 
 namespace gallocy::run {
@@ -17,7 +18,7 @@ namespace gallocy::run {
 struct ChildPlan {
   std::string path;
   std::vector<std::string> arguments;    // with the program's name
-  std::vector<std::string> environment;  // "NAME=value"
+  Environment environment;
   int input_fd = -1;                     // -1: inherited
   int output_fd = -1;
   int error_fd = -1;
@@ -66,9 +67,5 @@ Try<Pipe> make_pipe();
 int shell_status(int wait_status);
 // "exited with status 3", "was killed by signal 9 (SIGKILL)".
 std::string describe_end(int wait_status);
-
-std::vector<std::string> current_environment();
-void set_variable(std::vector<std::string>& environment, const std::string& name,
-                  const std::string& value);
 
 }  // namespace gallocy::run

@@ -6,33 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <filesystem>
 
 namespace gallocy::run {
-
-namespace {
-
-bool is_executable(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
-
-}  // namespace
-
-Try<std::string> find_gallocyd() {
-  if (const char* named = ::getenv("GALLOCYD"); named != nullptr && *named != '\0') {
-    if (is_executable(named)) return std::string{named};
-    return refuse(exit_unavailable,
-                  fmt::format("GALLOCYD is {}, which can't be executed", named));
-  }
-  std::error_code error;
-  const auto own = std::filesystem::read_symlink("/proc/self/exe", error);
-  const std::string folder = own.parent_path();
-  for (const char* place : {"gallocyd", "../daemon/gallocyd", "../libexec/gallocyd"})
-    if (const std::string path = folder + "/" + place; is_executable(path)) return path;
-  return refuse(exit_unavailable,
-                fmt::format("gallocyd was not found beside gallocy-run in {}; set GALLOCYD to "
-                            "its path",
-                            folder));
-}
 
 bool PrivateDaemon::read_output(Messages* relay) {
   char buffer[16 << 10];

@@ -14,9 +14,6 @@
 
 namespace gallocy::run {
 
-// $GALLOCYD, or beside gallocy-run: in the build tree or as installed.
-Try<std::string> find_gallocyd();
-
 class PrivateDaemon {
  public:
   PrivateDaemon(unsigned node, std::string socket_path, Child child, UniqueFd output)

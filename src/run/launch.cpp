@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/memory_size.hpp"
+#include "run/installation.hpp"
 
 namespace gallocy::run {
 
@@ -50,7 +51,7 @@ int Launch::run() {
 }
 
 bool Launch::start() {
-  if (!program_.linked_with_libgallocy) {
+  if (!program_.takes_part()) {
     messages_.say(fmt::format("{} is not linked with libgallocy: it runs once, on one node",
                               options_.command.front()));
     return start_ranks();
@@ -192,6 +193,9 @@ bool Launch::start_ranks() {
     auto child = start_rank(program_, options_, plan);
     if (!child) return refuse_job(child.error());
     keep_rank(number, alone ? 0 : *session_of(number).node, std::move(*child));
+    // Where the dynamic linker does not do as LD_PRELOAD says, main() begins at once. It must not
+    // do that on the other nodes, too.
+    if (number == 0 && program_.is_preloaded() && !await_ranks()) return false;
   }
   return true;
 }
@@ -212,16 +216,23 @@ bool Launch::start_relays(RankPlan& plan) {
   return true;
 }
 
-bool Launch::await_check_in() {
+// Those that have been started.
+bool Launch::await_ranks() {
+  const bool preloaded = program_.is_preloaded();
   wait_until(in_ms(check_in_limit_ms), [&] { return all_attached() || rank_0_left(); });
-  if (verdict_) return false;
+  for (const auto& rank : ranks_)
+    if (!rank.attached && !rank_0_left())
+      too_late(fmt::format("{} did not {} within {} s{}", name_of(rank),
+                           preloaded ? "check in" : "call gallocy_init()",
+                           check_in_limit_ms / 1000,
+                           preloaded ? ", and main() must not run twice; the job ends" : ""));
+  return !verdict_;
+}
+
+bool Launch::await_check_in() {
+  if (!await_ranks()) return false;
   // A program that prints its usage and leaves has done nothing wrong.
   if (rank_0_left()) return true;
-  for (const auto& rank : ranks_)
-    if (!rank.attached)
-      too_late(fmt::format("rank {} on node {} did not call gallocy_init() within {} s",
-                           rank.number, rank.node, check_in_limit_ms / 1000));
-  if (verdict_) return false;
   ipc::JobStart start;
   start.job = job_;
   for (auto& session : sessions_) session.send(start);

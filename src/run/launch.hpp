@@ -42,6 +42,7 @@ class Launch {
   bool invite_guest();
   void keep_rank(unsigned number, unsigned node, Child child);
   bool start_relays(RankPlan& plan);
+  bool await_ranks();
   bool await_check_in();
   void await_end();
 
@@ -66,6 +67,7 @@ class Launch {
   void on_refused(Session& session, const ipc::Refused& refused);
   void on_rank_attached(Session& session, const ipc::RankAttached& attached);
   void on_rank_end(Rank& rank);
+  void blame_unstarted(const Rank& rank);
   std::string name_of(const Rank& rank) const;
   void blame_crash(const Rank& rank);
   void blame(Blame blame, int status, std::string sentence);

@@ -135,6 +135,7 @@ void Launch::on_rank_end(Rank& rank) {
   if (ending_) return;
   const int wait_status = rank.child.wait_status();
   if (WIFSIGNALED(wait_status)) return blame_crash(rank);
+  if (program_.is_preloaded() && !started_) return blame_unstarted(rank);
   if (!options_.every_rank_runs_main || !started_) {
     if (rank.number != 0)
       blame(Blame::rank_left, exit_job_failed,
@@ -146,6 +147,18 @@ void Launch::on_rank_end(Rank& rank) {
   if (wait_status != 0)
     blame(Blame::rank_left, shell_status(wait_status),
           fmt::format("{} {}; the job ends", name_of(rank), describe_end(wait_status)));
+}
+
+// Before the start main() does not run where our library is loaded. That exits with 69, and says
+// why, if the program can't be shared; its check-in may be on the way still.
+void Launch::blame_unstarted(const Rank& rank) {
+  const bool refused = shell_status(rank.child.wait_status()) == exit_unavailable;
+  blame(Blame::decided, refused ? exit_unavailable : exit_job_failed,
+        fmt::format("{} {} before {}; the job ends", name_of(rank),
+                    describe_end(rank.child.wait_status()),
+                    refused || rank.attached ? "the job had started"
+                                             : "it checked in, as if it were not preloaded, and "
+                                               "main() must not run twice"));
 }
 
 std::string Launch::name_of(const Rank& rank) const {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "run/inspect.hpp"
 #include "run/launch.hpp"
 #include "run/relay.hpp"
 
@@ -25,8 +26,12 @@ void write_text(int fd, std::string_view text) {
 }
 
 // No other process holds our descriptors yet, so this may write by itself.
+void say(std::string_view sentence) {
+  write_text(STDERR_FILENO, fmt::format("gallocy-run: {}\n", sentence));
+}
+
 int give_up(const Refusal& refusal) {
-  write_text(STDERR_FILENO, fmt::format("gallocy-run: {}\n", refusal.sentence));
+  say(refusal.sentence);
   return refusal.status;
 }
 
@@ -39,7 +44,13 @@ void fill_standard_descriptors() {
 }
 
 int launch(const Options& options) {
-  const auto program = find_program(options.command.front());
+  const auto path =
+      find_program(options.command.front(), search_path_of(current_environment()));
+  if (!path) return give_up(path.error());
+  const Inspection inspection = inspect(*path, options);
+  const auto program = choose(inspection, options);
+  if (options.explained)
+    for (const std::string& line : explain(inspection, options, program)) say(line);
   if (!program) return give_up(program.error());
   Signals signals;
   Messages messages;
@@ -63,7 +74,9 @@ int host_guest(int fd) {
   options.guest_fd = fd;
   Signals signals;
   Messages messages;
-  const int status = Launch{options, Program{{}, true}, signals, messages}.run();
+  Program guest;
+  guest.linked_with_libgallocy = true;
+  const int status = Launch{options, guest, signals, messages}.run();
   messages.finish(farewell_limit_ms);
   return status;
 }

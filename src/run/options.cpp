@@ -17,8 +17,8 @@ constexpr const char* footer =
     "PROGRAM is started once per rank; without --spmd its main() goes on in rank 0 only (see\n"
     "gallocy.h).\n"
     "Exit status: that of rank 0; 128+N if a rank was killed by signal N; 64 usage;\n"
-    "69 this machine can't run gallocy; 70 a daemon or another rank failed; 124 --timeout;\n"
-    "126 PROGRAM can't be executed; 127 PROGRAM was not found.\n"
+    "69 this machine can't run gallocy, or PROGRAM can't be shared; 70 a daemon or another rank\n"
+    "failed; 124 --timeout; 126 PROGRAM can't be executed; 127 PROGRAM was not found.\n"
     "Environment: GALLOCYD names the daemon's executable; GALLOCY_LOG a file to which private\n"
     "daemons append their log.";
 
@@ -147,6 +147,7 @@ void replace_text(std::string& text, std::string_view old_text, std::string_view
 std::string help_of(const CLI::App& app) {
   std::string text = app.help();
   replace_text(text, "gallocy-run [OPTIONS]", "gallocy-run [OPTIONS] PROGRAM [ARGUMENTS...]");
+  replace_text(text, "--no-preload{false}", "--no-preload");
   replace_text(text, "--stat{line}      ", "--stat[=json:FILE]");
   return text;
 }
@@ -165,7 +166,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
   std::string sockets;
   std::string memory, placement = "spread";
   std::vector<std::string> statistics, exports;
-  bool version = false;
+  bool preloaded = false, version = false;
   CLI::Option* count =
       app.add_option("-n", rank_count,
                      "how many ranks, 1 to 64 (default 1, or one for each socket of --daemon)");
@@ -198,6 +199,11 @@ Try<Request> parse_command_line(int argc, char** argv) {
   app.add_option("-x", exports, "set a variable for the ranks, or pass it on; may be repeated")
       ->type_name("NAME[=VALUE]")
       ->allow_extra_args(false);
+  CLI::Option* preload =
+      app.add_flag("--preload,!--no-preload", preloaded,
+                   "whether to share the memory of a PROGRAM that is not written for gallocy "
+                   "(default: share it, unless PROGRAM is linked with libgallocy)");
+  app.add_flag("--explain", options.explained, "say what PROGRAM is made of, and how it is run");
   app.add_flag("-v,--verbose", options.verbose, "show the log of private daemons");
   app.add_flag("--version", version, "print the version");
   try {
@@ -212,6 +218,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
     request.text = version_text;
     return request;
   }
+  if (preload->count() > 0) options.preload = preloaded;
   auto checked = read_sockets(sockets, daemon->count() > 0, options)
                      .and_then([&] {
                        return check_peer_timeout(peer_timeout->count() > 0, options);

@@ -22,6 +22,8 @@ struct Options {
   bool every_rank_runs_main = false;
   PlacementPolicy placement = PlacementPolicy::spread;
   bool tagged = false;                     // each line of output begins with its rank
+  std::optional<bool> preload;             // not said: unless it is linked with libgallocy
+  bool explained = false;
   std::vector<std::string> exported;       // NAME=value, for the ranks
   int guest_fd = -1;  // the program runs already, as rank 0, and waits there for its invitation
   std::vector<std::string> command;  // program and its arguments; not empty

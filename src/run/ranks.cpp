@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/personality.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+
+#include "ipc/rank_environment.hpp"
 
 namespace gallocy::run {
 
@@ -19,31 +22,63 @@ std::string build_id_text(const ipc::RankAttached& rank) {
   return text;
 }
 
+// An address that the dynamic linker fills in late is a write on each node, to a page that they
+// share; the kernel writes to a thread's rseq area, on its stack, whenever it is preempted.
+constexpr const char* no_rseq = "glibc.pthread.rseq=0";
+
+std::string joined(const std::string& left, const std::string& right) {
+  return left.empty() || right.empty() ? left + right : left + ":" + right;
+}
+
+void add_preload(Environment& environment, const std::string& library) {
+  const auto before = [&](const char* name) { return value_of(environment, name).value_or(""); };
+  const auto set = [&](const char* name, const std::string& value) {
+    set_hidden_variable(environment, name, value);
+  };
+  set(ipc::preload_variable, joined(library, before(ipc::preload_variable)));
+  set(ipc::binding_variable, "1");
+  // Of a tunable that is there twice the last one counts.
+  set(ipc::tunables_variable, joined(before(ipc::tunables_variable), no_rseq));
+  set(ipc::persona_variable, fmt::format("{:x}", ::personality(0xffffffff)));
+}
+
 }  // namespace
+
+Environment exported(Environment environment, const Options& options) {
+  for (const auto& entry : options.exported) {
+    const auto equals = entry.find('=');
+    set_variable(environment, entry.substr(0, equals), entry.substr(equals + 1));
+  }
+  return environment;
+}
+
+Environment rank_environment(Environment environment, const Program& program,
+                             const Options& options, const RankPlan& plan) {
+  environment = exported(std::move(environment), options);
+  if (!plan.invitation) return environment;
+  forget_saved_variables(environment);
+  const auto set = program.is_preloaded() ? set_hidden_variable : set_variable;
+  set(environment, ipc::socket_variable, plan.invitation->socket_path);
+  set(environment, ipc::job_variable, fmt::format("{:016x}", plan.invitation->job));
+  set(environment, ipc::rank_variable, std::to_string(plan.number));
+  if (program.is_preloaded()) add_preload(environment, program.preload_library);
+  return environment;
+}
 
 Try<Child> start_rank(const Program& program, const Options& options, const RankPlan& plan) {
   // The terminal is one rank's; the others would take lines away from it.
   const UniqueFd no_input{plan.number == 0 ? -1 : ::open("/dev/null", O_RDONLY | O_CLOEXEC)};
   ChildPlan child;
   child.path = program.path;
-  child.arguments = options.command;
-  child.environment = current_environment();
+  child.arguments = program.arguments;
+  child.environment = rank_environment(current_environment(), program, options, plan);
   child.input_fd = no_input.get();
   if (!plan.outputs.empty()) {
     child.output_fd = plan.outputs[0].get();
     child.error_fd = plan.outputs[1].get();
   }
   child.signal_mask = plan.signal_mask;
-  for (const auto& entry : options.exported) {
-    const auto equals = entry.find('=');
-    set_variable(child.environment, entry.substr(0, equals), entry.substr(equals + 1));
-  }
-  if (plan.invitation) {
-    child.fixed_addresses = true;
-    set_variable(child.environment, "GALLOCY_SOCKET", plan.invitation->socket_path);
-    set_variable(child.environment, "GALLOCY_JOB", fmt::format("{:016x}", plan.invitation->job));
-    set_variable(child.environment, "GALLOCY_RANK", std::to_string(plan.number));
-  }
+  child.fixed_addresses = plan.invitation.has_value();
   return Child::start(child);
 }
 

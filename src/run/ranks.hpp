@@ -33,6 +33,12 @@ struct RankPlan {
   sigset_t signal_mask;
 };
 
+// With what -x says; `environment` is gallocy-run's own.
+Environment exported(Environment environment, const Options& options);
+// That, and by which a rank finds its job.
+Environment rank_environment(Environment environment, const Program& program,
+                             const Options& options, const RankPlan& plan);
+
 Try<Child> start_rank(const Program& program, const Options& options, const RankPlan& plan);
 
 // Empty, or why the two can't share memory: function pointers would mean different things.

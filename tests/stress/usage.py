@@ -10,36 +10,38 @@ So the first WARM_UP looks do not count, and the rest has three parts: a daemon 
 of the last is above that of the first by more than HEAP_SLACK_BYTES. A median of many does not care
 for one high look, and what is lost with each job, however little, is there in all of them.
 
-What the process has of its own, RssAnon + RssShmem, also counts what the allocator keeps, rises
-towards what the busiest moment took, and shows what is mapped and not allocated, of which there is
-no small loss. The WINDOW looks after the warm-up give the ceiling, and a daemon grows if all of the
-last WINDOW are above it by more than RESIDENT_SLACK_BYTES."""
+What the process has of its own, RssAnon + RssShmem, also counts what the allocator keeps, and shows
+what is mapped and not allocated, of which there is no small loss. It is high or low as the
+allocator has given back lately what was freed, or not yet; what is lost is there in the lowest
+looks, too. So a daemon grows if the lowest of the last part is above the lowest of the first by
+more than RESIDENT_SLACK_BYTES."""
 import os
 import re
 import statistics
 import time
 
 WARM_UP = 3
-WINDOW = 3
+PART_MIN = 2
 HEAP_SLACK_BYTES = 8 << 10
 RESIDENT_SLACK_BYTES = 8 << 20
-LOOKS_MIN = WARM_UP + 2 * WINDOW  # before that nothing is said
+LOOKS_MIN = WARM_UP + 3 * PART_MIN  # before that nothing is said
+
+
+def growth_by(of, looks):
+    """From the first third to the last, after the warm-up. Negative if it shrinks."""
+    if len(looks) < LOOKS_MIN:
+        return 0
+    warm = looks[WARM_UP:]
+    third = len(warm) // 3
+    return int(of(warm[-third:]) - of(warm[:third]))
 
 
 def heap_growth_bytes(heap):
-    """From the first third to the last, after the warm-up. Negative if it shrinks."""
-    if len(heap) < LOOKS_MIN:
-        return 0
-    warm = heap[WARM_UP:]
-    third = len(warm) // 3
-    return int(statistics.median(warm[-third:]) - statistics.median(warm[:third]))
+    return growth_by(statistics.median, heap)
 
 
 def resident_growth_bytes(resident):
-    """How far all of the last looks are above the ceiling."""
-    if len(resident) < LOOKS_MIN:
-        return 0
-    return max(0, min(resident[-WINDOW:]) - max(resident[WARM_UP:WARM_UP + WINDOW]))
+    return growth_by(min, resident)
 
 
 class Usage:

@@ -71,6 +71,14 @@ def sanitizer_reports(folder):
     return "\n".join(texts)
 
 
+def make_program(path, text=None, copy_of=None):
+    """A file that can be executed at once. Another process writes it: a test that forks while this
+    process has it open for writing would make it busy until its exec. Gives the path."""
+    subprocess.run(["install", "-m", "755", copy_of or "/dev/stdin", path], text=True, input=text,
+                   check=True, timeout=20)
+    return path
+
+
 class Result:
     def __init__(self, status, out, err, stat, seconds):
         self.status, self.out, self.err = status, out, err
@@ -129,7 +137,7 @@ class Job:
     the call `lacking` takes away neither (lacking.py)."""
 
     def __init__(self, command, launcher=None, env=None, stat=False, stdin=subprocess.DEVNULL,
-                 uid=None, lacking=None):
+                 uid=None, lacking=None, cwd=None):
         self.launcher = launcher or os.environ["GALLOCY_RUN"]
         self.folder = tempfile.mkdtemp(prefix="gt-", dir="/tmp")
         self.runtime = os.path.join(self.folder, "run")
@@ -150,7 +158,7 @@ class Job:
         self.process = subprocess.Popen(
             [self.launcher, *options, *map(str, command)],
             stdin=stdin, stdout=self.out_file, stderr=self.err_file, start_new_session=True,
-            preexec_fn=lacking,
+            preexec_fn=lacking, cwd=cwd,
             env={name: value for name, value in environment.items() if value is not None},
             **other_user)
         self.session = self.process.pid
@@ -176,6 +184,9 @@ class Job:
 
     def err_so_far(self):
         return self.text(self.err_file)
+
+    def out_bytes(self):
+        return os.pread(self.out_file.fileno(), 1 << 26, 0)
 
     def out_so_far(self):
         return self.text(self.out_file)

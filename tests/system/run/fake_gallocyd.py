@@ -46,7 +46,7 @@ class Fake:
         self.deeds = {deed for node, deed in (word.split(":") for word in words)
                       if int(node) == self.node}
         self.selector = selectors.DefaultSelector()
-        self.launcher, self.job, self.clients = None, 0, []
+        self.launcher, self.job, self.clients, self.started = None, 0, [], False
 
     def does(self, deed):
         return deed in self.deeds
@@ -111,7 +111,7 @@ class Fake:
         elif kind == STATISTICS_REQUEST and not self.does("silent"):
             self.send_statistics()
         elif kind == JOB_END:
-            self.tell_clients()  # fake_rank takes a second one as the end
+            self.end_clients()
             if not self.does("keeps"):
                 self.tell_over()
 
@@ -138,6 +138,7 @@ class Fake:
     def start(self):
         if self.does("die"):
             os.kill(os.getpid(), signal.SIGKILL)
+        self.started = True
         self.tell_clients()
         if self.does("fail"):
             self.launcher.send(message(JOB_FAILED, struct.pack("<Q", self.job) +
@@ -149,6 +150,15 @@ class Fake:
                 client.send(message(CLIENT_READY, bytes(8)))
             except OSError:
                 pass  # it has died; the end of file comes later
+
+    def end_clients(self):
+        if self.started:
+            self.tell_clients()  # they take a second one as the end
+            return
+        for client in self.clients:
+            self.selector.unregister(client)
+            client.close()
+        self.clients = []
 
     def tell_over(self):
         try:

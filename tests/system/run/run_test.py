@@ -10,7 +10,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-from harness import Job, expect, expect_status, main, run  # noqa: E402
+from harness import Job, expect, expect_status, main, make_program, run  # noqa: E402
 
 FAKE_DAEMON = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_gallocyd.py")
 FAKE_RANK = os.environ["FAKE_RANK"]
@@ -56,17 +56,15 @@ def not_found_and_not_executable():
 
 
 def not_linked_runs_once():
-    result = run("-n", "4", "sh", "-c", "echo once; exit 9")
+    result = run("-n", "4", "--no-preload", "sh", "-c", "echo once; exit 9")
     expect_status(result, 9)
     expect(result.out == "once\n", result)
     expect(result.err == "gallocy-run: sh is not linked with libgallocy: it runs once, on one "
                          "node\n", result)
-    expect_status(run("sh", "-c", "kill -TERM $$"), 128 + 15)
-    with tempfile.NamedTemporaryFile("w", delete=False) as script:
-        script.write("echo \"$1\" -n; exit 4\n")
-    os.chmod(script.name, 0o755)
-    result = run("--", script.name, "-x")
-    os.unlink(script.name)
+    expect_status(run("--no-preload", "sh", "-c", "kill -TERM $$"), 128 + 15)
+    with tempfile.TemporaryDirectory() as folder:
+        script = make_program(os.path.join(folder, "script"), "echo \"$1\" -n; exit 4\n")
+        result = run("--no-preload", "--", script, "-x")
     expect_status(result, 4)
     expect(result.out == "-x -n\n", result)
 
@@ -116,20 +114,20 @@ def lines_are_tagged():
     expect(sorted(result.out.splitlines()) == [f"[{i}] rank {i} runs" for i in range(3)], result)
     # The end of an output without a newline, long lines, and both streams.
     script = "printf 'x%.0s' $(seq 70000); echo; echo to stderr >&2; printf end"
-    result = run("--tag", "sh", "-c", script)
+    result = run("--no-preload", "--tag", "sh", "-c", script)
     expect_status(result, 0)
     lines = result.out.splitlines()
     lengths = [len(line) for line in lines]
     expect(lengths == [65536 + 4, 70000 - 65536 + 4, 7], lengths)
     expect(lines[2] == "[0] end" and "[0] to stderr\n" in result.err, result)
     # A grandchild that keeps the pipe does not keep gallocy-run.
-    result = run("--tag", "sh", "-c", "sleep 8 & echo done", left_wait_s=20)
+    result = run("--no-preload", "--tag", "sh", "-c", "sleep 8 & echo done", left_wait_s=20)
     expect_status(result, 0)
     expect(result.out == "[0] done\n", result)
 
 
 def variables_are_passed_on():
-    result = run("-x", "GIVEN=a=b", "-x", "PASSED", "-x", "EMPTY=", "sh", "-c",
+    result = run("--no-preload", "-x", "GIVEN=a=b", "-x", "PASSED", "-x", "EMPTY=", "sh", "-c",
                  "echo $GIVEN.$PASSED.${EMPTY-unset}", env={"PASSED": "on"})
     expect_status(result, 0)
     expect(result.out == "a=b.on.\n", result)
@@ -210,7 +208,7 @@ def rank_hangs_at_the_end():
 
 def timeout():
     expect_end(fake("-n", "2", "--timeout", "2"), 124, "longer than the 2 s of --timeout")
-    expect_end(run("--timeout", "0.3", "sleep", "60"), 124, "--timeout")
+    expect_end(run("--no-preload", "--timeout", "0.3", "sleep", "60"), 124, "--timeout")
 
 
 def start(*ranks, count=2, **more):

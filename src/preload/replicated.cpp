@@ -1,0 +1,54 @@
+// State that each C library keeps for its process, and that threads on all nodes look at. It is set
+// on every node. Two threads that set it at once may do so in another order on another node.
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "preload/forward.hpp"
+#include "preload/real.hpp"
+
+GALLOCY_REAL(sigaction)
+GALLOCY_REAL(signal)
+GALLOCY_REAL(setlocale)
+GALLOCY_REAL(drand48)
+
+using namespace gallocy::preload;
+
+GALLOCY_TAKES int sigaction(int signal, const struct sigaction* action,
+                            struct sigaction* old) noexcept {
+  const int result = real::sigaction(signal, action, old);
+  if (result == 0 && action != nullptr && is_application())
+    call_on_all(real::sigaction.any(), signal, (long)(action), 0);
+  return result;
+}
+
+GALLOCY_TAKES sighandler_t signal(int signal, sighandler_t handler) noexcept {
+  const sighandler_t old = real::signal(signal, handler);
+  if (old != SIG_ERR && is_application())
+    call_on_all(real::signal.any(), signal, (long)(handler), 0);
+  return old;
+}
+
+GALLOCY_TAKES char* setlocale(int category, const char* locale) noexcept {
+  char* result = real::setlocale(category, locale);
+  if (result != nullptr && locale != nullptr && is_application())
+    call_on_all(real::setlocale.any(), category, (long)(locale), 0);
+  return result;
+}
+
+namespace {
+
+long draw(long place, long, long, long, long, long) {
+  *reinterpret_cast<double*>(place) = real::drand48();
+  return 0;
+}
+
+}  // namespace
+
+// Rank 0's, as that of lrand48 (first_rank.def); but the result is none of integer registers.
+GALLOCY_TAKES double drand48() noexcept {
+  double drawn = 0;
+  if (is_away()) call_on_first(draw, (long)(&drawn), 0, 0, 0, 0, 0);
+  else drawn = real::drand48();
+  return drawn;
+}
