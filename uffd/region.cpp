@@ -31,7 +31,6 @@ const char* remedy_for(int code) {
   }
 }
 
-
 }  // namespace
 
 Region::Region(Region&& other) noexcept

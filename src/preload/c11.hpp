@@ -4,9 +4,14 @@
 #pragma once
 
 #include <errno.h>
+#include <pthread.h>
 #include <threads.h>
 
 namespace gallocy::preload {
+
+inline pthread_mutex_t* mutex_of(mtx_t* mutex) {
+  return reinterpret_cast<pthread_mutex_t*>(mutex);
+}
 
 inline int as_c11(int error) {
   switch (error) {

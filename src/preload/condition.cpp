@@ -61,7 +61,6 @@ namespace {
 pthread_cond_t* condition_of(cnd_t* condition) {
   return reinterpret_cast<pthread_cond_t*>(condition);
 }
-pthread_mutex_t* mutex_of(mtx_t* mutex) { return reinterpret_cast<pthread_mutex_t*>(mutex); }
 
 }  // namespace
 

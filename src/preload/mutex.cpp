@@ -58,12 +58,6 @@ GALLOCY_TAKES int pthread_mutex_consistent(pthread_mutex_t* mutex) noexcept {
                           : real::pthread_mutex_consistent(mutex);
 }
 
-namespace {
-
-pthread_mutex_t* mutex_of(mtx_t* mutex) { return reinterpret_cast<pthread_mutex_t*>(mutex); }
-
-}  // namespace
-
 GALLOCY_TAKES int mtx_init(mtx_t* mutex, int kind) noexcept {
   pthread_mutexattr_t attributes;
   ::pthread_mutexattr_init(&attributes);

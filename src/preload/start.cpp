@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/rseq.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #include "client/running.hpp"
 #include "gallocy/gallocy.h"
 #include "ipc/rank_environment.hpp"
+#include "ipc/window.hpp"
 #include "preload/arena.hpp"
 #include "preload/forward.hpp"
 #include "preload/objects.hpp"
@@ -48,16 +50,12 @@ namespace {
 constexpr const char* record_name = "gallocy: start";
 constexpr int record_limit_ms = 10'000;
 
-struct Window {
-  std::uint64_t address, size_bytes, own_address;
-};
-
 struct StartRecord {
   pthread_barrier_t all_have_mapped;
   std::uint32_t first_node;
   char** environment;
   std::size_t window_count;
-  Window windows[object_count_max + 1];
+  ipc::Window windows[object_count_max + 1];
   std::size_t object_count;
   Object objects[object_count_max];
 };
@@ -101,6 +99,18 @@ void require_one_thread() {
     refuse("a library has started a thread before main(), which is not supported");
 }
 
+// The kernel would write to a thread's stack, a page of the region, whenever it is preempted.
+void require_no_rseq() {
+  if (__rseq_size != 0)
+    refuse(Sentence("restartable sequences are on: is there a mistake in ", ipc::tunables_variable,
+                    "?").c_str());
+}
+
+void meet(pthread_barrier_t& barrier) {
+  const int code = gallocy_pthread_barrier_wait(&barrier);
+  require(code == PTHREAD_BARRIER_SERIAL_THREAD ? 0 : code);
+}
+
 // ---- rank 0 ------------------------------------------------------------------------------
 
 void share(StartRecord& record, std::uint64_t address, std::size_t size_bytes) {
@@ -138,7 +148,7 @@ void publish_start() {
     share(record, g_objects[i].writable_address, g_objects[i].writable_bytes);
   require(gallocy_pthread_barrier_init(&record.all_have_mapped, nullptr, process.rank_count));
   require(gallocy_publish(record_name, &record));
-  gallocy_pthread_barrier_wait(&record.all_have_mapped);
+  meet(record.all_have_mapped);
 }
 
 void* run_main(void*) {
@@ -169,11 +179,11 @@ void* run_main(void*) {
 
 // ---- the others --------------------------------------------------------------------------
 
-const StartRecord& wait_for_record() {
+StartRecord& wait_for_record() {
   const timespec pause{0, 1'000'000};
   for (int waited_ms = 0; waited_ms < record_limit_ms; ++waited_ms) {
-    if (const void* found = gallocy_lookup(record_name); found != nullptr)
-      return *static_cast<const StartRecord*>(found);
+    if (void* found = gallocy_lookup(record_name); found != nullptr)
+      return *static_cast<StartRecord*>(found);
     ::nanosleep(&pause, nullptr);
   }
   refuse("rank 0 has not shared its data within 10 seconds");
@@ -188,22 +198,22 @@ void compare(const StartRecord& record) {
 }
 
 [[noreturn]] void serve() {
-  const StartRecord& record = wait_for_record();
+  StartRecord& record = wait_for_record();
   compare(record);
   for (std::size_t i = 0; i < record.window_count; ++i) {
-    const Window& window = record.windows[i];
+    const ipc::Window& window = record.windows[i];
     require(client::map_window(window.address, window.size_bytes, window.own_address));
   }
   environ = record.environment;
   set_first_node(record.first_node);
-  gallocy_pthread_barrier_wait(const_cast<pthread_barrier_t*>(&record.all_have_mapped));
+  meet(record.all_have_mapped);
   self.thread = 0;
   for (;;) ::pause();
 }
 
 // ---- both --------------------------------------------------------------------------------
 
-void leave_no_trace() {
+void restore_personality() {
   if (const char* persona = ::getenv(ipc::persona_variable); persona != nullptr)
     ::personality(::strtoul(persona, nullptr, 16));
 }
@@ -213,8 +223,9 @@ void leave_no_trace() {
   if (::getenv(ipc::socket_variable) == nullptr)
     refuse(Sentence(ipc::socket_variable, " is not set: start the program by gallocy-run").c_str());
   require_one_thread();
+  require_no_rseq();
   g_object_count = list_objects(g_objects);
-  leave_no_trace();
+  restore_personality();
   process.main_is_apart = true;
   client::thread_maker = {take_stack, give_stack, end_proxy};
   set_stage(Stage::starting);
