@@ -5,6 +5,7 @@
 // On one node there is a second client, which dies in some runs.
 #pragma once
 
+#include <cerrno>
 #include <coroutine>
 #include <functional>
 #include <map>
@@ -77,6 +78,25 @@ struct Resting {
   void await_resume() const {}
 };
 
+// co_await: the futex system call's wait, as client/futex.cpp makes it: EAGAIN if the word is not
+// the expected one.
+struct FutexWaiting {
+  SyncWorld& world;
+  Actor& actor;
+  core::SyncRequest request;  // of the take
+  const unsigned& word;
+  unsigned expected;
+  TimeUs timeout_us;
+  std::int32_t status = EAGAIN;
+
+  bool await_ready() const { return word != expected; }
+  void await_suspend(std::coroutine_handle<> waiting);
+  std::int32_t await_resume() const { return status; }
+
+ private:
+  void look_again(std::uint64_t sequence, std::coroutine_handle<> waiting);
+};
+
 using Begin = std::function<Program(Actor&)>;
 
 class SyncWorld final : public Surroundings {
@@ -116,6 +136,7 @@ class SyncWorld final : public Surroundings {
  private:
   friend struct Asking;
   friend struct Resting;
+  friend struct FutexWaiting;
   using OnReply = std::function<void(const core::Reply&)>;
   struct Answer {
     NodeId node;
@@ -159,6 +180,8 @@ class SyncWorld final : public Surroundings {
   void cancel_someone();
   void kill();
   void expect_no_dead_in_queues() const;
+  template <class Visit>
+  void for_each_waiter(Visit visit) const;
   bool gone(NodeId node, ClientId client) const {
     return killed_ && node == dying_node_ && client == dying_client;
   }
@@ -193,5 +216,7 @@ class SyncWorld final : public Surroundings {
 
 // Plans the threads of a run. In sync_programs.cpp.
 void plan_programs(SyncWorld& world);
+// Those that wait by futexes, in futex_programs.cpp.
+void plan_futex_programs(SyncWorld& world, unsigned rounds);
 
 }  // namespace gallocy::sim
