@@ -152,6 +152,10 @@ struct PeerMessage {
     report @45 :Report;
     rebuilt @46 :Rebuilt;
     lost @47 :Lost;
+
+    # Mutexes that are lent.
+    tokenRecall @48 :TokenRecall;
+    tokenReturn @49 :TokenReturn;
   }
 }
 
@@ -176,6 +180,7 @@ struct LockReport {
   thread @1 :UInt64;
   kind @2 :SyncRequest.Kind;
   depth @3 :UInt32;  # how often the thread has it; 0: it asks for it
+  lent @4 :Bool;     # no thread (0), and depth 0: the sender has been lent the mutex
 }
 
 struct Report {
@@ -437,6 +442,8 @@ struct SyncRequest {
   # take of a barrier: how many threads meet there; init of a semaphore: its value; give of a futex:
   # how many threads are woken at most; take of a futex: the sequence that was asked for before the
   # word was read. A take by another sequence than the present one is answered at once.
+  mayBeLent @5 :Bool;
+  # take and tryTake of a mutex that is not robust: the grant may lend it to the sender.
 }
 
 struct SyncReply {
@@ -445,6 +452,23 @@ struct SyncReply {
   value @1 :UInt64;
   # of a semaphore; 1: the thread that completed the barrier; of a futex, its sequence, or how many
   # threads were woken
+  lent @2 :Bool;
+  # status 0, of a request that may be lent: from now on the receiver has the mutex's state, in
+  # which that thread has it, and says nothing of who takes it and gives it back there. The home
+  # answers requests of it, the receiver's too, when it has come back.
+}
+
+struct TokenRecall {
+  # home -> borrower: the mutex is wanted back, since somebody has asked for it or its memory is
+  # given back. Answered by tokenReturn at once, whether a thread has it or not. Of a mutex that the
+  # receiver does not have: dropped, its return is on its way.
+  address @0 :UInt64;
+}
+
+struct TokenReturn {
+  # borrower -> home, also unasked: the mutex is not lent any more. What its threads ask of it after
+  # that comes after it.
+  lock @0 :LockReport;  # which thread has it, and how often; depth 0 (thread 0): nobody
 }
 
 struct ThreadStart {
