@@ -23,70 +23,40 @@ namespace gallocy::ipc {
 
 class LockTable {
  public:
-  enum class Outcome : std::uint8_t {
-    absent,  // it is not here, or this thread can't have one here
-    done,
-    own,     // the thread has it already, and it is not recursive or can't count further
-    others,  // another thread has it
-  };
   struct Removed {
     std::uint64_t address = 0;  // 0: nothing was
     ThreadId owner{};           // 0: nobody has it
     std::uint32_t depth = 0;
   };
 
-  // ---- client: any thread. Addresses are those of the region (own_address_of).
-  Outcome take(std::uint64_t address, ThreadId thread, bool recursive) {
-    const std::uint64_t key = key_of(address), mine = owner_bits(thread);
-    if (key == 0 || mine == 0) return Outcome::absent;
-    std::atomic<std::uint64_t>* const word = find(key);
-    if (word == nullptr) return Outcome::absent;
-    std::uint64_t now = word->load(std::memory_order_relaxed);
-    for (;;) {
-      if ((now & key_mask) != key) return Outcome::absent;
-      const std::uint64_t state = now & ~key_mask;
-      if (state != 0 && (state & ~depth_mask) != mine) return Outcome::others;
-      if (state != 0 && (!recursive || (state & depth_mask) == depth_mask)) return Outcome::own;
-      const std::uint64_t next = state == 0 ? key | mine | 1 : now + 1;
-      if (word->compare_exchange_weak(now, next, std::memory_order_acquire,
-                                      std::memory_order_relaxed))
-        return Outcome::done;
-    }
+  using Word = std::atomic<std::uint64_t>;
+
+  // ---- client: any thread.
+
+  // Where a thread has found a mutex. Holds whatever becomes of the mutex: once it has gone from
+  // there, its operations give `elsewhere`.
+  struct Place {
+    Word* word;
+    std::uint64_t free, had;  // what the word is if nobody has the mutex, and if the thread has once
+  };
+  // nullopt: it is not here. `address` is that of the region (own_address_of).
+  std::optional<Place> find(std::uint64_t address, ThreadId thread) {
+    const std::uint64_t key = key_of(address), owner = owner_bits(thread);
+    Word* const word = key == 0 || owner == 0 ? nullptr : find(key);
+    if (word == nullptr) return std::nullopt;
+    return Place{word, key, key | owner | 1};
   }
 
-  // `done`, or `absent`: whoever has it has to be asked for.
-  Outcome give(std::uint64_t address, ThreadId thread) {
-    const std::uint64_t key = key_of(address), mine = owner_bits(thread);
-    if (key == 0 || mine == 0) return Outcome::absent;
-    std::atomic<std::uint64_t>* const word = find(key);
-    if (word == nullptr) return Outcome::absent;
-    std::uint64_t now = word->load(std::memory_order_relaxed);
-    for (;;) {
-      if ((now & ~depth_mask) != (key | mine) || (now & depth_mask) == 0) return Outcome::absent;
-      const std::uint64_t next = (now & depth_mask) == 1 ? key : now - 1;
-      if (word->compare_exchange_weak(now, next, std::memory_order_release,
-                                      std::memory_order_relaxed))
-        return Outcome::done;
-    }
-  }
-
-  // What the operation of a mutex comes to without the daemon: 0 or an errno. nullopt: ask it.
-  std::optional<int> operate(SyncOperation operation, SyncKind kind, std::uint64_t address,
-                             ThreadId thread) {
-    if (operation == SyncOperation::give)
-      return give(address, thread) == Outcome::done ? std::optional(0) : std::nullopt;
-    const bool waits = operation == SyncOperation::take;
-    if (!waits && operation != SyncOperation::try_take) return std::nullopt;
-    switch (take(address, thread, kind == SyncKind::recursive)) {
-      case Outcome::done: return 0;
-      case Outcome::others: return waits ? std::nullopt : std::optional(EBUSY);
-      case Outcome::own:
-        if (kind == SyncKind::recursive) return std::nullopt;
-        if (!waits) return EBUSY;
-        return kind == SyncKind::error_check ? std::optional(EDEADLK) : std::nullopt;
-      case Outcome::absent: break;
-    }
-    return std::nullopt;
+  // What take, try_take or give of a mutex comes to without the daemon: 0 or an errno; or
+  // `elsewhere`: ask it. (An int, since an optional goes through memory.) kind_of() is an optional<SyncKind>. It is only asked what to do if the thread has the mutex
+  // already: the mutex's page stays where it is.
+  static constexpr int elsewhere = -1;
+  template <class KindOf>
+  static int operate(Place place, SyncOperation operation, KindOf kind_of) {
+    if (operation == SyncOperation::give) return give(place);
+    if (operation == SyncOperation::take) return take(place, true, kind_of);
+    if (operation == SyncOperation::try_take) return take(place, false, kind_of);
+    return elsewhere;
   }
 
   // ---- daemon: one thread.
@@ -117,7 +87,7 @@ class LockTable {
   // The client's threads do not find it from now on. Of a client that has spoilt it: nobody has it.
   Removed remove(std::uint64_t address) {
     const std::uint64_t key = key_of(address);
-    std::atomic<std::uint64_t>* const word = key == 0 ? nullptr : find(key);
+    Word* const word = key == 0 ? nullptr : find(key);
     if (word == nullptr) return {address, {}, 0};
     const Removed what = removed(word->exchange(0, std::memory_order_acq_rel));
     return what.address == address ? what : Removed{address, {}, 0};
@@ -126,11 +96,41 @@ class LockTable {
   // 0: nobody has it, or it is not here.
   ThreadId owner_of(std::uint64_t address) {
     const std::uint64_t key = key_of(address);
-    const std::atomic<std::uint64_t>* const word = key == 0 ? nullptr : find(key);
+    const Word* const word = key == 0 ? nullptr : find(key);
     return word == nullptr ? ThreadId{} : removed(word->load(std::memory_order_relaxed)).owner;
   }
 
  private:
+  // Most of the time the first try is it.
+  template <class KindOf>
+  static int take(Place place, bool waits, KindOf kind_of) {
+    std::uint64_t now = place.free;
+    std::uint64_t next = place.had;
+    while (!place.word->compare_exchange_strong(now, next, std::memory_order_acquire,
+                                                std::memory_order_relaxed)) {
+      next = now == place.free ? place.had : now + 1;
+      if (now == place.free) continue;
+      if ((now & key_mask) != place.free) return elsewhere;
+      if (((now ^ place.had) & ~depth_mask) != 0) return waits ? elsewhere : EBUSY;
+      const std::optional<SyncKind> kind = kind_of();
+      if (kind == SyncKind::error_check) return waits ? EDEADLK : EBUSY;
+      if (kind == SyncKind::normal && !waits) return EBUSY;
+      if (kind != SyncKind::recursive || (now & depth_mask) == depth_mask) return elsewhere;
+    }
+    return 0;
+  }
+
+  static int give(Place place) {
+    std::uint64_t now = place.had;
+    std::uint64_t next = place.free;
+    while (!place.word->compare_exchange_strong(now, next, std::memory_order_release,
+                                                std::memory_order_relaxed)) {
+      if (((now ^ place.had) & ~depth_mask) != 0 || (now & depth_mask) == 0) return elsewhere;
+      next = now == place.had ? place.free : now - 1;
+    }
+    return 0;
+  }
+
   // A word: 37 bits for the mutex, 24 for the thread, 3 for how often that has it. The last is 0 if
   // nobody does; then the thread is, too.
   static constexpr unsigned depth_bits = 3, owner_width = 24, counter_bits = 18;
@@ -139,7 +139,7 @@ class LockTable {
   static constexpr std::uint64_t step = 4;  // the least alignment of a mutex
 
   // One cache line. How many mutexes are here at once: as many as a large program uses lately.
-  using Set = std::array<std::atomic<std::uint64_t>, 8>;
+  using Set = std::array<Word, 8>;
   static constexpr unsigned set_bits = 9;
 
   static constexpr std::uint64_t key_of(std::uint64_t address) {  // 0: it has none
@@ -167,7 +167,7 @@ class LockTable {
   Set& set_of(std::uint64_t key) {
     return sets_[key * 0x9e37'79b9'7f4a'7c15 >> (64 - set_bits)];
   }
-  std::atomic<std::uint64_t>* find(std::uint64_t key) {
+  Word* find(std::uint64_t key) {
     for (auto& word : set_of(key))
       if ((word.load(std::memory_order_relaxed) & key_mask) == key) return &word;
     return nullptr;

@@ -35,6 +35,15 @@ class Surroundings {
   ~Surroundings() = default;
 };
 
+// As the client library does it. nullopt: the daemon has to be asked.
+inline std::optional<int> operate(ipc::LockTable& locks, const core::SyncRequest& request) {
+  const auto place = locks.find(request.address, request.thread);
+  if (!place) return std::nullopt;
+  const int status = ipc::LockTable::operate(*place, request.operation,
+                                             [&] { return std::optional(request.kind); });
+  return status == ipc::LockTable::elsewhere ? std::nullopt : std::optional(status);
+}
+
 class Machine {
  public:
   // `ahead_us`: what its clock shows when the world begins.

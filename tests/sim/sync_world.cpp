@@ -22,10 +22,7 @@ void Asking::await_suspend(std::coroutine_handle<> waiting) {
   if (const auto* request = sync_request_of(call); request != nullptr) {
     auto& locks = world.machines_[raw(actor.node)]->locks(actor.client);
     const bool is_whole = core::is_mutex(request->kind) && !core::is_robust(request->kind);
-    const auto status = is_whole ? locks.operate(request->operation, request->kind,
-                                                 request->address, request->thread)
-                                 : std::nullopt;
-    if (status) {
+    if (const auto status = is_whole ? operate(locks, *request) : std::nullopt) {
       reply.status = *status;
       return world.resume(actor, waiting);
     }
