@@ -209,7 +209,8 @@ std::string text(const BlockFreed& e) {
                      e.size_bytes);
 }
 std::string text(const TokenTaken& e) {
-  if (e.depth == 0) return fmt::format("token {:#x} taken from client {}", e.address, raw(e.client));
+  if (e.depth == 0)
+    return fmt::format("token {:#x} taken from client {}", e.address, raw(e.client));
   return fmt::format("token {:#x} taken from client {}, thread {:#x} has it, depth {}", e.address,
                      raw(e.client), raw(e.owner), e.depth);
 }

@@ -37,7 +37,7 @@ class LockTable {
   // there, its operations give `elsewhere`.
   struct Place {
     Word* word;
-    std::uint64_t free, had;  // what the word is if nobody has the mutex, and if the thread has once
+    std::uint64_t free, had;  // the word if nobody has the mutex, and if the thread has it once
   };
   // nullopt: it is not here. `address` is that of the region (own_address_of).
   std::optional<Place> find(std::uint64_t address, ThreadId thread) {
@@ -47,9 +47,9 @@ class LockTable {
     return Place{word, key, key | owner | 1};
   }
 
-  // What take, try_take or give of a mutex comes to without the daemon: 0 or an errno; or
-  // `elsewhere`: ask it. (An int, since an optional goes through memory.) kind_of() is an optional<SyncKind>. It is only asked what to do if the thread has the mutex
-  // already: the mutex's page stays where it is.
+  // What take, try_take or give of a mutex comes to without the daemon: 0, an errno; `elsewhere`:
+  // ask it. (An int: an optional goes through memory.) kind_of(), an optional<SyncKind>, is asked
+  // only if the thread has the mutex already: the mutex's page stays where it is.
   static constexpr int elsewhere = -1;
   template <class KindOf>
   static int operate(Place place, SyncOperation operation, KindOf kind_of) {

@@ -50,8 +50,8 @@ class Machine {
   Machine(const core::Config& config, std::uint64_t page_count, unsigned client_count,
           TimeUs ahead_us, Surroundings& surroundings);
 
-  // Steps the core and carries out what it says, and what follows from that at once. `bytes` came with the message. All times here are
-  // the world's.
+  // Steps the core and carries out what it says, and what follows from that at once. `bytes` came
+  // with the message. All times here are the world's.
   void step(TimeUs now_us, const core::Event& event, const Bytes& bytes);
 
   // 0: nothing waits for time to pass.
