@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -176,15 +177,17 @@ TEST_CASE("mutexes that have no word, and threads that fit into none, stay away"
 }
 
 // A third one removes the mutex over and over, as a home that calls it back does, and places it
-// again as soon as nobody has it; who had it when it went gives it back to that one.
+// again as soon as nobody has it; who had it when it went gives it back to that one. Until that has
+// happened often: threads yield while they have it, so it does on one processor, too.
 TEST_CASE("two threads count under a mutex that comes and goes") {
-  constexpr int count = 50'000;
+  constexpr int had_rounds = 1000;
   Table table;
   table.put();
   std::uint64_t counted = 0;  // by whoever has the mutex
-  std::atomic<int> running{2};
+  std::uint64_t counts[2] = {};
+  std::atomic<bool> over{false};
   std::atomic<std::uint64_t> away_owner{0};  // has the mutex, which is not here
-  const auto work = [&](ThreadId thread) {
+  const auto work = [&](ThreadId thread, std::uint64_t& count) {
     std::optional<LockTable::Place> known;
     const auto has_done = [&](SyncOperation operation) {
       if (!known) known = table.table.find(address, thread);
@@ -192,29 +195,32 @@ TEST_CASE("two threads count under a mutex that comes and goes") {
       if (!done) known.reset();
       return done;
     };
-    for (int i = 0; i < count; ++i) {
+    for (; !over; ++count) {
       while (!has_done(take)) std::this_thread::yield();
       ++counted;
+      if (count % 4 == 0) std::this_thread::yield();
       while (!has_done(give)) {
         std::uint64_t owner = raw(thread);
         if (away_owner.compare_exchange_strong(owner, 0, std::memory_order_release)) break;
         std::this_thread::yield();
       }
     }
-    --running;
   };
-  std::thread first(work, me), second(work, other);
+  std::thread first(work, me, std::ref(counts[0])), second(work, other, std::ref(counts[1]));
   const ThreadId keeper{3ULL << 48 | 1};
   int misplaced_count = 0;
-  while (running > 0) {
-    away_owner.store(raw(table.table.remove(address).owner), std::memory_order_relaxed);
+  for (int had_count = 0; had_count < had_rounds;) {
+    const ThreadId owner = table.table.remove(address).owner;
+    if (owner != ThreadId{}) ++had_count;
+    away_owner.store(raw(owner), std::memory_order_relaxed);
     while (away_owner.load(std::memory_order_acquire) != 0) std::this_thread::yield();
     if (table.table.place(address, keeper).address != 0) ++misplaced_count;
     if (table.operate(keeper, give) != 0) ++misplaced_count;
     std::this_thread::yield();
   }
+  over = true;
   first.join();
   second.join();
-  CHECK(counted == 2 * count);
+  CHECK(counted == counts[0] + counts[1]);
   CHECK(misplaced_count == 0);
 }
