@@ -74,9 +74,10 @@ std::string text(const ChunkReturned&) { return "chunk_returned"; }
 std::string text(const Discard& m) { return fmt::format("discard chunk {}", raw(m.chunk)); }
 std::string text(const Discarded& m) { return fmt::format("discarded chunk {}", raw(m.chunk)); }
 std::string text(const SyncRequest& m) {
-  return fmt::format("{} {} {:#x} thread {:#x}{}", pick(sync_operation_names, m.operation),
+  return fmt::format("{} {} {:#x} thread {:#x}{}{}", pick(sync_operation_names, m.operation),
                      pick(sync_kind_names, m.kind), m.address, raw(m.thread),
-                     m.argument == 0 ? "" : fmt::format(" argument {}", m.argument));
+                     m.argument == 0 ? "" : fmt::format(" argument {}", m.argument),
+                     m.bits == 0 ? "" : fmt::format(" bits {:#x}", m.bits));
 }
 std::string text(const SyncReply& m) {
   return fmt::format("sync_reply {}{}", m.status,

@@ -147,6 +147,7 @@ struct SyncRequest {
   SyncOperation operation = SyncOperation::take;
   SyncKind kind = SyncKind::normal;
   std::uint64_t argument = 0;
+  std::uint32_t bits = 0;  // of a futex: a wake is for waits that have one of its bits
 };
 struct SyncReply {
   std::int32_t status = 0;  // 0 or a positive errno; EINPROGRESS: waits at the condition

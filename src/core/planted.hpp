@@ -57,6 +57,7 @@ enum class Bug : std::uint8_t {
   grant_to_the_dead,
   wake_of_nobody_lost,
   wake_counts_the_queue_only,
+  wake_ignores_bits,
   forget_joiner,
   freed_block_twice,
   accept_old_epoch,

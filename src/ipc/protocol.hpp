@@ -252,7 +252,7 @@ enum class Operation : std::uint32_t {
   ping = 1,        // ()                                      -> ()
   chunks,          // (count, node or any_node, address wanted or 0) -> (address of the first chunk)
   sync,            // (address, thread, SyncOperation, SyncKind, argument, timeout_us, 1 if the
-                   //  thread can be cancelled) -> (value)
+                   //  thread can be cancelled; of a futex instead of that: its bits) -> (value)
   thread_create,   // (function, argument, node or any_node, 1 if detached) -> (thread id)
   thread_join,     // (thread id, joiner, 1 if the joiner can be cancelled) -> (result)
   next_order,      // ()                                      -> (OrderKind, a, b, c), never waits

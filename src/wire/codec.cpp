@@ -102,6 +102,7 @@ void put(Root::Builder to, const core::SyncRequest& from) {
   request.setOperation(static_cast<peer::SyncRequest::Operation>(from.operation));
   request.setKind(static_cast<peer::SyncRequest::Kind>(from.kind));
   request.setArgument(from.argument);
+  request.setBits(from.bits);
 }
 
 void put(Root::Builder to, const core::SyncReply& from) {
@@ -345,7 +346,7 @@ core::SyncRequest take(peer::SyncRequest::Reader from, Ranges& ranges) {
   return {from.getAddress(), ranges.thread(from.getThread()),
           known(from.getOperation(), SyncOperation::abandon, ranges,
                 "synchronisation operation"),
-          kind(from.getKind(), ranges), from.getArgument()};
+          kind(from.getKind(), ranges), from.getArgument(), from.getBits()};
 }
 
 core::BlocksFreed take(peer::BlocksFreed::Reader from, Ranges& ranges) {

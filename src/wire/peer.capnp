@@ -437,6 +437,8 @@ struct SyncRequest {
   # take of a barrier: how many threads meet there; init of a semaphore: its value; give of a futex:
   # how many threads are woken at most; take of a futex: the sequence that was asked for before the
   # word was read. A take by another sequence than the present one is answered at once.
+  bits @5 :UInt32;
+  # take and give of a futex: only those are woken that wait with one of the wake's bits.
 }
 
 struct SyncReply {

@@ -100,6 +100,8 @@ const std::vector<PlantedBug>& planted_bugs() {
        "a wake-up for which too few wait leaves nothing for who is about to"},
       {wake_counts_the_queue_only, "wake_counts_the_queue_only",
        "a wake-up of several that has found one leaves nothing for who is about to wait"},
+      {wake_ignores_bits, "wake_ignores_bits",
+       "a wake-up finds the oldest, with whichever bits that waits"},
       {forget_joiner, "forget_joiner",
        "who waits for a thread is not told that it has ended"},
       {freed_block_twice, "freed_block_twice",

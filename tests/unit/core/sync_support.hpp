@@ -17,7 +17,7 @@ struct SyncCore : Core {
   // Thread t is of client t / 10; the slot that its reply names is its number.
   Lines ask(unsigned thread, SyncOperation operation, SyncKind kind, std::uint64_t argument = 0,
             TimeUs timeout_us = no_timeout, std::uint64_t address = object_address) {
-    const SyncRequest request{address, ThreadId{thread}, operation, kind, argument};
+    const SyncRequest request{address, ThreadId{thread}, operation, kind, argument, bits};
     return shortened(step(ClientCall{tag(thread), SyncCall{request, timeout_us, interruptible}}));
   }
   Lines take(unsigned thread, SyncKind kind, std::uint64_t argument = 0) {
@@ -60,6 +60,7 @@ struct SyncCore : Core {
 
   static constexpr std::uint64_t condition = object_address + 64;
   bool interruptible = false;
+  std::uint32_t bits = 0;
 };
 
 inline std::string got(unsigned thread, int status) {

@@ -79,7 +79,7 @@ inline std::vector<core::Body> every_body() {
   for (unsigned operation = 0; operation <= unsigned(SyncOperation::abandon); ++operation)
     for (unsigned kind = 0; kind <= unsigned(last_sync_kind); ++kind)
       bodies.push_back(SyncRequest{0x5500'0000'0040, thread, SyncOperation(operation),
-                                   SyncKind(kind), std::uint64_t{1} << 63 | kind});
+                                   SyncKind(kind), std::uint64_t{1} << 63 | kind, 1u << 31 | kind});
   return bodies;
 }
 
