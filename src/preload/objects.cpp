@@ -87,7 +87,26 @@ int add_object(dl_phdr_info* info, std::size_t, void* context) {
   return 0;
 }
 
+FixedText<160> quoted(const Object& object) {
+  return object.name[0] == '\0' ? FixedText<160>("nothing more")
+                                : FixedText<160>("'", object.name, "'");
+}
+
 }  // namespace
+
+Sentence difference(const Object& first, const Object& own) {
+  if (::memcmp(&first, &own, sizeof own) == 0) return {};
+  if (::strcmp(first.name, own.name) != 0)
+    return Sentence("it has loaded ", quoted(own).view(), " where rank 0 has ",
+                    quoted(first).view(), ": all nodes need the same libraries");
+  if (first.build_id_size != own.build_id_size ||
+      ::memcmp(first.build_id, own.build_id, sizeof own.build_id) != 0)
+    return Sentence("its ", quoted(own).view(), " has another build-id than that of rank 0: all "
+                    "nodes need the same build");
+  return Sentence("its ", quoted(own).view(), " is loaded at ", Hex{own.load_address},
+                  " and that of rank 0 at ", Hex{first.load_address},
+                  ": all nodes need the same libraries");
+}
 
 std::size_t list_objects(std::span<Object> objects) {
   Listing listing{objects, 0};

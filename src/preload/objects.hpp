@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/text.hpp"
 #include "ipc/protocol.hpp"
 
 namespace gallocy::preload {
@@ -29,5 +30,9 @@ struct Object {  // the same in every rank, byte for byte
 // Fills the list. More than fit, or an object with two writable segments: ends the process with a
 // sentence. The thread must be the only one.
 std::size_t list_objects(std::span<Object> objects);
+
+// How the object at a rank's place in the list is not that of rank 0, and what to do. Empty: it is
+// the same. Behind the end of a list, names are empty.
+Sentence difference(const Object& first, const Object& own);
 
 }  // namespace gallocy::preload

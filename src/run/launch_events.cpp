@@ -136,6 +136,10 @@ void Launch::on_rank_end(Rank& rank) {
   const int wait_status = rank.child.wait_status();
   if (WIFSIGNALED(wait_status)) return blame_crash(rank);
   if (program_.is_preloaded() && !started_) return blame_unstarted(rank);
+  // The program itself can't end a rank but the first: exit() is that one's.
+  if (program_.is_preloaded() && rank.number != 0 && shell_status(wait_status) == exit_unavailable)
+    return blame(Blame::decided, exit_unavailable,
+                 fmt::format("{} can't go on, as it says; the job ends", name_of(rank)));
   if (!options_.every_rank_runs_main || !started_) {
     if (rank.number != 0)
       blame(Blame::rank_left, exit_job_failed,
