@@ -28,6 +28,7 @@
 #include "ipc/window.hpp"
 #include "preload/arena.hpp"
 #include "preload/forward.hpp"
+#include "preload/guards.hpp"
 #include "preload/machine.hpp"
 #include "preload/objects.hpp"
 #include "preload/real.hpp"
@@ -55,6 +56,7 @@ struct StartRecord {
   pthread_barrier_t all_have_mapped;
   std::uint32_t first_node;
   char** environment;
+  Guards guards;
   Machine machine;
   std::size_t window_count;
   ipc::Window windows[object_count_max + 1];
@@ -143,6 +145,7 @@ void publish_start() {
   record.first_node = process.node;
   record.environment = environ = shared_texts(environ);
   g_call.argv = shared_texts(g_call.argv);
+  record.guards = guards_of_this_thread();
   record.machine = g_machine;
   record.object_count = g_object_count;
   ::memcpy(record.objects, g_objects, sizeof g_objects);
@@ -211,6 +214,7 @@ void compare(const StartRecord& record) {
   }
   environ = record.environment;
   set_first_node(record.first_node);
+  set_guards(record.guards);
   meet(record.all_have_mapped);
   self.thread = 0;
   for (;;) ::pause();
