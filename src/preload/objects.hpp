@@ -16,12 +16,15 @@ namespace gallocy::preload {
 
 inline constexpr std::size_t object_count_max = 512;
 
+// Whether all nodes share an object's writable data, and if not, why.
+enum class Sharing : std::uint32_t { shared, nothing_to_share, c_core, gallocy };
+
 struct Object {  // the same in every rank, byte for byte
   char name[128];  // its end, if it is longer
   std::uint64_t load_address;
   std::uint32_t build_id_size;
   std::uint8_t build_id[ipc::build_id_bytes];
-  std::uint32_t reserved;
+  Sharing sharing;
   // Whole pages; 0 bytes: nothing of it is shared.
   std::uint64_t writable_address;
   std::uint64_t writable_bytes;

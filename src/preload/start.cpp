@@ -27,6 +27,7 @@
 #include "ipc/rank_environment.hpp"
 #include "ipc/window.hpp"
 #include "preload/arena.hpp"
+#include "preload/explain.hpp"
 #include "preload/forward.hpp"
 #include "preload/guards.hpp"
 #include "preload/machine.hpp"
@@ -67,6 +68,7 @@ struct StartRecord {
 constinit Object g_objects[object_count_max];
 constinit std::size_t g_object_count = 0;
 constinit Machine g_machine{};
+constinit bool g_explains = false;
 
 // What the real __libc_start_main is called with.
 struct Call {
@@ -150,6 +152,7 @@ void publish_start() {
   record.object_count = g_object_count;
   ::memcpy(record.objects, g_objects, sizeof g_objects);
   const arena::Used used = arena::used();
+  if (g_explains) explain(g_machine, {g_objects, g_object_count}, used);
   share(record, used.address, used.size_bytes);
   for (std::size_t i = 0; i < g_object_count; ++i)
     share(record, g_objects[i].writable_address, g_objects[i].writable_bytes);
@@ -235,6 +238,8 @@ void restore_personality() {
   require_no_rseq();
   g_object_count = list_objects(g_objects);
   g_machine = this_machine();
+  const char* explains = ::getenv(ipc::explain_variable);
+  g_explains = explains != nullptr && *explains == '1';
   restore_personality();
   process.main_is_apart = true;
   client::thread_maker = {take_stack, give_stack, end_proxy};

@@ -1,5 +1,6 @@
 """How the preload library starts a program, and when it refuses to. The environment names PROGRAM,
-which ends with 0, and DIFFERS, which makes a rank another machine (differs.c)."""
+which ends with 0, LINKED, which is linked with LIBRARY, and DIFFERS, which makes a rank another
+machine (differs.c)."""
 import os
 import sys
 
@@ -60,4 +61,28 @@ def libraries_differ():
                    f"has '{library}': ")
 
 
-main(alike, cpus_differ, pages_differ, limits_differ, libraries_differ, side_by_side=1)
+def explanations():
+    """Of rank 0, once; what the program prints is as without it."""
+    require_daemon()
+    linked, library = os.environ["LINKED"], os.path.realpath(os.environ["LIBRARY"])
+    plain = run("-n", 2, linked)
+    result = run("-n", 2, "--explain", linked)
+    expect_status(result, 0)
+    expect(result.out == plain.out and plain.err == "", "it printed something else:", result)
+    told = [line.removeprefix("gallocy: ") for line in result.err.splitlines()
+            if line.startswith("gallocy: ")]
+    expect(told[0].startswith("compared on all ranks: CPU x86-64-v"), told)
+    for beginning, end in (("shared: the executable, ", ""), (f"shared: {library}, ", ""),
+                           ("local: ", "/libc.so.6, which belongs to the C core that each rank "
+                            "has for itself"),
+                           ("local: ", "/libgallocy-preload.so, which is gallocy's own")):
+        found = [line for line in told if line.startswith(beginning) and line.endswith(end)]
+        expect(len(found) == 1, beginning, end, "is told by", found, "of", told)
+    expect(all(" KiB of data at 0x" in line for line in told if line.startswith("shared: ")), told)
+    result = differing(1, "stack", "--explain")
+    expect("gallocy: compared on all ranks" in result.err, result)
+    expect_refused(result, "its limit of the stack is 4096 KiB")
+
+
+main(alike, cpus_differ, pages_differ, limits_differ, libraries_differ, explanations,
+     side_by_side=1)
