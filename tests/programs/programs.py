@@ -38,7 +38,7 @@ INPUT = {"stdio": STDIO_INPUT, "iostreams": STREAM_INPUT}
 
 # A thread ends the job while others run: which nodes ran threads by then is chance.
 ENDS_EARLY = {"exit_on_worker", "abort_on_worker", "crash_on_worker", "error_on_worker",
-              "uncaught"}
+              "exec_on_worker", "uncaught"}
 # A node hands out no more memory than it may use, by default half of the machine's.
 OPTIONS = {"sparse": ["--memory", "40G"]}
 
