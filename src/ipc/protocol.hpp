@@ -257,7 +257,8 @@ enum class Operation : std::uint32_t {
   sync,            // (address, thread, SyncOperation, SyncKind, argument, timeout_us, 1 if the
                    //  thread can be cancelled) -> (value)
   thread_create,   // (function, argument, node or any_node, 1 if detached) -> (thread id)
-  thread_join,     // (thread id, joiner, 1 if the joiner can be cancelled) -> (result)
+  thread_join,     // (thread id, joiner, timeout_us, 1 if the joiner can be cancelled) -> (result);
+                   //  with a timeout of 0: ETIMEDOUT unless it has ended already
   next_order,      // ()                                      -> (OrderKind, a, b, c), never waits
   thread_started,  // (thread id, errno of pthread_create)    -> ()
   thread_exited,   // (thread id, result)                     -> ()

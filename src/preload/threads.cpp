@@ -6,6 +6,8 @@
 #include <signal.h>
 
 #include "client/running.hpp"
+#include "client/sync.hpp"
+#include "client/threads.hpp"
 #include "gallocy/gallocy.h"
 #include "ipc/no_cancellation.hpp"
 #include "preload/c11.hpp"
@@ -117,6 +119,12 @@ int for_thread(pthread_t thread, AnyFunction* function, long a, long b, long c,
   return unknown;
 }
 
+int join_until(pthread_t thread, void** result, clockid_t clock, const timespec* until) {
+  if (until == nullptr) return gallocy_pthread_join(thread, result);
+  const auto left_us = client::time_left_us(clock, until);
+  return left_us ? client::join_thread(thread, result, *left_us) : left_us.error().code;
+}
+
 }  // namespace
 
 int preload::start_thread(int node, pthread_t* thread, void* (*function)(void*), void* argument) {
@@ -201,10 +209,13 @@ GALLOCY_TAKES int pthread_getcpuclockid(pthread_t thread, clockid_t* clock) noex
   refuse("the CPU clock of a thread that runs on another node is not supported");
 }
 
-// Not known of threads elsewhere until they are joined.
+// Unlike the other joins, no cancellation point.
 GALLOCY_TAKES int pthread_tryjoin_np(pthread_t thread, void** result) noexcept {
   if (!is_application()) return real::pthread_tryjoin_np(thread, result);
-  refuse("pthread_tryjoin_np is not supported yet");
+  const ipc::NoCancellation guard;
+  const int error = client::join_thread(thread, result, 0);
+  const bool runs = error == ETIMEDOUT || thread == self.thread;
+  return runs ? EBUSY : error;
 }
 
 // What an int function returns is the low half of what the thread returns.
@@ -227,13 +238,13 @@ GALLOCY_TAKES thrd_t thrd_current() { return ::pthread_self(); }
 
 GALLOCY_TAKES int pthread_timedjoin_np(pthread_t thread, void** result, const timespec* until) {
   if (!is_application()) return real::pthread_timedjoin_np(thread, result, until);
-  refuse("pthread_timedjoin_np is not supported yet");
+  return join_until(thread, result, CLOCK_REALTIME, until);
 }
 
 GALLOCY_TAKES int pthread_clockjoin_np(pthread_t thread, void** result, clockid_t clock,
                                        const timespec* until) {
   if (!is_application()) return real::pthread_clockjoin_np(thread, result, clock, until);
-  refuse("pthread_clockjoin_np is not supported yet");
+  return join_until(thread, result, clock, until);
 }
 
 // What the rooms below call.
