@@ -407,7 +407,9 @@ void Node::call(CallTag tag, const ConditionWaitCall& call, TimeUs now_us) {
 void Node::call(CallTag tag, const ThreadCreateCall& call, TimeUs) {
   threads_.on_create(tag, call);
 }
-void Node::call(CallTag tag, const ThreadJoinCall& call, TimeUs) { threads_.on_join(tag, call); }
+void Node::call(CallTag tag, const ThreadJoinCall& call, TimeUs now_us) {
+  threads_.on_join(tag, call, now_us);
+}
 void Node::call(CallTag tag, const ThreadControl& call, TimeUs) { threads_.on_control(tag, call); }
 void Node::call(CallTag tag, const ThreadCancelledCall& call, TimeUs) {
   threads_.on_cancelled(tag, call);

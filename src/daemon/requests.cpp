@@ -76,7 +76,7 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
       return true;
     case ipc::Operation::thread_join:
       call = core::ThreadJoinCall{{ThreadId{argument[0]}, ThreadId{argument[1]}},
-                                  argument[2] != 0};
+                                  argument[3] != 0, argument[2]};
       return true;
     case ipc::Operation::next_order:
       call = core::NextOrderCall{};
