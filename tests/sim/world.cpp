@@ -34,7 +34,7 @@ void World::make_machines() {
   // Memory pressure: a program's pages are 5 to 60, some of them homed at each node.
   if (faults_.strikes(FaultKind::pressure, 2)) {
     const bool tight = random_.one_in(2);
-    config.cache_min_pages = random_.between(6, tight ? 9 : 24);
+    config.cache_min_pages = random_.between(4, tight ? 9 : 24);
     config.memory_pages =
         config.slot_count + config.cache_min_pages + random_.between(2, tight ? 12 : 30);
     config.chunk_frames = 1;
