@@ -7,14 +7,14 @@
 namespace gallocy {
 
 enum class SyncOperation : std::uint8_t {
-  take,        // lock, wait; argument: of a barrier, how many threads
+  take,        // lock, wait; argument: of a barrier, how many threads; of a futex, its sequence
   try_take,
-  give,        // unlock, post, signal
+  give,        // unlock, post, signal, wake; argument: of a futex, how many at most
   give_all,    // broadcast
   init,        // argument: of a semaphore, its value
   destroy,
   consistent,  // of a robust mutex whose owner has ended
-  value,       // of a semaphore
+  value,       // of a semaphore; of a futex, its sequence
   // Of nodes, not of clients:
   withdraw,    // the take of the same transaction waits no longer; argument: how it ends
   abandon,     // the owner has ended; argument: 1 if its process has
@@ -35,7 +35,9 @@ enum class SyncKind : std::uint8_t {
   condition,
   barrier,
   semaphore,
+  futex,
 };
+inline constexpr SyncKind last_sync_kind = SyncKind::futex;
 
 enum class ThreadOperation : std::uint8_t {
   detach,

@@ -16,7 +16,7 @@ constexpr const char* sync_operation_names[] = {"take", "try_take", "give", "giv
 constexpr const char* sync_kind_names[] = {"mutex", "recursive mutex", "error-check mutex",
                                            "robust mutex", "robust recursive mutex",
                                            "robust error-check mutex", "read lock", "write lock",
-                                           "condition", "barrier", "semaphore"};
+                                           "condition", "barrier", "semaphore", "futex"};
 
 template <class Enum, std::size_t count>
 const char* pick(const char* const (&names)[count], Enum value) {

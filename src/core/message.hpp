@@ -159,7 +159,8 @@ struct SyncRequest {
 };
 struct SyncReply {
   std::int32_t status = 0;  // 0 or a positive errno; EINPROGRESS: waits at the condition
-  std::uint64_t value = 0;  // of a semaphore; 1: the thread that completed the barrier
+  std::uint64_t value = 0;  // of a semaphore; 1: the thread that completed the barrier; of a futex
+                            // its sequence, or how many were woken
 };
 
 // A thread's record lives at the node that created it, which is in its id; it runs elsewhere.

@@ -55,6 +55,8 @@ enum class Bug : std::uint8_t {
   dead_owner_unnoticed,
   dead_stay_in_queue,
   grant_to_the_dead,
+  wake_of_nobody_lost,
+  wake_counts_the_queue_only,
   forget_joiner,
   freed_block_twice,
   accept_old_epoch,

@@ -130,7 +130,7 @@ void SyncCalls::give_back(const SyncRequest& granted) {
   if (granted.kind == SyncKind::barrier) return;
   SyncRequest request = granted;
   request.operation = has_owner(granted.kind) ? SyncOperation::abandon : SyncOperation::give;
-  request.argument = has_owner(granted.kind) ? 1 : 0;
+  request.argument = has_owner(granted.kind) || granted.kind == SyncKind::futex ? 1 : 0;
   begin_orphan(request);
 }
 
@@ -184,14 +184,18 @@ void SyncCalls::ask_anew(const std::vector<std::uint64_t>& counters, TimeUs now_
 
 // Of locks is known what it takes to go on: who has them and who asks. A wait at a condition ends
 // as if it had been signalled, for perhaps it was. A semaphore's value is gone, and how many have
-// come to a barrier. nullopt: the next home will know.
+// come to a barrier. Who waits at a futex looks at its word again; a wake is repeated, since
+// threads that the removed home never knew may wait at the next one by now. nullopt: that will
+// know.
 std::optional<std::int32_t> SyncCalls::answer_of_the_gone(const Call& call) {
   const SyncRequest& request = call.request;
   if (call.withdrawn != 0) return call.withdrawn;
   if (request.operation == SyncOperation::init || request.operation == SyncOperation::abandon)
     return std::nullopt;
   if (request.kind == SyncKind::semaphore || request.kind == SyncKind::barrier) return EINVAL;
-  if (request.kind == SyncKind::condition || !takes(request)) return 0;
+  if (request.kind == SyncKind::futex && !takes(request)) return std::nullopt;
+  if (request.kind == SyncKind::condition || request.kind == SyncKind::futex) return 0;
+  if (!takes(request)) return 0;
   return std::nullopt;
 }
 

@@ -12,19 +12,20 @@ bool is_possible(const SyncRequest& request) {
     case SyncOperation::take:
       return kind != SyncKind::barrier || request.argument > 0;
     case SyncOperation::try_take:
-      return kind != SyncKind::condition && kind != SyncKind::barrier;
+      return kind != SyncKind::condition && kind != SyncKind::barrier && kind != SyncKind::futex;
     case SyncOperation::give:
       return kind != SyncKind::barrier;
     case SyncOperation::give_all:
       return kind == SyncKind::condition;
     case SyncOperation::init:
+      if (kind == SyncKind::futex) return false;
       return kind != SyncKind::semaphore || request.argument <= Semaphore::value_max;
     case SyncOperation::consistent:
       return is_mutex(kind);
     case SyncOperation::value:
-      return kind == SyncKind::semaphore;
+      return kind == SyncKind::semaphore || kind == SyncKind::futex;
     case SyncOperation::destroy:
-      return true;
+      return kind != SyncKind::futex;
     case SyncOperation::withdraw:  // an errno
       return request.argument > 0 && request.argument < 4096;
     case SyncOperation::abandon:

@@ -27,7 +27,8 @@ Answer admit(SyncObject& object, const SyncRequest& request, std::size_t ahead) 
 bool SyncObjects::on_request(NodeId from, Transaction transaction, const SyncRequest& request) {
   if (!is_possible(request)) return false;
   const SyncWaiter asking{from, transaction, request};
-  if (request.operation == SyncOperation::init) initialise(asking);
+  if (request.kind == SyncKind::futex) futexes_.on_request(asking);
+  else if (request.operation == SyncOperation::init) initialise(asking);
   else if (request.operation == SyncOperation::withdraw) withdraw(asking);
   else operate(asking);
   return true;
@@ -110,14 +111,9 @@ void SyncObjects::initialise(const SyncWaiter& asking) {
 void SyncObjects::withdraw(const SyncWaiter& asking) {
   const auto found = entries_.find(asking.request.address);
   if (found == entries_.end()) return;
-  auto& queue = found->second.queue;
-  const auto waiting = std::ranges::find_if(queue, [&](const SyncWaiter& one) {
-    const bool same = one.transaction == asking.transaction;
-    return one.from == asking.from && (same || planted(Bug::accept_old_transaction));
-  });
-  if (waiting == queue.end()) return;
-  answer(*waiting, {static_cast<std::int32_t>(asking.request.argument)});
-  queue.erase(waiting);
+  const auto waiter = take_waiter(found->second.queue, asking.from, asking.transaction);
+  if (!waiter) return;
+  answer(*waiter, {static_cast<std::int32_t>(asking.request.argument)});
   settle(found);
 }
 
@@ -144,11 +140,13 @@ SyncObjects::Entries::iterator SyncObjects::forget(Entries::iterator found) {
 void SyncObjects::forget_memory(std::uint64_t address, std::uint64_t size_bytes) {
   for (auto item = entries_.begin(); item != entries_.end();)
     item = item->first - address < size_bytes ? forget(item) : std::next(item);
+  futexes_.forget_memory(address, size_bytes);
 }
 
 // ---- after a removal ---------------------------------------------------------------------
 
 void SyncObjects::keep_only(NodeSet members, const Claims& claims) {
+  futexes_.wake_all();
   std::vector<std::uint64_t> addresses;
   for (const auto& [address, entry] : entries_) addresses.push_back(address);
   for (const std::uint64_t address : addresses) {

@@ -11,26 +11,22 @@
 #include "base/ids.hpp"
 #include "base/node_set.hpp"
 #include "core/message.hpp"
+#include "core/futexes.hpp"
 #include "core/outbox.hpp"
 #include "core/sync_object.hpp"
+#include "core/sync_waiter.hpp"
 
 namespace gallocy::core {
-
-struct SyncWaiter {
-  NodeId from = no_node;
-  Transaction transaction;
-  SyncRequest request;
-};
 
 class SyncObjects {
  public:
   struct Entry {
     SyncObject object;
-    std::vector<SyncWaiter> queue;  // first come, first served
+    SyncQueue queue;  // first come, first served
   };
   using Entries = std::unordered_map<std::uint64_t, Entry>;
 
-  explicit SyncObjects(Outbox& outbox) : outbox_(outbox) {}
+  SyncObjects(NodeId self, Outbox& outbox) : outbox_(outbox), futexes_(self, outbox) {}
 
   // False: no correct node asks that.
   bool on_request(NodeId from, Transaction transaction, const SyncRequest& request);
@@ -47,6 +43,7 @@ class SyncObjects {
   void forget_memory(std::uint64_t address, std::uint64_t size_bytes);
 
   const Entries& entries() const { return entries_; }
+  const Futexes& futexes() const { return futexes_; }
 
  private:
   void operate(const SyncWaiter& asking);
@@ -65,6 +62,7 @@ class SyncObjects {
 
   Outbox& outbox_;
   Entries entries_;
+  Futexes futexes_;
 };
 
 }  // namespace gallocy::core

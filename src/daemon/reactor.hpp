@@ -97,7 +97,7 @@ class Reactor {
   void watch_stalls(core::TimeUs now_us);
   void tell_resumed();
   void dump_page(PageNo page);
-  void dump_object(const core::SyncObjects::Entry& entry);
+  void dump_waiters(const core::SyncQueue& queue, ThreadId owner);
   void line(const Sentence& text) { log_.line(text.view()); }
 
   net::Ring& ring_;

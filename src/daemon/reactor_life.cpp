@@ -182,14 +182,15 @@ void Reactor::dump() {
   for (const auto& [page, entry] : node_.directory().entries())
     if (entry.busy) dump_page(page);
   for (const auto& [address, entry] : node_.sync_objects().entries())
-    if (!entry.queue.empty()) dump_object(entry);
+    dump_waiters(entry.queue, std::visit([](const auto& object) { return object.owner(); },
+                                         entry.object));
+  for (const auto& [address, queue] : node_.sync_objects().futexes().queues())
+    dump_waiters(queue, ThreadId{});
   trace_->print(net::now_us(), std::nullopt, [this](std::string_view text) { log_.line(text); });
 }
 
-void Reactor::dump_object(const core::SyncObjects::Entry& entry) {
-  const ThreadId owner = std::visit([](const auto& object) { return object.owner(); },
-                                    entry.object);
-  for (const core::SyncWaiter& waiting : entry.queue)
+void Reactor::dump_waiters(const core::SyncQueue& queue, ThreadId owner) {
+  for (const core::SyncWaiter& waiting : queue)
     line(Sentence("waits: ", std::string_view(core::describe(waiting.request)), " of node ",
                   raw(waiting.from), ", owner ", Hex{raw(owner)}));
 }

@@ -18,7 +18,7 @@ bool sync_call(const std::uint64_t* argument, core::SyncCall& call) {
   call.timeout_us = argument[5];
   call.interruptible = argument[6] != 0;
   return read_word(argument[2], SyncOperation::abandon, call.request.operation) &&
-         read_word(argument[3], SyncKind::semaphore, call.request.kind);
+         read_word(argument[3], last_sync_kind, call.request.kind);
 }
 
 bool condition_wait(const std::uint64_t* argument, core::ConditionWaitCall& call) {
@@ -27,7 +27,7 @@ bool condition_wait(const std::uint64_t* argument, core::ConditionWaitCall& call
   call.wait.timeout_us = argument[4];
   call.wait.interruptible = argument[5] != 0;
   call.mutex = argument[2];
-  return read_word(argument[3], SyncKind::semaphore, call.mutex_kind);
+  return read_word(argument[3], last_sync_kind, call.mutex_kind);
 }
 
 // A node that there is not is one that no job has.

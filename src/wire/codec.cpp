@@ -350,7 +350,7 @@ Run chunk_run(auto from, Ranges& ranges) {
 }
 
 SyncKind kind(peer::SyncRequest::Kind value, Ranges& ranges) {
-  return known(value, SyncKind::semaphore, ranges, "kind of synchronisation object");
+  return known(value, last_sync_kind, ranges, "kind of synchronisation object");
 }
 
 core::SyncRequest take(peer::SyncRequest::Reader from, Ranges& ranges) {

@@ -403,21 +403,21 @@ struct ChunkOnly {
 
 struct SyncRequest {
   # node -> home of the object's page. What threads wait at (mutexes, read-write locks, conditions,
-  # barriers, semaphores) is state of the home; the object in memory is never looked at. Every
-  # request but `withdraw` is answered by syncReply under its transaction when the operation is
-  # over: for `take` that is when it has been granted, refused or withdrawn. A take that waits does
-  # so in the object's queue, first come, first served. An object of another kind at the same
+  # barriers, semaphores, futexes) is state of the home; the object in memory is never looked at.
+  # Every request but `withdraw` is answered by syncReply under its transaction when the operation
+  # is over: for `take` that is when it has been granted, refused or withdrawn. A take that waits
+  # does so in the object's queue, first come, first served. An object of another kind at the same
   # address is forgotten: its memory has been used anew.
   enum Operation {
     take @0;        # lock, wait. At a condition it is answered EINPROGRESS when the thread is in
                     # the queue, and once more when it leaves the queue
     tryTake @1;     # EBUSY instead of waiting
-    give @2;        # unlock, post, signal
+    give @2;        # unlock, post, signal, wake
     giveAll @3;     # broadcast
     init @4;        # a new object: who waits for what was at the address is answered EINVAL
     destroy @5;     # EBUSY while somebody has it or waits
     consistent @6;  # the owner of a robust mutex has mended what a dead owner left
-    value @7;       # of a semaphore
+    value @7;       # of a semaphore; of a futex, its sequence
     withdraw @8;
     # The take of the same transaction shall not wait any longer. If it still waits it is answered
     # with the errno in `argument`; if not, its answer is on its way. It has no answer of its own.
@@ -437,19 +437,24 @@ struct SyncRequest {
     condition @8;
     barrier @9;
     semaphore @10;
+    futex @11;  # a word: only take, give, value and withdraw
   }
   address @0 :UInt64;
   thread @1 :UInt64;
   operation @2 :Operation;
   kind @3 :Kind;
   argument @4 :UInt64;
-  # take of a barrier: how many threads meet there; init of a semaphore: its value.
+  # take of a barrier: how many threads meet there; init of a semaphore: its value; give of a futex:
+  # how many threads are woken at most; take of a futex: the sequence that was asked for before the
+  # word was read. A take by another sequence than the present one is answered at once.
 }
 
 struct SyncReply {
   # home -> node. Only to requests that are under way.
   status @0 :Int32;  # 0 or an errno
-  value @1 :UInt64;  # of a semaphore; 1: the thread that completed the barrier
+  value @1 :UInt64;
+  # of a semaphore; 1: the thread that completed the barrier; of a futex, its sequence, or how many
+  # threads were woken
 }
 
 struct ThreadStart {

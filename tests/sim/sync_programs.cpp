@@ -359,6 +359,7 @@ void Programs::plan() {
                 [=, this](Actor& a) { return use_semaphore(a, rounds); });
   world.spawn(world.safe_node(), false, [=, this](Actor& a) { return be_widowed(a); });
   world.spawn(world.safe_node(), false, [=, this](Actor& a) { return end_waits(a); });
+  plan_futex_programs(world, rounds);
   for (unsigned i = 2; i > 0; --i)
     world.spawn(world.last_node(), false, [this, nobody = world.new_address()](Actor& a) {
       return wait_in_vain(a, nobody);

@@ -29,6 +29,29 @@ void Resting::await_suspend(std::coroutine_handle<> waiting) {
   world.later(for_us, [this, waiting] { world.resume(actor, waiting); });
 }
 
+void FutexWaiting::await_suspend(std::coroutine_handle<> waiting) {
+  core::SyncRequest look = request;
+  look.operation = SyncOperation::value;
+  world.call(actor.node, actor.client, {{}, core::SyncCall{look}},
+             [this, waiting](const core::Reply& answer) {
+               world.expect(answer.status == 0, "a futex has a sequence");
+               world.later(world.random().below(50), [this, waiting, value = answer.values[0]] {
+                 if (!actor.dead) look_again(value, waiting);
+               });
+             });
+}
+
+void FutexWaiting::look_again(std::uint64_t sequence, std::coroutine_handle<> waiting) {
+  if (word != expected) return world.resume(actor, waiting);
+  request.argument = sequence;
+  world.call(actor.node, actor.client, {{}, core::SyncCall{request, timeout_us}},
+             [this, waiting](const core::Reply& answer) {
+               status = answer.status;
+               world.expect(status == 0 || status == ETIMEDOUT, "a futex lets go for a reason");
+               world.resume(actor, waiting);
+             });
+}
+
 SyncWorld::SyncWorld(const Settings& settings)
     : settings_(settings), random_(settings.seed), faults_(settings.faults, random_),
       network_(timeline_, random_, faults_), members_(settings.node_count) {
@@ -294,10 +317,21 @@ void SyncWorld::kill() {
 }
 
 void SyncWorld::expect_no_dead_in_queues() const {
-  for (const auto& machine : machines_)
-    for (const auto& [address, entry] : machine->node().sync_objects().entries())
-      for (const core::SyncWaiter& waiting : entry.queue)
-        expect(!members_.contains(machine->id()) || !is_dead(waiting.request.thread), "the dead stand in no queue");
+  for_each_waiter([this](const core::SyncRequest& request) {
+    expect(!is_dead(request.thread), "the dead stand in no queue");
+  });
+}
+
+template <class Visit>
+void SyncWorld::for_each_waiter(Visit visit) const {
+  for (const auto& machine : machines_) {
+    if (!members_.contains(machine->id())) continue;
+    const core::SyncObjects& objects = machine->node().sync_objects();
+    for (const auto& [address, entry] : objects.entries())
+      for (const core::SyncWaiter& waiting : entry.queue) visit(waiting.request);
+    for (const auto& [address, queue] : objects.futexes().queues())
+      for (const core::SyncWaiter& waiting : queue) visit(waiting.request);
+  }
 }
 
 // ---- for programs ------------------------------------------------------------------------
@@ -336,6 +370,7 @@ void SyncWorld::check_quiet() const {
     const core::Node& node = machine->node();
     expect(node.sync_calls().call_count() == 0, "no call is left");
     expect(node.next_deadline() == 0, "no time is waited for");
+    expect(node.sync_objects().futexes().queues().empty(), "nobody waits at a futex");
     for (const auto& [address, entry] : node.sync_objects().entries())
       expect(entry.queue.empty() && !std::visit([](auto& what) { return what.held(); },
                                                 entry.object), "nobody has or wants anything");
@@ -348,11 +383,9 @@ std::string SyncWorld::dump(const std::string& reason) const {
     if (!actor->ended)
       text += fmt::format("  thread {:#x} on node {} client {}{}\n", raw(id), raw(actor->node),
                           raw(actor->client), actor->dead ? ", dead" : "");
-  for (const auto& machine : machines_)
-    for (const auto& [address, entry] : machine->node().sync_objects().entries())
-      for (const core::SyncWaiter& waiting : entry.queue)
-        text += fmt::format("  thread {:#x} waits at {:#x}\n", raw(waiting.request.thread),
-                            address);
+  for_each_waiter([&text](const core::SyncRequest& request) {
+    text += fmt::format("  thread {:#x} waits at {:#x}\n", raw(request.thread), request.address);
+  });
   return text + recorder_.dump(std::nullopt, 60);
 }
 

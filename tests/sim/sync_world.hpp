@@ -5,6 +5,7 @@
 // On one node there is a second client, which dies in some runs; in others all of that node does.
 #pragma once
 
+#include <cerrno>
 #include <coroutine>
 #include <functional>
 #include <map>
@@ -78,6 +79,25 @@ struct Resting {
   void await_resume() const {}
 };
 
+// co_await: the futex system call's wait, as client/futex.cpp makes it: EAGAIN if the word is not
+// the expected one.
+struct FutexWaiting {
+  SyncWorld& world;
+  Actor& actor;
+  core::SyncRequest request;  // of the take
+  const unsigned& word;
+  unsigned expected;
+  TimeUs timeout_us;
+  std::int32_t status = EAGAIN;
+
+  bool await_ready() const { return word != expected; }
+  void await_suspend(std::coroutine_handle<> waiting);
+  std::int32_t await_resume() const { return status; }
+
+ private:
+  void look_again(std::uint64_t sequence, std::coroutine_handle<> waiting);
+};
+
 using Begin = std::function<Program(Actor&)>;
 
 class SyncWorld final : public Surroundings {
@@ -119,6 +139,7 @@ class SyncWorld final : public Surroundings {
  private:
   friend struct Asking;
   friend struct Resting;
+  friend struct FutexWaiting;
   using OnReply = std::function<void(const core::Reply&)>;
   struct Answer {
     NodeId node;
@@ -166,6 +187,8 @@ class SyncWorld final : public Surroundings {
   void remove(const std::vector<Actor*>& dead);
   void hear(NodeId member, const std::vector<Actor*>& dead);
   void expect_no_dead_in_queues() const;
+  template <class Visit>
+  void for_each_waiter(Visit visit) const;
   bool gone(NodeId node, ClientId client) const {
     return killed_ && node == dying_node_ && (removes_ || client == dying_client);
   }
@@ -204,5 +227,7 @@ class SyncWorld final : public Surroundings {
 
 // Plans the threads of a run. In sync_programs.cpp.
 void plan_programs(SyncWorld& world);
+// Those that wait by futexes, in futex_programs.cpp.
+void plan_futex_programs(SyncWorld& world, unsigned rounds);
 
 }  // namespace gallocy::sim

@@ -296,3 +296,12 @@ TEST_CASE("an unlock at a removed home is done") {
   CHECK(replies_to_removal(core) == Lines{"reply to client 1 slot 0: 0"});
   CHECK(after_rebuilt(core).empty());
 }
+
+TEST_CASE("who waits at a word of a removed home looks again, and a wake is said to its heir") {
+  Away core;
+  core.call(Away::request(1, take, futex));
+  core.call(Away::request(2, give, futex));
+  CHECK(replies_to_removal(core) == Lines{"reply to client 1 slot 0: 0"});
+  CHECK(after_rebuilt(core) ==
+        Lines{"to 2: give futex 0x550000000040 thread 0x1000000000002 {1,4}"});
+}

@@ -78,7 +78,7 @@ inline std::vector<core::Body> every_body() {
   for (const auto kind : {RequestKind::read, RequestKind::write, RequestKind::upgrade})
     bodies.push_back(PageRequest{kind, page, 17});
   for (unsigned operation = 0; operation <= unsigned(SyncOperation::abandon); ++operation)
-    for (unsigned kind = 0; kind <= unsigned(SyncKind::semaphore); ++kind)
+    for (unsigned kind = 0; kind <= unsigned(last_sync_kind); ++kind)
       bodies.push_back(SyncRequest{0x5500'0000'0040, thread, SyncOperation(operation),
                                    SyncKind(kind), std::uint64_t{1} << 63 | kind});
   return bodies;

@@ -1,0 +1,115 @@
+// syscall(): system calls by number. A futex at shared memory is the job's; what is about
+// descriptors, folders and the process is rank 0's to make, as those names in first_rank.def.
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "preload/forward.hpp"
+#include "preload/futex.hpp"
+#include "preload/real.hpp"
+#include "preload/stage.hpp"
+
+GALLOCY_REAL(syscall)
+
+using namespace gallocy::preload;
+
+namespace {
+
+constexpr unsigned argument_count = 6;
+
+struct NumberedCall {
+  long number;
+  long arguments[argument_count];
+};
+
+constexpr long of_first_rank[] = {
+    SYS_accept, SYS_accept4, SYS_access, SYS_bind, SYS_chdir, SYS_chmod, SYS_chown, SYS_close,
+    SYS_close_range, SYS_connect, SYS_copy_file_range, SYS_creat, SYS_dup, SYS_dup2, SYS_dup3,
+    SYS_epoll_create, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_epoll_wait,
+    SYS_eventfd, SYS_eventfd2, SYS_exit_group, SYS_faccessat, SYS_fadvise64, SYS_fallocate,
+    SYS_fchdir, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_fcntl, SYS_fdatasync,
+    SYS_flock, SYS_fstat, SYS_fsync, SYS_ftruncate, SYS_getcwd, SYS_getdents, SYS_getdents64,
+    SYS_getegid, SYS_geteuid, SYS_getgid, SYS_getpeername, SYS_getpid, SYS_getppid,
+    SYS_getsockname, SYS_getsockopt, SYS_getuid, SYS_inotify_add_watch, SYS_inotify_init,
+    SYS_inotify_init1, SYS_inotify_rm_watch, SYS_ioctl, SYS_kill, SYS_lchown, SYS_link, SYS_linkat,
+    SYS_listen, SYS_lseek, SYS_lstat, SYS_memfd_create, SYS_mkdir, SYS_mkdirat, SYS_mknod,
+    SYS_mknodat, SYS_newfstatat, SYS_open, SYS_openat, SYS_pipe, SYS_pipe2, SYS_poll, SYS_ppoll,
+    SYS_pread64, SYS_preadv, SYS_preadv2, SYS_pselect6, SYS_pwrite64, SYS_pwritev, SYS_pwritev2,
+    SYS_read, SYS_readahead, SYS_readlink, SYS_readlinkat, SYS_readv, SYS_recvfrom, SYS_recvmmsg,
+    SYS_recvmsg, SYS_rename, SYS_renameat, SYS_renameat2, SYS_rmdir, SYS_select, SYS_sendfile,
+    SYS_sendmmsg, SYS_sendmsg, SYS_sendto, SYS_setsockopt, SYS_shutdown, SYS_socket,
+    SYS_socketpair, SYS_splice, SYS_stat, SYS_statx, SYS_symlink, SYS_symlinkat, SYS_sync,
+    SYS_sync_file_range, SYS_syncfs, SYS_tee, SYS_timerfd_create, SYS_timerfd_gettime,
+    SYS_timerfd_settime, SYS_truncate, SYS_umask, SYS_unlink, SYS_unlinkat, SYS_utimensat,
+    SYS_vmsplice, SYS_write, SYS_writev};
+
+// Of kernels that the headers may not know.
+constexpr long futex_waitv = 449, futex_wake = 454, futex_wait = 455, futex_requeue = 456;
+
+bool is_of_first_rank(long number) {
+  return std::ranges::find(of_first_rank, number) != std::end(of_first_rank);
+}
+
+long make(const NumberedCall& call) {
+  const long* a = call.arguments;
+  return real::syscall(call.number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+// On rank 0's node; the call is on its thread's stack, which is there, too.
+long make_there(long call, long, long, long, long, long) {
+  return make(*reinterpret_cast<const NumberedCall*>(call));
+}
+
+long returned(long result) {
+  if (result >= 0) return result;
+  errno = static_cast<int>(-result);
+  return -1;
+}
+
+long futex(const NumberedCall& call) {
+  const long* a = call.arguments;
+  return returned(shared_futex(reinterpret_cast<std::uint32_t*>(a[0]), static_cast<int>(a[1]),
+                               static_cast<std::uint32_t>(a[2]), static_cast<std::uint64_t>(a[3]),
+                               reinterpret_cast<std::uint32_t*>(a[4]),
+                               static_cast<std::uint32_t>(a[5])));
+}
+
+long dispatch(const NumberedCall& call) {
+  switch (call.number) {
+    case SYS_futex:
+      return is_shared(reinterpret_cast<void*>(call.arguments[0])) ? futex(call) : make(call);
+    case futex_waitv:  // as a kernel that is too old for them says it
+    case futex_wake:
+    case futex_wait:
+    case futex_requeue:
+      return returned(-ENOSYS);
+    default:
+      break;
+  }
+  if (!is_away() || !is_of_first_rank(call.number)) return make(call);
+  return call_on_first(make_there, reinterpret_cast<long>(&call), 0, 0, 0, 0, 0);
+}
+
+}  // namespace
+
+#define GALLOCY_NUMBERED(number) \
+  NumberedCall call{number, {}}; \
+  va_list list; \
+  va_start(list, number); \
+  for (long& argument : call.arguments) argument = va_arg(list, long); \
+  va_end(list)
+
+GALLOCY_TAKES long syscall(long number, ...) noexcept {
+  GALLOCY_NUMBERED(number);
+  return is_application() ? dispatch(call) : make(call);
+}
+
+// What the rooms below call.
+extern "C" long __wrap_syscall(long number, ...) {
+  GALLOCY_NUMBERED(number);
+  return make(call);
+}
