@@ -38,6 +38,8 @@ enum class LateAnswers : std::uint8_t {
   ends,       // what ends a transaction at the home, and denials and losses that others follow
 };
 
+inline constexpr const char* late_names[] = {"none", "some", "evictions", "recalls", "ends"};
+
 using FaultSet = unsigned;  // bit by kind
 inline constexpr FaultSet all_faults = (1U << fault_count) - 1;
 
@@ -58,8 +60,9 @@ class Faults {
   void choose_slow_node(unsigned node_count);
   TimeUs slowness_us(NodeId node);
   // In some runs answers of a kind are late, and little else.
-  void choose_late_answers() {
+  void choose_late_answers(std::optional<LateAnswers> wanted) {
     if (strikes(FaultKind::delay, 2)) late_ = static_cast<LateAnswers>(1 + random_.below(4));
+    if (wanted && has(FaultKind::delay)) late_ = *wanted;
   }
   LateAnswers late_answers() const { return late_; }
 

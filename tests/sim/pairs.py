@@ -14,6 +14,10 @@ SETTINGS = [
     ["--workload", "recycled", "--faults", "pressure,delay,reorder,slow"],
     ["--workload", "chunks", "--nodes", "3"],
     [],
+    ["--workload", "random", "--faults", "pressure,delay,reorder", "--late", "evictions"],
+    ["--workload", "recycled", "--faults", "pressure,delay,reorder", "--late", "evictions"],
+    ["--workload", "recycled", "--faults", "pressure,delay,reorder", "--late", "ends"],
+    ["--workload", "random", "--late", "recalls"],
 ]
 LINE = re.compile(r"^  (\S.*?)  +(\S.*?)  +(\d+|impossible|rare|open)")
 SECONDS_MAX = 600

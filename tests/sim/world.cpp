@@ -13,7 +13,7 @@ World::World(const Settings& settings)
       faults_(settings.faults, random_), network_(timeline_, random_, faults_),
       members_(settings.node_count), oracle_(machines_) {
   faults_.choose_slow_node(settings_.node_count);
-  faults_.choose_late_answers();
+  faults_.choose_late_answers(settings_.late);
   removes_ = random_.one_in(3);
   make_machines();
   workload_ = std::make_unique<Workload>(*this);

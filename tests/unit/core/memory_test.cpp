@@ -201,6 +201,7 @@ TEST_CASE("the oldest access has a frame that others may not pin") {
   core.from(0, by(2, 1), Invalidate{PageNo{9}, NodeId{2}, 1});
   core.from(0, by(1, 3), PageData{PageNo{8}, Version{1}, Access::read, 0});
   CHECK(core.fault(Access::read, 10, 1) == Lines{"to 0: read_request page 10 {1,4}"});
+  core.wait(1);
   CHECK(core.fault(Access::read, 11, 2).empty());
   CHECK(core.fault(Access::read, 9, 3) == Lines{"to 0: read_request page 9 {1,6}"});
 }
