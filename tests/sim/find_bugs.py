@@ -12,7 +12,7 @@ import sys
 
 OPERATIONS = "2000"
 SECONDS_MAX = 600
-# Holes: some thousand seeds with late answers to evictions did not find the one, nor the other since
+# Holes: thousands of seeds with late answers to evictions did not find the one, nor the other since
 # the draws of a run changed (until then seed 4,740 did).
 HOLES = {"accept_old_writeback_ack", "first_grant_forgotten"}
 LAST_LINE = re.compile(r"^seed (\d+): FAIL ", re.M)
