@@ -40,6 +40,10 @@ std::string text(const Hasten& m) {
   return fmt::format("hasten page {} for node {} since {} us", raw(m.page), raw(m.requester),
                      m.since_us);
 }
+std::string text(const SlotWanted& m) {
+  return fmt::format("slot_wanted page {} for node {} since {} us", raw(m.page),
+                     raw(m.requester), m.since_us);
+}
 std::string text(const InvalidateAck& m) {
   return fmt::format("invalidate_ack page {}", raw(m.page));
 }

@@ -50,6 +50,13 @@ void put(Root::Builder to, const core::Hasten& from) {
   hasten.setSinceUs(from.since_us);
 }
 
+void put(Root::Builder to, const core::SlotWanted& from) {
+  auto wanted = to.initSlotWanted();
+  wanted.setPage(raw(from.page));
+  wanted.setRequester(raw(from.requester));
+  wanted.setSinceUs(from.since_us);
+}
+
 void put(Root::Builder to, const core::InvalidateAck& from) {
   to.initInvalidateAck().setPage(raw(from.page));
 }
@@ -319,6 +326,11 @@ core::Hasten take(peer::Hasten::Reader from, Ranges& ranges) {
           ranges.time_us(from.getSinceUs())};
 }
 
+core::SlotWanted take(peer::SlotWanted::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()), ranges.node(from.getRequester()),
+          ranges.time_us(from.getSinceUs())};
+}
+
 core::PageData take(peer::PageData::Reader from, Ranges& ranges) {
   return {ranges.page(from.getPage()), Version{from.getVersion()},
           access(from.getAccess(), ranges), ranges.acks(from.getAcksExpected()),
@@ -491,6 +503,7 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::REPORT: return take(from.getReport(), ranges);
     case Root::REBUILT: return take(from.getRebuilt(), ranges);
     case Root::LOST: return take(from.getLost(), ranges);
+    case Root::SLOT_WANTED: return take(from.getSlotWanted(), ranges);
     case Root::NONE: break;
   }
   ranges.violate("kind of message");  // also what a newer peer's union may hold

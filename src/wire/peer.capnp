@@ -152,6 +152,8 @@ struct PeerMessage {
     report @45 :Report;
     rebuilt @46 :Rebuilt;
     lost @47 :Lost;
+
+    slotWanted @48 :SlotWanted;  # pages
   }
 }
 
@@ -246,6 +248,14 @@ struct Invalidate {
   # them when they come.
   page @0 :UInt64;
   requester @1 :UInt8;
+  sinceUs @2 :UInt64;
+}
+
+struct SlotWanted {
+  # holder -> home, with a transaction whose bytes it keeps in a slot: it has no other slot for an
+  # older access. The home tells who has not acknowledged yet (hasten). Stale transaction: dropped.
+  page @0 :UInt64;
+  requester @1 :UInt8;           # whose access it is
   sinceUs @2 :UInt64;
 }
 

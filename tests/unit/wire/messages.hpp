@@ -73,7 +73,8 @@ inline std::vector<core::Body> every_body() {
              std::vector<ChunkNo>(max_reported, ChunkNo{5}), false},
       Rebuilt{{}, true},
       Rebuilt{std::vector<PageNo>(max_reported, page), false},
-      Lost{page, NodeId{63}, Epoch{~std::uint64_t{0}}}};
+      Lost{page, NodeId{63}, Epoch{~std::uint64_t{0}}},
+      SlotWanted{page, NodeId{5}, 97}};
   for (const auto kind : {RequestKind::read, RequestKind::write, RequestKind::upgrade})
     bodies.push_back(PageRequest{kind, page, 17});
   for (unsigned operation = 0; operation <= unsigned(SyncOperation::abandon); ++operation)
