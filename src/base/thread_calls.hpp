@@ -38,6 +38,7 @@ enum class SyncKind : std::uint8_t {
   futex,
 };
 inline constexpr SyncKind last_sync_kind = SyncKind::futex;
+inline constexpr std::uint32_t all_futex_bits = 0xffff'ffff;
 
 enum class ThreadOperation : std::uint8_t {
   detach,

@@ -30,6 +30,12 @@ constexpr int ending_interval_ms = 1;
   ::_exit(exit_without_daemon);
 }
 
+[[noreturn]] void end_without_descriptors() {
+  say(Sentence("gallocy: the program has closed a descriptor that it did not open, by which rank ",
+               process.rank, " speaks with its daemon; the rank ends\n"));
+  ::_exit(exit_without_daemon);
+}
+
 // gallocy-run says why, if it is there.
 [[noreturn]] void end_with_job(int status) {
   if (process.is_guest && status != 0)
@@ -88,6 +94,7 @@ void* serve(void*) {
                         {process.finished_fd, POLLIN, 0}};
     if (::poll(entries, 3, some_are_ending ? ending_interval_ms : -1) < 0) continue;
     if (process.phase.load(std::memory_order_acquire) == Phase::left) break;
+    if (entries[0].revents & POLLNVAL) end_without_descriptors();
     if (entries[0].revents != 0) end_without_daemon();
     if (entries[1].revents != 0) {
       drain(process.orders_fd);

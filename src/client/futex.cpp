@@ -7,9 +7,9 @@ namespace gallocy::client {
 namespace {
 
 ipc::Reply request(const std::uint32_t* word, SyncOperation operation, std::uint64_t argument,
-                   std::uint64_t timeout_us = no_timeout) {
+                   std::uint32_t bits, std::uint64_t timeout_us = no_timeout) {
   return process.ring.call(ipc::Operation::sync, Object{"futex", word}.key(), self.thread,
-                           operation, SyncKind::futex, argument, timeout_us);
+                           operation, SyncKind::futex, argument, timeout_us, bits);
 }
 
 int report_of(const std::uint32_t* word, const ipc::Reply& reply) {
@@ -18,16 +18,19 @@ int report_of(const std::uint32_t* word, const ipc::Reply& reply) {
 
 }  // namespace
 
-int futex_wait(const std::uint32_t* word, std::uint32_t expected, std::uint64_t timeout_us) {
+int futex_wait(const std::uint32_t* word, std::uint32_t expected, std::uint32_t bits,
+               std::uint64_t timeout_us) {
   if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != expected) return EAGAIN;
-  const ipc::Reply sequence = request(word, SyncOperation::value, 0);
+  const ipc::Reply sequence = request(word, SyncOperation::value, 0, bits);
   if (sequence.status != 0) return report_of(word, sequence);
   if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != expected) return EAGAIN;
-  return report_of(word, request(word, SyncOperation::take, sequence.values[0], timeout_us));
+  return report_of(word,
+                   request(word, SyncOperation::take, sequence.values[0], bits, timeout_us));
 }
 
-int futex_wake(const std::uint32_t* word, std::uint32_t count, std::uint32_t& woken) {
-  const ipc::Reply reply = request(word, SyncOperation::give, count);
+int futex_wake(const std::uint32_t* word, std::uint32_t count, std::uint32_t bits,
+               std::uint32_t& woken) {
+  const ipc::Reply reply = request(word, SyncOperation::give, count, bits);
   woken = static_cast<std::uint32_t>(reply.values[0]);
   return report_of(word, reply);
 }

@@ -14,10 +14,12 @@ namespace gallocy::client {
 
 // Until somebody wakes the word, or without a reason: the caller looks again. EAGAIN: the word does
 // not have that value. ETIMEDOUT.
-int futex_wait(const std::uint32_t* word, std::uint32_t expected,
+int futex_wait(const std::uint32_t* word, std::uint32_t expected, std::uint32_t bits,
                std::uint64_t timeout_us = no_timeout);
 
-// At most `count`, the oldest first; `woken`: how many there were.
-int futex_wake(const std::uint32_t* word, std::uint32_t count, std::uint32_t& woken);
+// At most `count` of those who wait with one of the bits, the oldest first; `woken`: how many there
+// were.
+int futex_wake(const std::uint32_t* word, std::uint32_t count, std::uint32_t bits,
+               std::uint32_t& woken);
 
 }  // namespace gallocy::client

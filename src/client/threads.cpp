@@ -1,6 +1,7 @@
 // gallocy_pthread_create, join, detach, cancel, exit, self, equal.
 #include "client/cancellation.hpp"
 #include "client/process.hpp"
+#include "client/threads.hpp"
 
 using namespace gallocy;
 using namespace gallocy::client;
@@ -96,14 +97,20 @@ int gallocy_pthread_create_on(pthread_t* thread, const pthread_attr_t* attr,
                 node == GALLOCY_ANY_NODE ? ipc::any_node : static_cast<std::uint64_t>(node));
 }
 
-int gallocy_pthread_join(pthread_t thread, void** result) {
+int client::join_thread(pthread_t thread, void** result, std::uint64_t timeout_us) {
   const ErrnoKeeper keeper;
   if (auto status = require_thread(); !status) return report(status);
   if (thread == self.thread) return report(join_error(EDEADLK));
-  const ipc::Reply reply = wait_cancellably(ipc::Operation::thread_join, thread, self.thread);
+  const ipc::Reply reply =
+      wait_cancellably(ipc::Operation::thread_join, thread, self.thread, timeout_us);
+  if (reply.status == ETIMEDOUT) return ETIMEDOUT;
   if (reply.status != 0) return report(join_error(reply.status));
   if (result != nullptr) *result = reinterpret_cast<void*>(reply.values[0]);
   return 0;
+}
+
+int gallocy_pthread_join(pthread_t thread, void** result) {
+  return join_thread(thread, result, no_timeout);
 }
 
 pthread_t gallocy_pthread_self() { return self.thread; }

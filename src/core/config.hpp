@@ -20,8 +20,7 @@ struct Config {
   std::uint64_t region_address = region_base;
   std::uint32_t slot_count = 1024;         // in-flight pages, at most 65,535
   std::uint64_t memory_pages = std::uint64_t{1} << 40;  // frames this node may use, slots included
-  std::uint64_t cache_min_pages = 256;  // of those, never reserved for pages homed here; an access
-                                        // may need 4 at once
+  std::uint64_t cache_min_pages = 256;  // of those, never reserved for pages homed here
   std::uint64_t chunk_frames = pages_per_chunk;  // that must be free for a chunk to be handed out
   std::uint32_t chunk_batch = 16;          // chunks asked from the coordinator at a time
   std::uint32_t max_outstanding = 256;     // demand requests per home

@@ -40,6 +40,10 @@ std::string text(const Hasten& m) {
   return fmt::format("hasten page {} for node {} since {} us", raw(m.page), raw(m.requester),
                      m.since_us);
 }
+std::string text(const SlotWanted& m) {
+  return fmt::format("slot_wanted page {} for node {} since {} us", raw(m.page),
+                     raw(m.requester), m.since_us);
+}
 std::string text(const InvalidateAck& m) {
   return fmt::format("invalidate_ack page {}", raw(m.page));
 }
@@ -74,9 +78,10 @@ std::string text(const ChunkReturned&) { return "chunk_returned"; }
 std::string text(const Discard& m) { return fmt::format("discard chunk {}", raw(m.chunk)); }
 std::string text(const Discarded& m) { return fmt::format("discarded chunk {}", raw(m.chunk)); }
 std::string text(const SyncRequest& m) {
-  return fmt::format("{} {} {:#x} thread {:#x}{}{}", pick(sync_operation_names, m.operation),
+  return fmt::format("{} {} {:#x} thread {:#x}{}{}{}", pick(sync_operation_names, m.operation),
                      pick(sync_kind_names, m.kind), m.address, raw(m.thread),
                      m.argument == 0 ? "" : fmt::format(" argument {}", m.argument),
+                     m.bits == 0 ? "" : fmt::format(" bits {:#x}", m.bits),
                      m.may_be_lent ? " or a loan" : "");
 }
 std::string text(const SyncReply& m) {

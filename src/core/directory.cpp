@@ -73,11 +73,28 @@ void Directory::on_hasten(NodeId from, Transaction transaction, const Hasten& wh
 void Directory::hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& older) {
   if (!entry.busy || older.turn() >= entry.oldest) return;
   entry.oldest = older.turn();
-  entry.asked.for_each([&](NodeId asked) {
-    // The node's own access cannot be kept from it by itself.
-    if (asked != older.from)
-      outbox_.send(asked, entry.current.transaction, Hasten{page, older.from, older.since_us});
+  // The node's own access cannot be kept from it by itself.
+  tell(page, entry, entry.asked.without(older.from), older.turn());
+}
+
+void Directory::tell(PageNo page, const DirectoryEntry& entry, NodeSet asked, Turn older) {
+  asked.for_each([&](NodeId node) {
+    outbox_.send(node, entry.current.transaction, Hasten{page, older.node, older.since_us});
   });
+}
+
+// Who has acknowledged drops what it is told. The access may be one of a node that was asked, which
+// keeps the page for it, and would keep it for as long as it may.
+void Directory::on_slot_wanted(NodeId from, Transaction transaction, const SlotWanted& wanted) {
+  const auto found = entries_.find(wanted.page);
+  if (found == entries_.end()) return;
+  DirectoryEntry& entry = found->second;
+  const bool is_meant =
+      entry.busy && entry.current.transaction == transaction && entry.release_to == from;
+  const Turn older{wanted.since_us, wanted.requester};
+  if (!is_meant || older >= entry.oldest) return;
+  entry.oldest = older;
+  tell(wanted.page, entry, entry.asked.without(from), older);
 }
 
 bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& request,
@@ -171,6 +188,15 @@ void Directory::use_room() {
     entry.starved = false;
     start_first_write(page, entry);
   }
+}
+
+std::optional<Turn> Directory::oldest_starved() const {
+  std::optional<Turn> oldest;
+  for (const PageNo page : starved_) {
+    const Turn turn = entries_.at(page).oldest;
+    if (!oldest || turn < *oldest) oldest = turn;
+  }
+  return oldest;
 }
 
 bool Directory::is_zero(PageNo page) const {

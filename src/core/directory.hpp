@@ -86,6 +86,8 @@ class Directory {
 
   // A request that is under way or queued is older than it said. One that is over: no effect.
   void on_hasten(NodeId from, Transaction transaction, const Hasten& hasten);
+  // From who keeps the bytes of what is under way in a slot. One that is over: no effect.
+  void on_slot_wanted(NodeId from, Transaction transaction, const SlotWanted& wanted);
 
   // A chunk of this home is given back; one at a time. From close() until reopen() no request for
   // its pages is begun.
@@ -123,6 +125,7 @@ class Directory {
   // There may be frames for first writes that wait for one.
   void use_room();
   std::size_t starved_count() const { return starved_.size(); }
+  std::optional<Turn> oldest_starved() const;
   bool is_zero(PageNo page) const;
 
   // For dumps and checks. nullptr: never used, hence idle, and zero unless inherited.
@@ -146,6 +149,7 @@ class Directory {
   void recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access access,
               std::uint32_t acks_expected);
   void hasten(PageNo page, DirectoryEntry& entry, const QueuedRequest& older);
+  void tell(PageNo page, const DirectoryEntry& entry, NodeSet asked, Turn older);
   NodeId source_of(const DirectoryEntry& entry) const;
   void finish(PageNo page, DirectoryEntry& entry);
   void serve_queue(PageNo page, DirectoryEntry& entry, TimeUs now_us);

@@ -82,6 +82,7 @@ struct ConditionWaitCall {
 struct ThreadJoinCall {
   ThreadJoin join;
   bool interruptible = false;  // ECANCELED when the joiner is cancelled
+  std::uint64_t timeout_us = no_timeout;  // ETIMEDOUT; 0: only if the thread has ended already
 };
 // The C library has been told to cancel the thread: its waits that may be interrupted end.
 struct ThreadCancelledCall {

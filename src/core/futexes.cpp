@@ -31,14 +31,17 @@ void Futexes::take(const SyncWaiter& asking) {
 void Futexes::wake(const SyncWaiter& asking) {
   const SyncRequest& request = asking.request;
   const auto found = queues_.find(request.address);
-  const std::uint64_t waiting = found == queues_.end() ? 0 : found->second.size();
-  const std::uint64_t woken = std::min(waiting, request.argument);
-  if (woken > 0) {
-    SyncQueue& queue = found->second;
-    const auto end = queue.begin() + static_cast<std::ptrdiff_t>(woken);
-    for (auto one = queue.begin(); one != end; ++one) answer(*one, 0);
-    queue.erase(queue.begin(), end);
-    if (queue.empty()) queues_.erase(found);
+  std::uint64_t woken = 0;
+  if (found != queues_.end()) {
+    std::erase_if(found->second, [&](const SyncWaiter& one) {
+      const bool is_meant = (one.request.bits & request.bits) != 0;
+      if (woken == request.argument || !(is_meant || planted(Bug::wake_ignores_bits)))
+        return false;
+      answer(one, 0);
+      ++woken;
+      return true;
+    });
+    if (found->second.empty()) queues_.erase(found);
   }
   const bool last_found_asleep = planted(Bug::wake_counts_the_queue_only) && woken > 0;
   if (woken < request.argument && !last_found_asleep && !planted(Bug::wake_of_nobody_lost))

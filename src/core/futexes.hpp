@@ -10,9 +10,10 @@
 // No wake-up is lost. The store is performed everywhere before the wake is here: a waker stores
 // first, stores of one CPU are seen in their order, and its page is its node's alone meanwhile.
 //   - The wake comes before 1: then 2 sees the new value.
-//   - It comes between 1 and 3: whoever was in the queue is woken, the oldest first. If they were
-//     fewer than the wake is for, the sequence goes on, and 3 returns at once. If they were as
-//     many, the thread is as one that has come after them, and waits for another wake.
+//   - It comes between 1 and 3: who is in the queue and waits with one of its bits is woken, the
+//     oldest first. If they are fewer than the wake is for, the sequence goes on, and 3 returns at
+//     once. If they are as many, the thread is as one that has come after them, and waits for
+//     another wake.
 //   - It comes after 3: the waiter is in the queue.
 //
 // A waiter that returns without having been meant looks at its word again: that may happen with

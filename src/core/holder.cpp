@@ -15,10 +15,10 @@ std::uint64_t delay_of(const Demand& demand, TimeUs now_us) {
 
 }  // namespace
 
-Holder::Holder(const Config& config, PageTable& table, Memory& memory, Requester& requester,
-               Outbox& outbox)
-    : config_(config), table_(table), memory_(memory), requester_(requester), outbox_(outbox),
-      slots_(config.slot_count) {
+Holder::Holder(const Config& config, PageTable& table, const ChunkMap& chunks, Memory& memory,
+               Requester& requester, Outbox& outbox)
+    : config_(config), table_(table), chunks_(chunks), memory_(memory), requester_(requester),
+      outbox_(outbox), slots_(config.slot_count) {
   for (std::uint32_t slot = config.slot_count; slot > 0; --slot)
     free_slots_.push_back(static_cast<std::uint16_t>(slot - 1));
 }
@@ -45,9 +45,10 @@ void Holder::on_hasten(Transaction transaction, const Hasten& hasten, TimeUs now
   const Turn rival{hasten.since_us, hasten.requester};
   if (rival >= found->second.rival || planted(Bug::ignore_hasten)) return;
   // What waits for a slot is served by its rival's turn, which has changed.
-  if (wants_slot_.erase({found->second.rival, hasten.page}) > 0)
-    wants_slot_.emplace(rival, hasten.page);
+  const bool wants_slot = wants_slot_.erase({found->second.rival, hasten.page}) > 0;
+  if (wants_slot) wants_slot_.emplace(rival, hasten.page);
   found->second.rival = rival;
+  if (wants_slot) hasten_a_slot();
   // What waits for a slot or for its installing has not been kept for anybody.
   const auto due = due_of_.find(hasten.page);
   if (due == due_of_.end()) return;
@@ -94,6 +95,7 @@ void Holder::serve_or_wait(PageNo page, TimeUs now_us) {
   const bool needs_slot = !demand.invalidate && demand.access == Access::write;
   if (needs_slot && free_slots_.empty()) {
     wants_slot_.emplace(demand.rival, page);
+    hasten_a_slot();
     return;
   }
   demands_.erase(page);
@@ -129,7 +131,8 @@ void Holder::give_away(PageNo page, const Demand& demand, TimeUs now_us) {
   const bool writable = entry.state == PageState::exclusive;
   entry.slot_plus_one = static_cast<std::uint16_t>(slot + 1);
   table_.leave(page);
-  slots_[slot] = {page, {demand.transaction, demand.version}};
+  slots_[slot] = {page, {demand.transaction, demand.version}, demand.acks_expected > 0,
+                  demand.rival};
   // Nobody may write between the copy and the drop, or that write is lost.
   if (writable && !planted(Bug::copy_before_protecting)) outbox_.act(Protect{page});
   outbox_.act(Capture{page, slot});
@@ -194,6 +197,22 @@ void Holder::use_free_slots(TimeUs now_us) {
     wants_slot_.erase(wants_slot_.begin());
     serve_or_wait(page, now_us);
   }
+  hasten_a_slot();
+}
+
+// The oldest that waits for a slot waits for nobody younger. A transfer without acknowledgements is
+// over as soon as it has arrived; if there is none of these, one of the others has to be.
+void Holder::hasten_a_slot() {
+  if (wants_slot_.empty()) return;
+  const Turn oldest = wants_slot_.begin()->first;
+  Slot* next = nullptr;
+  for (Slot& slot : slots_) {
+    if (!slot.awaits_acks || slot.oldest <= oldest) return;
+    if (next == nullptr || slot.oldest < next->oldest) next = &slot;
+  }
+  next->oldest = oldest;
+  outbox_.send(chunks_.home_of(chunk_of(next->page)), next->kept.transaction,
+               SlotWanted{next->page, oldest.node, oldest.since_us});
 }
 
 void Holder::free_slot(PageEntry& entry) {
@@ -226,10 +245,10 @@ bool Holder::take_back(PageNo page, bool homed_here) {
   return true;
 }
 
-void Holder::free_slots_of(NodeId home, const ChunkMap& chunks, TimeUs now_us) {
+void Holder::free_slots_of(NodeId home, TimeUs now_us) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const PageNo page = slots_[i].page;
-    if (table_.at(page).slot_plus_one == i + 1 && chunks.home_of(chunk_of(page)) == home)
+    if (table_.at(page).slot_plus_one == i + 1 && chunks_.home_of(chunk_of(page)) == home)
       free_slot(table_.at(page));
   }
   use_free_slots(now_us);

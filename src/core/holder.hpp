@@ -38,8 +38,8 @@ struct Demand {
 
 class Holder {
  public:
-  Holder(const Config& config, PageTable& table, Memory& memory, Requester& requester,
-         Outbox& outbox);
+  Holder(const Config& config, PageTable& table, const ChunkMap& chunks, Memory& memory,
+         Requester& requester, Outbox& outbox);
 
   bool on_recall(NodeId from, Transaction transaction, const Recall& recall, TimeUs now_us);
   bool on_invalidate(NodeId from, Transaction transaction, const Invalidate& invalidate,
@@ -63,7 +63,7 @@ class Holder {
   // Bytes in a slot that are the only copy become a read copy. False: there are none.
   bool take_back(PageNo page, bool homed_here);
   // All slots with pages of that home are free.
-  void free_slots_of(NodeId home, const ChunkMap& chunks, TimeUs now_us);
+  void free_slots_of(NodeId home, TimeUs now_us);
 
   // `installed`: pages whose hold has begun in this step.
   void carried_out(const std::vector<PageNo>& installed);
@@ -88,9 +88,11 @@ class Holder {
   void drop_run(PageNo first, std::uint32_t count);
   void free_slot(PageEntry& entry);
   void use_free_slots(TimeUs now_us);
+  void hasten_a_slot();
 
   const Config& config_;
   PageTable& table_;
+  const ChunkMap& chunks_;
   Memory& memory_;
   Requester& requester_;
   Outbox& outbox_;
@@ -102,6 +104,8 @@ class Holder {
   struct Slot {
     PageNo page{};
     Kept kept;
+    bool awaits_acks = false;  // before it is free
+    Turn oldest;               // of whom its home knows that they wait for it
   };
   std::vector<Slot> slots_;
 };

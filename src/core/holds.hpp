@@ -11,6 +11,7 @@
 #include "base/ids.hpp"
 #include "core/config.hpp"
 #include "core/event.hpp"
+#include "core/memory.hpp"
 #include "core/turn.hpp"
 
 namespace gallocy::core {
@@ -29,7 +30,7 @@ struct FaultingThreadHash {
 
 class Holds {
  public:
-  static constexpr unsigned recent_count = 4;  // pages that one access of the kernel may need
+  static constexpr unsigned recent_count = Memory::access_pages;
 
   static constexpr std::size_t max_thread_count = 4096;
 

@@ -35,10 +35,11 @@ bool Memory::has_room_for_chunks(std::uint64_t count) const {
 
 // ---- requester ---------------------------------------------------------------------------
 
-bool Memory::pin(PageNo page) {
+bool Memory::pin(PageNo page, bool oldest) {
   PageEntry& entry = table_.at(page);
   if (entry.frame == FrameUse::pinned) return true;
-  if (!may_pin() || (entry.frame == FrameUse::none && free() == 0)) return false;
+  const bool may_pin = pinned_ + (oldest ? 0 : access_pages) < config_.cache_min_pages;
+  if (!may_pin || (entry.frame == FrameUse::none && free() == 0)) return false;
   if (entry.frame == FrameUse::none) ++cached_;
   else unlist(page);
   entry.frame = FrameUse::pinned;

@@ -6,11 +6,12 @@
 //
 //   reserved + cached <= limit, the bound without the slots
 //   reserved <= limit - cache_min_pages
-//   pinned <= cache_min_pages, of cached
+//   pinned <= cache_min_pages, of cached; less what one access needs, but for the oldest
 //
 // Pinned is the frame of a page that a request is under way for; it cannot be given up. The last
 // two lines leave something to evict whenever a page waits for a frame and may have it, without
-// which two full nodes could wait for each other.
+// which two full nodes could wait for each other. And the oldest access waits for no frame of a
+// younger one's request, which may itself have to wait for an access in between.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +43,7 @@ class Memory {
   std::uint64_t free() const {
     return reserved_ + cached_ < limit() ? limit() - reserved_ - cached_ : 0;
   }
-  bool may_pin() const { return pinned_ < config_.cache_min_pages; }
+  static constexpr std::uint64_t access_pages = 4;  // that one access may need at once
 
   // ---- home: a page becomes, or is no longer, one that is not zero ----
   enum class Room { granted, later, never };
@@ -51,8 +52,9 @@ class Memory {
   bool has_room_for_chunks(std::uint64_t count) const;
 
   // ---- requester: the page's frame in the cache ----
-  // False: it has to wait until something is evicted, or another request is over.
-  bool pin(PageNo page);
+  // False: it has to wait until something is evicted, or another request is over. `oldest`: it is
+  // for the access whose turn comes before that of all others here.
+  bool pin(PageNo page, bool oldest = false);
   // The request is over and the page here; `reserved`: in the frame that is reserved for it.
   void settle(PageNo page, Access granted, bool reserved);
   // The request is over and brought nothing.

@@ -66,6 +66,15 @@ struct Hasten {
   std::uint64_t since_us = 0;
 };
 
+// holder -> home, with the transaction whose bytes are in a slot: an older access waits for a slot.
+// That transaction waits for acknowledgements, which somebody may delay for an access in between,
+// or for the very access that waits here.
+struct SlotWanted {
+  PageNo page{};               // that is in the slot
+  NodeId requester = no_node;  // whose access it is
+  std::uint64_t since_us = 0;
+};
+
 // holder -> requester; the page's 4096 bytes travel beside it.
 struct PageData {
   PageNo page{};
@@ -147,6 +156,7 @@ struct SyncRequest {
   SyncOperation operation = SyncOperation::take;
   SyncKind kind = SyncKind::normal;
   std::uint64_t argument = 0;
+  std::uint32_t bits = 0;  // of a futex: a wake is for waits that have one of its bits
   bool may_be_lent = false;  // take and try_take of a mutex that is not robust
 };
 struct SyncReply {
@@ -309,7 +319,8 @@ using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten
                           ThreadCancel, ThreadCountRequest, ThreadCount, RootRequest, RootReply,
                           ChunkReturn, ChunkReturned, Discard, Discarded, LoanRequest, Loan,
                           Writeback, WritebackAck, Denial, PrefetchRequest, PrefetchAnswer,
-                          PrefetchData, Report, Rebuilt, Lost, TokenRecall, TokenReturn>;
+                          PrefetchData, Report, Rebuilt, Lost, SlotWanted, TokenRecall,
+                          TokenReturn>;
 
 template <class What, class... Others>
 inline constexpr bool is_one_of = (std::is_same_v<What, Others> || ...);
@@ -329,7 +340,7 @@ inline bool ends_with_its_epoch(const Body& body) {
         return is_one_of<What, PageRequest, Recall, Invalidate, InvalidateAck, Hasten, PageData,
                          Grant, Done, Release, Writeback, WritebackAck, Denial, PrefetchRequest,
                          PrefetchAnswer, PrefetchData, Discard, Discarded, ChunkQuery, ChunkHome,
-                         Report, Rebuilt, Lost>;
+                         Report, Rebuilt, Lost, SlotWanted>;
       },
       body);
 }

@@ -16,7 +16,7 @@ Node::Node(const Config& config, std::span<PageEntry> entries)
       prefetcher_(config_, table_, chunks_, memory_, outbox_),
       requester_(config_, clock_, table_, chunks_, directory_, prefetcher_, memory_, holds_,
                  statistics_, outbox_),
-      holder_(config_, table_, memory_, requester_, outbox_),
+      holder_(config_, table_, chunks_, memory_, requester_, outbox_),
       evictor_(config_, table_, chunks_, holder_, requester_, memory_, outbox_),
       threads_(config_, statistics_, outbox_), sync_objects_(config_.self, outbox_),
       sync_calls_(config_, homes_, threads_, outbox_), root_(config_, outbox_),
@@ -206,6 +206,11 @@ bool Node::handle(const Received& from, const Hasten& body) {
     holder_.on_hasten(from.transaction, body, from.now_us);
   else
     return false;
+  return true;
+}
+bool Node::handle(const Received& from, const SlotWanted& body) {
+  if (!homes_.homed_here(body.page)) return false;
+  directory_.on_slot_wanted(from.from, from.transaction, body);
   return true;
 }
 bool Node::handle(const Received& from, const InvalidateAck& body) {
@@ -414,7 +419,9 @@ void Node::call(CallTag tag, const ConditionWaitCall& call, TimeUs now_us) {
 void Node::call(CallTag tag, const ThreadCreateCall& call, TimeUs) {
   threads_.on_create(tag, call);
 }
-void Node::call(CallTag tag, const ThreadJoinCall& call, TimeUs) { threads_.on_join(tag, call); }
+void Node::call(CallTag tag, const ThreadJoinCall& call, TimeUs now_us) {
+  threads_.on_join(tag, call, now_us);
+}
 void Node::call(CallTag tag, const ThreadControl& call, TimeUs) { threads_.on_control(tag, call); }
 void Node::call(CallTag tag, const ThreadCancelledCall& call, TimeUs) {
   threads_.on_cancelled(tag, call);

@@ -89,6 +89,7 @@ class Node {
   bool handle(const Received& from, const Recall& body);
   bool handle(const Received& from, const Invalidate& body);
   bool handle(const Received& from, const Hasten& body);
+  bool handle(const Received& from, const SlotWanted& body);
   bool handle(const Received& from, const InvalidateAck& body);
   bool handle(const Received& from, const PageData& body);
   bool handle(const Received& from, const Grant& body);

@@ -79,7 +79,7 @@ bool Node::handle(const Received& from, const Rebuilt& body) {
     if (!from_home(from.from, page) || !holder_.take_back(page, from.from == config_.self))
       return false;
   if (!body.last) return true;
-  holder_.free_slots_of(from.from, chunks_, from.now_us);
+  holder_.free_slots_of(from.from, from.now_us);
   chunks_.note_ready(from.from);
   homes_.send_waiting();
   requester_.on_ready();

@@ -57,6 +57,7 @@ enum class Bug : std::uint8_t {
   grant_to_the_dead,
   wake_of_nobody_lost,
   wake_counts_the_queue_only,
+  wake_ignores_bits,
   lent_mutex_granted,
   returned_owner_forgotten,
   token_of_the_dead_kept,

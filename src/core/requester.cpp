@@ -98,7 +98,7 @@ void Requester::try_submit(PageNo page, Pending& pending) {
   const bool coming = prefetcher_.on_its_way(page) && !planted(Bug::demand_beside_prefetch);
   if (memory_.evicting(page) || coming)
     blocked_.push_back(page);
-  else if (!needs_cache(page, pending) || (wants_frame_.empty() && memory_.pin(page)))
+  else if (!needs_cache(page, pending) || pin(page, pending))
     submit(page, pending);
   else
     wants_frame_.push_back(page);
@@ -121,6 +121,12 @@ bool Requester::found_here(PageNo page, const Pending& pending) {
 bool Requester::needs_cache(PageNo page, const Pending& pending) const {
   if (pending.home != config_.self || table_.at(page).frame != FrameUse::none) return true;
   return pending.kind == RequestKind::read && directory_.is_zero(page);
+}
+
+// Who is the oldest is looked for only if others would have to wait.
+bool Requester::pin(PageNo page, const Pending& pending) {
+  if (!wants_frame_.empty()) return false;
+  return memory_.pin(page) || (is_oldest(pending) && memory_.pin(page, true));
 }
 
 void Requester::use_room() {
@@ -153,7 +159,7 @@ bool Requester::needs(const Pending& pending, PageNo page) const {
 void Requester::submit(PageNo page, Pending& pending) {
   // The oldest never waits for its turn: those that were sent may wait for what it keeps.
   std::uint32_t& outstanding = outstanding_[raw(pending.home)];
-  if (outstanding >= config_.max_outstanding && oldest() != &pending) {
+  if (outstanding >= config_.max_outstanding && !is_oldest(pending)) {
     unsent_.push_back(page);
     return;
   }
@@ -298,6 +304,17 @@ void Requester::carried_out(TimeUs now_us, std::vector<PageNo>& installed) {
   granted_.clear();
 }
 
+// The oldest access, here or at another node, that waits for what the page has: a frame.
+std::optional<Turn> Requester::wants_frame_of(PageNo page) const {
+  if (table_.at(page).frame != FrameUse::cached || memory_.free() > 0) return std::nullopt;
+  std::optional<Turn> first = directory_.oldest_starved();
+  for (const PageNo waiting : wants_frame_) {
+    const Turn turn{pending_.at(waiting).since_us, config_.self};
+    if (!first || turn < *first) first = turn;
+  }
+  return first;
+}
+
 // The thread may have used the page already and not need it any more: nobody knows. So the time is
 // in proportion to how long it has waited: a few microseconds of somebody else's at first, and in
 // the end more than it takes to get one page after the other from those whose turn comes later.
@@ -306,10 +323,13 @@ TimeUs Requester::keep_until(PageNo page, Turn rival, TimeUs from_us) const {
   if (const auto own = pending_.find(page); own != pending_.end())
     rival = std::min(rival, Turn{own->second.since_us, config_.self});
   if (planted(Bug::keep_with_margin)) rival.since_us += 1'000'000;
+  const std::optional<Turn> wants_frame = wants_frame_of(page);
   const TimeUs from_job_us = clock_.at(from_us);
   TimeUs until_us = 0;
   for (const auto& [waited_for, pending] : pending_) {
-    if (waited_for == page || rival < Turn{pending.since_us, config_.self}) continue;
+    const Turn own{pending.since_us, config_.self};
+    // Of the same turn: the demand is in the way of that very access (Holder::hasten_a_slot).
+    if (waited_for == page || rival <= own || (wants_frame && *wants_frame < own)) continue;
     const TimeUs age_us = from_job_us - std::min(from_job_us, pending.since_us);
     const TimeUs keep_us = std::min(config_.keep_max_us, age_us / 2);
     for (const Waiter& waiter : pending.waiters)

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <array>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -90,6 +91,7 @@ class Requester {
   // The oldest access that waits, and whether a thread of it may need the page for it, too: one
   // thread's, since what many need may be more than there is.
   const Pending* oldest() const;
+  bool is_oldest(const Pending& pending) const { return oldest()->since_us == pending.since_us; }
   bool needs(const Pending& pending, PageNo page) const;
 
   const std::unordered_map<PageNo, Pending>& pending() const { return pending_; }
@@ -100,6 +102,8 @@ class Requester {
   void try_submit(PageNo page, Pending& pending);
   bool found_here(PageNo page, const Pending& pending);
   bool needs_cache(PageNo page, const Pending& pending) const;
+  bool pin(PageNo page, const Pending& pending);
+  std::optional<Turn> wants_frame_of(PageNo page) const;
   void submit(PageNo page, Pending& pending);
   void submit_unsent();
   void submit_oldest_first(std::vector<PageNo> pages);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "core/planted.hpp"
 
@@ -128,13 +129,18 @@ void SyncCalls::note_holding(const Call& call, const SyncReply& reply) {
 }
 
 // It was granted to a thread that does not exist any more, or that has nothing from it: a signal
-// or a count of a semaphore belongs to the next in the queue.
+// or a count of a semaphore belongs to the next in the queue. Whom else a wake was for is known to
+// nobody any more: all look again.
 void SyncCalls::give_back(const SyncRequest& granted) {
   if (granted.kind == SyncKind::barrier) return;
   SyncRequest request = granted;
   request.may_be_lent = false;
   request.operation = has_owner(granted.kind) ? SyncOperation::abandon : SyncOperation::give;
-  request.argument = has_owner(granted.kind) || granted.kind == SyncKind::futex ? 1 : 0;
+  request.argument = has_owner(granted.kind) ? 1 : 0;
+  if (granted.kind == SyncKind::futex) {
+    request.argument = std::numeric_limits<std::uint32_t>::max();
+    request.bits = all_futex_bits;
+  }
   begin_orphan(request);
 }
 

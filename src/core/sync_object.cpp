@@ -11,10 +11,12 @@ bool is_possible(const SyncRequest& request) {
   const SyncKind kind = request.kind;
   switch (request.operation) {
     case SyncOperation::take:
+      if (kind == SyncKind::futex) return request.bits != 0;
       return kind != SyncKind::barrier || request.argument > 0;
     case SyncOperation::try_take:
       return kind != SyncKind::condition && kind != SyncKind::barrier && kind != SyncKind::futex;
     case SyncOperation::give:
+      if (kind == SyncKind::futex) return request.bits != 0;
       return kind != SyncKind::barrier;
     case SyncOperation::give_all:
       return kind == SyncKind::condition;

@@ -82,7 +82,7 @@ bool Threads::on_started(NodeId from, Transaction transaction, const ThreadStart
          end_call(from, transaction, started.status, raw(started.thread));
 }
 
-void Threads::on_join(CallTag tag, const ThreadJoinCall& call) {
+void Threads::on_join(CallTag tag, const ThreadJoinCall& call, TimeUs now_us) {
   int status = 0;
   if (!possible(call.join.thread)) status = ESRCH;
   else if (!possible(call.join.joiner)) status = EPERM;
@@ -97,10 +97,41 @@ void Threads::on_join(CallTag tag, const ThreadJoinCall& call) {
   calls_.at(transaction.counter).join = call.join;
   calls_.at(transaction.counter).interruptible = call.interruptible;
   outbox_.send(creator, transaction, call.join);
+  if (call.timeout_us == 0) run_out(transaction.counter);
+  else if (call.timeout_us < no_timeout - now_us)
+    deadlines_.emplace(now_us + call.timeout_us, transaction.counter);
+}
+
+// The record's node hears of the join first, so it either says how the thread has ended, or that
+// the join is withdrawn: never both, never neither.
+void Threads::run_out(std::uint64_t counter) {
+  const auto call = calls_.find(counter);
+  if (call == calls_.end()) return;
+  call->second.out_of_time = true;
+  withdraw(counter, call->second);
+}
+
+void Threads::on_time(TimeUs now_us) {
+  last_thread_.on_time(now_us);
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now_us) {
+    const std::uint64_t counter = deadlines_.begin()->second;
+    deadlines_.erase(deadlines_.begin());
+    run_out(counter);
+  }
+}
+
+TimeUs Threads::next_deadline() const {
+  const TimeUs round_us = last_thread_.next_deadline();
+  if (deadlines_.empty()) return round_us;
+  const TimeUs join_us = deadlines_.begin()->first;
+  return round_us == 0 ? join_us : std::min(round_us, join_us);
 }
 
 bool Threads::on_joined(NodeId from, Transaction transaction, const ThreadJoined& joined) {
-  return end_call(from, transaction, joined.status, joined.result);
+  const auto call = calls_.find(transaction.counter);
+  const bool ran_out = call != calls_.end() && call->second.out_of_time;
+  const int status = joined.status == ECANCELED && ran_out ? ETIMEDOUT : joined.status;
+  return end_call(from, transaction, status, joined.result);
 }
 
 void Threads::on_control(CallTag tag, const ThreadControl& control) {

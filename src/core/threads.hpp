@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "base/ids.hpp"
 #include "core/config.hpp"
@@ -30,7 +32,7 @@ class Threads {
 
   // From local clients; each is answered by one Reply.
   void on_create(CallTag tag, const ThreadCreateCall& call);
-  void on_join(CallTag tag, const ThreadJoinCall& call);
+  void on_join(CallTag tag, const ThreadJoinCall& call, TimeUs now_us);
   void on_control(CallTag tag, const ThreadControl& control);
   void on_next_order(CallTag tag);
   void on_started(CallTag tag, const ThreadStarted& started);
@@ -71,8 +73,8 @@ class Threads {
   // A wait of a cancelled thread that may be interrupted must not begin.
   bool cancelled(ThreadId thread) const;
 
-  void on_time(TimeUs now_us) { last_thread_.on_time(now_us); }
-  TimeUs next_deadline() const { return last_thread_.next_deadline(); }
+  void on_time(TimeUs now_us);
+  TimeUs next_deadline() const;  // 0: none
 
  private:
   struct Order {
@@ -85,6 +87,7 @@ class Threads {
     ThreadJoin join;            // if it is one
     bool interruptible = false;
     ThreadId created{};         // if it is a creation
+    bool out_of_time = false;   // it is withdrawn because of that
   };
   struct Starting {  // at the running node: who was told to, and who wants to know
     ClientId client;
@@ -103,6 +106,7 @@ class Threads {
   Transaction begin_call(CallTag tag, NodeId answerer);
   bool end_call(NodeId from, Transaction transaction, int status, std::uint64_t value = 0);
   void withdraw(std::uint64_t counter, const Call& call);
+  void run_out(std::uint64_t counter);
 
   const Config& config_;
   Statistics& statistics_;
@@ -112,6 +116,7 @@ class Threads {
   Placement placement_;
   NodeSet founders_;  // the members when the job began
   std::unordered_map<std::uint64_t, Call> calls_;    // by transaction counter
+  std::set<std::pair<TimeUs, std::uint64_t>> deadlines_;  // of joins, some answered meanwhile
   std::map<ClientId, std::deque<Order>> orders_;     // attached clients
   std::unordered_map<ThreadId, Starting> starting_;  // shall run here
   std::unordered_map<ThreadId, Running> running_;    // do run here

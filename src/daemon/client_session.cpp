@@ -114,6 +114,14 @@ Status ClientSession::take_userfault(UniqueFd fd) {
   return {};
 }
 
+Result<RankDescriptors> ClientSession::duplicates(int pages_fd) const {
+  RankDescriptors duplicates{UniqueFd{::fcntl(userfault_->fd(), F_DUPFD_CLOEXEC, 0)},
+                             UniqueFd{::fcntl(pages_fd, F_DUPFD_CLOEXEC, 0)}};
+  if (!duplicates.userfault || !duplicates.pages)
+    return fail_errno("can't duplicate the descriptors of a rank");
+  return duplicates;
+}
+
 // In this order, and in one turn of the reactor: no page is installed, protected or taken away
 // between the two, so from the first fault in the window on everything is done where the client
 // sees the page. What may be left over from before:

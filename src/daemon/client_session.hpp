@@ -46,6 +46,8 @@ class ClientSession {
   std::optional<ClientView> view() const {
     return userfault_ ? std::optional<ClientView>({*userfault_, windows_}) : std::nullopt;
   }
+  // REQUIRES: view().
+  Result<RankDescriptors> duplicates(int pages_fd) const;
   // The errno for the client, or 0: from now on it sees these pages there.
   int add_window(const ipc::Window& window);
   void look_again_for_faults() { fault_watch_->look_again(); }

@@ -40,11 +40,15 @@ struct JobSettings {
   bool runs_main(std::uint32_t rank) const { return rank == 0 || every_rank_runs_main; }
 };
 
+struct RankDescriptors {  // duplicates, in the order of ipc::RankAttached
+  UniqueFd userfault, pages;
+};
+
 // Called on the job's thread. Must not block and must not call back into the Job.
 class JobEvents {
  public:
   virtual ~JobEvents() = default;
-  virtual void rank_attached(const ipc::RankAttached& rank) = 0;
+  virtual void rank_attached(const ipc::RankAttached& rank, RankDescriptors descriptors) = 0;
   virtual void rank_gone(JobId job, std::uint32_t rank) = 0;
   virtual void statistics(const ipc::JobStatistics& statistics) = 0;
   // Bring another stream for that connection, if this node is the one who dials.

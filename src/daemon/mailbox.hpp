@@ -21,8 +21,14 @@ struct ConnectionBroken {
   wire::ConnectionKind kind{};
 };
 
+struct RankArrived {
+  std::uint64_t job = 0;
+  ipc::RankAttached attached;
+  RankDescriptors descriptors;
+};
+
 // All of them name their job in a member `job`.
-using JobMail = std::variant<ipc::RankAttached, ipc::RankGone,
+using JobMail = std::variant<RankArrived, ipc::RankGone,
                              std::shared_ptr<const ipc::JobStatistics>, ipc::JobFailed, JobEnded,
                              ConnectionBroken>;
 
@@ -31,7 +37,9 @@ class Mailbox final : public JobEvents {
  public:
   explicit Mailbox(net::Ring& ring) : ring_(ring) {}
 
-  void rank_attached(const ipc::RankAttached& rank) override { post(rank); }
+  void rank_attached(const ipc::RankAttached& rank, RankDescriptors descriptors) override {
+    post(RankArrived{rank.job, rank, std::move(descriptors)});
+  }
   void rank_gone(JobId job, std::uint32_t rank) override;
   void statistics(const ipc::JobStatistics& statistics) override {
     post(std::make_shared<const ipc::JobStatistics>(statistics));

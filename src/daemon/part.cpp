@@ -201,11 +201,11 @@ void Part::link_lost(NodeId peer, const Sentence& why) {
   else fail_with(why);
 }
 
-// The node where it happened tells all others, so nobody passes it on.
+// Passed on as it came: what a third node hears first may be this, and not what the node where it
+// happened has said, and a launcher there wants to know why, too.
 void Part::peer_failed(NodeId peer, const Sentence& why) {
   unended_.erase(peer);
-  tell_failure(why);
-  end(status_failed, false);
+  fail_with(why);
   look_if_over();
 }
 

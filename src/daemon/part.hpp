@@ -63,7 +63,11 @@ class Part {
   void peer_failed(NodeId peer, const Sentence& why);
   void peer_ended(NodeId peer, std::int32_t status);
 
-  void receive(const ipc::RankAttached& rank) { tell(rank); }
+  void receive(const RankArrived& rank) {
+    const int fds[ipc::rank_fd_count] = {rank.descriptors.userfault.get(),
+                                         rank.descriptors.pages.get()};
+    tell(rank.attached, fds);
+  }
   void receive(const ipc::RankGone& rank) { tell(rank); }
   void receive(const std::shared_ptr<const ipc::JobStatistics>& statistics) { tell(*statistics); }
   void receive(const ipc::JobFailed& failed);
@@ -86,8 +90,8 @@ class Part {
   void become_over();
   void tell_others(const wire::LinkMessage& message) const;
   template <class T>
-  void tell(const T& message) {
-    for (Session* launcher : launchers_) launcher->send(message);
+  void tell(const T& message, std::span<const int> fds = {}) {
+    for (Session* launcher : launchers_) launcher->send(message, fds);
   }
   bool all_connected() const { return awaited_.empty() && awaited_bulk_.empty(); }
   NodeSet others() const { return settings_.nodes.without(settings_.self); }

@@ -52,6 +52,8 @@ void Reactor::add_client(UniqueFd socket, const ipc::ClientHello& hello) {
 }
 
 void Reactor::on_registered(ClientSession& client) {
+  auto descriptors = client.duplicates(pages_.fd());
+  if (!descriptors) return fail_job(descriptors.error().sentence);
   const ipc::ClientHello& hello = client.hello();
   step(core::ClientAttached{client.id(), settings_.runs_main(hello.rank)});
   ipc::RankAttached attached;
@@ -60,7 +62,7 @@ void Reactor::on_registered(ClientSession& client) {
   attached.build_id_size = hello.build_id_size;
   std::copy(std::begin(hello.build_id), std::end(hello.build_id), attached.build_id);
   attached.load_address = hello.load_address;
-  events_.rank_attached(attached);
+  events_.rank_attached(attached, std::move(*descriptors));
   if (started_) client.send_ready(client.first_thread);
 }
 

@@ -16,9 +16,13 @@ bool read_word(std::uint64_t number, Word last, Word& word) {
 bool sync_call(const std::uint64_t* argument, core::SyncCall& call) {
   call.request = {argument[0], ThreadId{argument[1]}, {}, {}, argument[4]};
   call.timeout_us = argument[5];
+  if (!read_word(argument[2], SyncOperation::abandon, call.request.operation) ||
+      !read_word(argument[3], last_sync_kind, call.request.kind))
+    return false;
+  if (call.request.kind == SyncKind::futex)
+    return read_word(argument[6], ~std::uint32_t{0}, call.request.bits);
   call.interruptible = argument[6] != 0;
-  return read_word(argument[2], SyncOperation::abandon, call.request.operation) &&
-         read_word(argument[3], last_sync_kind, call.request.kind);
+  return true;
 }
 
 bool condition_wait(const std::uint64_t* argument, core::ConditionWaitCall& call) {
@@ -72,7 +76,7 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
       return true;
     case ipc::Operation::thread_join:
       call = core::ThreadJoinCall{{ThreadId{argument[0]}, ThreadId{argument[1]}},
-                                  argument[2] != 0};
+                                  argument[3] != 0, argument[2]};
       return true;
     case ipc::Operation::next_order:
       call = core::NextOrderCall{};

@@ -40,7 +40,7 @@ enum class Kind : std::uint16_t {
   job_statistics,
   job_end,
   // daemon -> launcher, unasked
-  rank_attached = 32,
+  rank_attached = 32,  // + 2 descriptors, in the order of RankAttached
   rank_gone,   // its socket closed
   job_failed,  // the job can't go on; a sentence says why
   job_over,    // after job_end, or after the end that another node told of: see JobOver
@@ -183,6 +183,8 @@ struct JobEnd {
   std::uint64_t job = 0;
 };
 
+// Descriptors: the rank's userfaultfd, and the pages memfd. Whoever holds them as well makes sure
+// that no page of the rank reads as zero for want of somebody to serve it.
 struct RankAttached {
   Header header;
   std::uint64_t job = 0;
@@ -191,6 +193,7 @@ struct RankAttached {
   std::uint8_t build_id[build_id_bytes] = {};
   std::uint64_t load_address = 0;
 };
+inline constexpr unsigned rank_fd_count = 2;
 
 struct RankGone {
   Header header;
@@ -253,9 +256,10 @@ enum class Operation : std::uint32_t {
   ping = 1,        // ()                                      -> ()
   chunks,          // (count, node or any_node, address wanted or 0) -> (address of the first chunk)
   sync,            // (address, thread, SyncOperation, SyncKind, argument, timeout_us, 1 if the
-                   //  thread can be cancelled) -> (value)
+                   //  thread can be cancelled; of a futex instead of that: its bits) -> (value)
   thread_create,   // (function, argument, node or any_node, 1 if detached) -> (thread id)
-  thread_join,     // (thread id, joiner, 1 if the joiner can be cancelled) -> (result)
+  thread_join,     // (thread id, joiner, timeout_us, 1 if the joiner can be cancelled) -> (result);
+                   //  with a timeout of 0: ETIMEDOUT unless it has ended already
   next_order,      // ()                                      -> (OrderKind, a, b, c), never waits
   thread_started,  // (thread id, errno of pthread_create)    -> ()
   thread_exited,   // (thread id, result)                     -> ()

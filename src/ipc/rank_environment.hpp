@@ -26,13 +26,14 @@ inline constexpr const char* rank_variable = "GALLOCY_RANK";      // decimal
 
 // Of preloaded ranks only.
 inline constexpr const char* persona_variable = "GALLOCY_PERSONALITY";
+inline constexpr const char* explain_variable = "GALLOCY_EXPLAIN";    // "1": say what is shared
 inline constexpr const char* preload_variable = "LD_PRELOAD";
 inline constexpr const char* binding_variable = "LD_BIND_NOW";
 inline constexpr const char* tunables_variable = "GLIBC_TUNABLES";
 
 inline constexpr std::string_view hidden_variables[] = {
     socket_variable,  job_variable,     rank_variable,     persona_variable,
-    preload_variable, binding_variable, tunables_variable,
+    preload_variable, binding_variable, tunables_variable, explain_variable,
 };
 inline constexpr std::string_view saved_prefix = "GALLOCY_SAVED_";
 

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <limits>
@@ -17,42 +19,100 @@ namespace {
 
 constexpr std::uint32_t all = std::numeric_limits<std::int32_t>::max();
 
+// The kernel reads it, and says so where this thread would be ended: it knows no such `how`, and
+// does nothing else. Eight bytes, which are of one page.
+bool is_readable(const void* place) {
+  constexpr int no_how = -1;
+  const int saved_errno = errno;
+  const std::uint64_t words = heap::address_of(place) & ~std::uint64_t{7};
+  const long read = ::syscall(SYS_rt_sigprocmask, no_how, words, nullptr, sizeof(std::uint64_t));
+  const bool is_there = read == 0 || errno != EFAULT;
+  errno = saved_errno;
+  return is_there;
+}
+
+// EINVAL, EFAULT; 0: threads may wait at it.
+long check(const std::uint32_t* word) {
+  if (heap::address_of(word) % sizeof(std::uint32_t) != 0) return -EINVAL;
+  return is_shared(word) && is_readable(word) ? 0 : -EFAULT;
+}
+
+long check(const std::uint32_t* word, const std::uint32_t* second) {
+  const long error = check(word);
+  return error != 0 ? error : check(second);
+}
+
+// EFAULT, EINVAL; 0: a time.
+long check(const timespec* limit) {
+  constexpr long ns_per_second = 1'000'000'000;
+  if (!is_readable(limit) || !is_readable(&limit->tv_nsec)) return -EFAULT;
+  const bool is_time = limit->tv_sec >= 0 && limit->tv_nsec >= 0 && limit->tv_nsec < ns_per_second;
+  return is_time ? 0 : -EINVAL;
+}
+
+// As the daemon counts: a microsecond more, so that no wait ends too early.
+std::uint64_t microseconds_of(const timespec& duration) {
+  constexpr time_t longest_s = time_t{1} << 40;  // what is later is never
+  if (duration.tv_sec > longest_s) return no_timeout;
+  return static_cast<std::uint64_t>(duration.tv_sec * 1'000'000 + duration.tv_nsec / 1000 + 1);
+}
+
+struct Wait {
+  const std::uint32_t* word;
+  std::uint32_t expected;
+  std::uint32_t bits;
+  const timespec* limit;  // or null
+};
+
+// What is wrong with its arguments, in the kernel's order.
+long check(const Wait& wait) {
+  if (wait.limit != nullptr)
+    if (const long error = check(wait.limit); error != 0) return error;
+  return wait.bits == 0 ? -EINVAL : check(wait.word);
+}
+
+// FUTEX_WAIT has a limit from now on, whichever clock it names.
+long wait_for(const Wait& wait) {
+  if (const long error = check(wait); error != 0) return error;
+  const std::uint64_t timeout_us =
+      wait.limit == nullptr ? no_timeout : microseconds_of(*wait.limit);
+  return -client::futex_wait(wait.word, wait.expected, wait.bits, timeout_us);
+}
+
+long wait_until(const Wait& wait, clockid_t clock) {
+  if (wait.limit == nullptr) return wait_for(wait);
+  if (const long error = check(wait); error != 0) return error;
+  const auto left_us = client::time_left_us(clock, wait.limit);
+  if (!left_us) return -left_us.error().code;
+  return -client::futex_wait(wait.word, wait.expected, wait.bits, *left_us);
+}
+
 // The kernel wakes one if it is asked for none.
 std::uint32_t count_of(std::uint32_t value) {
   return static_cast<std::int32_t>(value) < 1 ? 1 : value;
 }
 
-long wake(const std::uint32_t* word, std::uint32_t count) {
+long wake(const std::uint32_t* word, std::uint32_t count, std::uint32_t bits = all_futex_bits) {
   std::uint32_t woken = 0;
-  const int error = client::futex_wake(word, count, woken);
+  const int error = client::futex_wake(word, count, bits, woken);
   return error == 0 ? long{woken} : -error;
 }
 
-long wait_until(const std::uint32_t* word, std::uint32_t expected, clockid_t clock,
-                const timespec* until) {
-  if (until == nullptr) return -client::futex_wait(word, expected);
-  const auto left_us = client::time_left_us(clock, until);
-  return -(left_us ? client::futex_wait(word, expected, *left_us) : left_us.error().code);
-}
-
-// FUTEX_WAIT has a limit from now on, whichever clock it names.
-long wait_for(const std::uint32_t* word, std::uint32_t expected, const timespec* limit) {
-  if (limit == nullptr) return -client::futex_wait(word, expected);
-  constexpr long ns_per_second = 1'000'000'000;
-  if (limit->tv_sec < 0 || limit->tv_nsec < 0 || limit->tv_nsec >= ns_per_second) return -EINVAL;
-  timespec until{};
-  ::clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_nsec += limit->tv_nsec;
-  const long carried = until.tv_nsec / ns_per_second;
-  until.tv_nsec %= ns_per_second;
-  if (__builtin_add_overflow(until.tv_sec, limit->tv_sec + carried, &until.tv_sec))
-    return -client::futex_wait(word, expected);
-  return wait_until(word, expected, CLOCK_MONOTONIC, &until);
+// Nobody can wait at memory that is not there. The kernel looks only if others may share the word.
+long wake_at(const std::uint32_t* word, std::uint32_t count, std::uint32_t bits, bool is_private) {
+  if (bits == 0) return -EINVAL;
+  const long error = check(word);
+  if (error == -EFAULT && is_private) return 0;
+  return error != 0 ? error : wake(word, count_of(count), bits);
 }
 
 // Who shall be moved to another word is woken, and will find that it has to wait there.
-long requeue(const std::uint32_t* word, std::uint32_t woken, std::uint64_t moved) {
+// `expected`: the value that the word must have, or null.
+long requeue(const std::uint32_t* word, std::uint32_t woken, std::uint64_t moved,
+             const std::uint32_t* second, const std::uint32_t* expected) {
   if (static_cast<std::int32_t>(woken) < 0 || static_cast<std::int32_t>(moved) < 0) return -EINVAL;
+  if (const long error = check(word, second); error != 0) return error;
+  if (expected != nullptr && __atomic_load_n(word, __ATOMIC_SEQ_CST) != *expected) return -EAGAIN;
   const std::uint64_t count = std::uint64_t{woken} + static_cast<std::uint32_t>(moved);
   return wake(word, static_cast<std::uint32_t>(std::min<std::uint64_t>(count, all)));
 }
@@ -86,6 +146,7 @@ std::int32_t argument_at(std::uint32_t encoded, unsigned bit) {
 // Changes the second word, wakes the first, and the second if its old value was such a one.
 long wake_and_change(const std::uint32_t* word, std::uint32_t count, std::uint32_t* second,
                      std::uint32_t second_count, std::uint32_t encoded) {
+  if (const long error = check(word, second); error != 0) return error;
   const unsigned operation = encoded >> 28 & 7, comparison = encoded >> 24 & 15;
   if (operation > FUTEX_OP_XOR || comparison > FUTEX_OP_CMP_GE) return -ENOSYS;
   const bool is_shift = (encoded >> 28 & FUTEX_OP_OPARG_SHIFT) != 0;
@@ -102,38 +163,51 @@ long wake_and_change(const std::uint32_t* word, std::uint32_t count, std::uint32
   return more < 0 ? more : woken + more;
 }
 
-bool is_aligned(const void* word) { return heap::address_of(word) % sizeof(std::uint32_t) == 0; }
+long refuse_priority(int command) {
+  client::say(Sentence("gallocy: futex operation ", command, " is refused: mutexes that pass on "
+                       "priority are not supported\n"));
+  return -ENOSYS;
+}
+
+bool may_name_realtime(int command) {
+  return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET || command == FUTEX_LOCK_PI2 ||
+         command == FUTEX_WAIT_REQUEUE_PI;
+}
 
 }  // namespace
 
 long shared_futex(std::uint32_t* word, int operation, std::uint32_t value, std::uint64_t timeout,
                   std::uint32_t* second_word, std::uint32_t third_value) {
-  if (!is_aligned(word)) return -EINVAL;
+  const int command = operation & FUTEX_CMD_MASK;
+  const bool is_private = (operation & FUTEX_PRIVATE_FLAG) != 0;
+  const bool is_realtime = (operation & FUTEX_CLOCK_REALTIME) != 0;
+  if (is_realtime && !may_name_realtime(command)) return -ENOSYS;
   const auto* limit = reinterpret_cast<const timespec*>(timeout);
-  const clockid_t clock =
-      (operation & FUTEX_CLOCK_REALTIME) != 0 ? CLOCK_REALTIME : CLOCK_MONOTONIC;
-  switch (operation & FUTEX_CMD_MASK) {
+  switch (command) {
     case FUTEX_WAIT:
-      return wait_for(word, value, limit);
+      return wait_for({word, value, all_futex_bits, limit});
     case FUTEX_WAIT_BITSET:
-      return third_value == 0 ? -EINVAL : wait_until(word, value, clock, limit);
+      return wait_until({word, value, third_value, limit},
+                        is_realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC);
     case FUTEX_WAKE:
-      return wake(word, count_of(value));
-    case FUTEX_WAKE_BITSET:  // which waiter has which bits, nobody notes: those look again
-      if (third_value == 0) return -EINVAL;
-      return wake(word, third_value == FUTEX_BITSET_MATCH_ANY ? count_of(value) : all);
-    case FUTEX_CMP_REQUEUE:
-      if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != third_value) return -EAGAIN;
-      return requeue(word, value, timeout);
+      return wake_at(word, value, all_futex_bits, is_private);
+    case FUTEX_WAKE_BITSET:
+      return wake_at(word, value, third_value, is_private);
     case FUTEX_REQUEUE:
-      return requeue(word, value, timeout);
+      return requeue(word, value, timeout, second_word, nullptr);
+    case FUTEX_CMP_REQUEUE:
+      return requeue(word, value, timeout, second_word, &third_value);
     case FUTEX_WAKE_OP:
-      if (!is_aligned(second_word) || !is_shared(second_word)) return -EINVAL;
       return wake_and_change(word, value, second_word, static_cast<std::uint32_t>(timeout),
                              third_value);
+    case FUTEX_LOCK_PI:
+    case FUTEX_UNLOCK_PI:
+    case FUTEX_TRYLOCK_PI:
+    case FUTEX_LOCK_PI2:
+    case FUTEX_WAIT_REQUEUE_PI:
+    case FUTEX_CMP_REQUEUE_PI:
+      return refuse_priority(command);
     default:
-      client::say(Sentence("gallocy: futex operation ", operation & FUTEX_CMD_MASK, " is refused: "
-                           "mutexes that pass on priority are not supported\n"));
       return -ENOSYS;
   }
 }

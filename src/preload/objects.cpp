@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <string_view>
 
 #include "base/ids.hpp"
@@ -33,12 +34,18 @@ std::string_view base_name(std::string_view path) {
                                                       path.size() - slash - 1};
 }
 
-bool is_of_the_c_core(std::string_view path) {
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> beginnings) {
+  return std::ranges::any_of(beginnings, [&](auto each) { return name.starts_with(each); });
+}
+
+// Before its segments have been looked at.
+Sharing sharing_of(std::string_view path) {
   const std::string_view name = base_name(path);
-  for (const std::string_view own : {"libc.so", "ld-linux", "libm.so", "libgcc_s.so", "linux-vdso",
-                                     "libpthread.so", "libdl.so", "librt.so", "libgallocy-"})
-    if (name.starts_with(own)) return true;
-  return false;
+  if (is_one_of(name, {"libgallocy-"})) return Sharing::gallocy;
+  if (is_one_of(name, {"libc.so", "ld-linux", "libm.so", "libgcc_s.so", "linux-vdso",
+                       "libpthread.so", "libdl.so", "librt.so"}))
+    return Sharing::c_core;
+  return Sharing::nothing_to_share;
 }
 
 void set_name(Object& object, std::string_view path) {
@@ -62,6 +69,7 @@ void add_writable(const dl_phdr_info& info, const ElfW(Phdr) & segment, Object& 
   if (begin >= end) return;
   if (object.writable_bytes != 0)
     refuse(Sentence(object.name, " has two writable segments, which is not supported").c_str());
+  object.sharing = Sharing::shared;
   object.writable_address = begin;
   object.writable_bytes = end - begin;
 }
@@ -78,7 +86,8 @@ int add_object(dl_phdr_info* info, std::size_t, void* context) {
   object.load_address = identity.load_address;
   object.build_id_size = identity.build_id_size;
   ::memcpy(object.build_id, identity.build_id, sizeof object.build_id);
-  if (listing.count > 1 && is_of_the_c_core(info->dlpi_name)) return 0;
+  object.sharing = listing.count > 1 ? sharing_of(info->dlpi_name) : Sharing::nothing_to_share;
+  if (object.sharing != Sharing::nothing_to_share) return 0;
   for (int i = 0; i < info->dlpi_phnum; ++i) {
     const auto& segment = info->dlpi_phdr[i];
     if (segment.p_type == PT_LOAD && (segment.p_flags & PF_W) != 0)
@@ -87,7 +96,26 @@ int add_object(dl_phdr_info* info, std::size_t, void* context) {
   return 0;
 }
 
+FixedText<160> quoted(const Object& object) {
+  return object.name[0] == '\0' ? FixedText<160>("nothing more")
+                                : FixedText<160>("'", object.name, "'");
+}
+
 }  // namespace
+
+Sentence difference(const Object& first, const Object& own) {
+  if (::memcmp(&first, &own, sizeof own) == 0) return {};
+  if (::strcmp(first.name, own.name) != 0)
+    return Sentence("it has loaded ", quoted(own).view(), " where rank 0 has ",
+                    quoted(first).view(), ": all nodes need the same libraries");
+  if (first.build_id_size != own.build_id_size ||
+      ::memcmp(first.build_id, own.build_id, sizeof own.build_id) != 0)
+    return Sentence("its ", quoted(own).view(), " has another build-id than that of rank 0: all "
+                    "nodes need the same build");
+  return Sentence("its ", quoted(own).view(), " is loaded at ", Hex{own.load_address},
+                  " and that of rank 0 at ", Hex{first.load_address},
+                  ": all nodes need the same libraries");
+}
 
 std::size_t list_objects(std::span<Object> objects) {
   Listing listing{objects, 0};

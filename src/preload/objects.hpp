@@ -9,18 +9,22 @@
 #include <cstdint>
 #include <span>
 
+#include "base/text.hpp"
 #include "ipc/protocol.hpp"
 
 namespace gallocy::preload {
 
 inline constexpr std::size_t object_count_max = 512;
 
+// Whether all nodes share an object's writable data, and if not, why.
+enum class Sharing : std::uint32_t { shared, nothing_to_share, c_core, gallocy };
+
 struct Object {  // the same in every rank, byte for byte
   char name[128];  // its end, if it is longer
   std::uint64_t load_address;
   std::uint32_t build_id_size;
   std::uint8_t build_id[ipc::build_id_bytes];
-  std::uint32_t reserved;
+  Sharing sharing;
   // Whole pages; 0 bytes: nothing of it is shared.
   std::uint64_t writable_address;
   std::uint64_t writable_bytes;
@@ -29,5 +33,9 @@ struct Object {  // the same in every rank, byte for byte
 // Fills the list. More than fit, or an object with two writable segments: ends the process with a
 // sentence. The thread must be the only one.
 std::size_t list_objects(std::span<Object> objects);
+
+// How the object at a rank's place in the list is not that of rank 0, and what to do. Empty: it is
+// the same. Behind the end of a list, names are empty.
+Sentence difference(const Object& first, const Object& own);
 
 }  // namespace gallocy::preload

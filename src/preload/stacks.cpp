@@ -23,6 +23,7 @@ struct Stack {
 constexpr std::size_t guard_bytes = page_bytes;
 
 constinit Stack* g_free = nullptr;
+constinit Guards g_guards{};  // zeros: those that the process has
 
 // As the C library takes it from `ulimit -s`.
 std::size_t size_by_limit() {
@@ -53,7 +54,12 @@ Stack* make(std::size_t size_bytes) {
 
 }  // namespace
 
+void set_guards(const Guards& guards) { g_guards = guards; }
+
+// The agent takes rank 0's guards for itself, so that what the C library hides in it (where the
+// unwinder is, when it cancels a thread) is found by the threads that it makes.
 void* take_stack(std::uint64_t start, pthread_attr_t& attributes) {
+  if (g_guards.stack != 0) take_guards(g_guards);
   const auto* wanted = reinterpret_cast<const ThreadStart*>(start);
   if (wanted->own_stack != nullptr) {
     ::pthread_attr_setstack(&attributes, wanted->own_stack, wanted->stack_bytes);

@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "preload/guards.hpp"
+
 namespace gallocy::preload {
 
 // What a thread is begun with, in shared memory; its creator makes it, the thread frees it.
@@ -22,6 +24,9 @@ struct ThreadStart {
 
 // In the thread, called with its ThreadStart.
 void* run_thread(void* start);
+
+// Threads that are made from now on have rank 0's guards. Before the agent is told to make one.
+void set_guards(const Guards& guards);
 
 // For client::thread_maker. REQUIRES: one thread (the agent, or the initial thread before it makes
 // any).

@@ -5,8 +5,8 @@
 // 1. Each rank joins the job.
 // 2. Rank 0 copies the writable data of all objects but the C core into the region, makes windows
 //    of it at the addresses where they were, and publishes a StartRecord that tells them.
-// 3. The others compare what they have loaded with what rank 0 has, and map the same windows: rank
-//    0's bytes win.
+// 3. The others compare what they have loaded, and what they run on, with rank 0, and map the same
+//    windows: rank 0's bytes win.
 // 4. When all have, rank 0 calls the real __libc_start_main, in a thread on a stack of the region.
 //    That runs the executable's constructors, and main(). The others never call it; their threads
 //    are made by their agents.
@@ -27,7 +27,10 @@
 #include "ipc/rank_environment.hpp"
 #include "ipc/window.hpp"
 #include "preload/arena.hpp"
+#include "preload/explain.hpp"
 #include "preload/forward.hpp"
+#include "preload/guards.hpp"
+#include "preload/machine.hpp"
 #include "preload/objects.hpp"
 #include "preload/real.hpp"
 #include "preload/stacks.hpp"
@@ -54,6 +57,8 @@ struct StartRecord {
   pthread_barrier_t all_have_mapped;
   std::uint32_t first_node;
   char** environment;
+  Guards guards;
+  Machine machine;
   std::size_t window_count;
   ipc::Window windows[object_count_max + 1];
   std::size_t object_count;
@@ -62,6 +67,8 @@ struct StartRecord {
 
 constinit Object g_objects[object_count_max];
 constinit std::size_t g_object_count = 0;
+constinit Machine g_machine{};
+constinit bool g_explains = false;
 
 // What the real __libc_start_main is called with.
 struct Call {
@@ -140,9 +147,12 @@ void publish_start() {
   record.first_node = process.node;
   record.environment = environ = shared_texts(environ);
   g_call.argv = shared_texts(g_call.argv);
+  record.guards = guards_of_this_thread();
+  record.machine = g_machine;
   record.object_count = g_object_count;
   ::memcpy(record.objects, g_objects, sizeof g_objects);
   const arena::Used used = arena::used();
+  if (g_explains) explain(g_machine, {g_objects, g_object_count}, used);
   share(record, used.address, used.size_bytes);
   for (std::size_t i = 0; i < g_object_count; ++i)
     share(record, g_objects[i].writable_address, g_objects[i].writable_bytes);
@@ -189,12 +199,13 @@ StartRecord& wait_for_record() {
   refuse("rank 0 has not shared its data within 10 seconds");
 }
 
+// The list is in the order of loading, so the first that differs is the cause of others.
 void compare(const StartRecord& record) {
+  if (const Sentence other = difference(record.machine, g_machine); !other.empty())
+    refuse(other.c_str());
   for (std::size_t i = 0; i < std::max(record.object_count, g_object_count); ++i)
-    if (::memcmp(&record.objects[i], &g_objects[i], sizeof(Object)) != 0)
-      refuse(Sentence("it has loaded '", g_objects[i].name, "' where rank 0 has '",
-                      record.objects[i].name, "', or another build or address of it: all nodes "
-                      "need the same program and libraries").c_str());
+    if (const Sentence other = difference(record.objects[i], g_objects[i]); !other.empty())
+      refuse(other.c_str());
 }
 
 [[noreturn]] void serve() {
@@ -206,6 +217,7 @@ void compare(const StartRecord& record) {
   }
   environ = record.environment;
   set_first_node(record.first_node);
+  set_guards(record.guards);
   meet(record.all_have_mapped);
   self.thread = 0;
   for (;;) ::pause();
@@ -225,6 +237,9 @@ void restore_personality() {
   require_one_thread();
   require_no_rseq();
   g_object_count = list_objects(g_objects);
+  g_machine = this_machine();
+  const char* explains = ::getenv(ipc::explain_variable);
+  g_explains = explains != nullptr && *explains == '1';
   restore_personality();
   process.main_is_apart = true;
   client::thread_maker = {take_stack, give_stack, end_proxy};

@@ -6,7 +6,10 @@
 #include <signal.h>
 
 #include "client/running.hpp"
+#include "client/sync.hpp"
+#include "client/threads.hpp"
 #include "gallocy/gallocy.h"
+#include "ipc/no_cancellation.hpp"
 #include "preload/c11.hpp"
 #include "preload/real.hpp"
 #include "preload/stacks.hpp"
@@ -21,6 +24,7 @@ GALLOCY_REAL(pthread_detach)
 GALLOCY_REAL(pthread_cancel)
 GALLOCY_REAL(pthread_self)
 GALLOCY_REAL(pthread_kill)
+GALLOCY_REAL(pthread_sigqueue)
 GALLOCY_REAL(pthread_getattr_np)
 GALLOCY_REAL(pthread_setname_np)
 GALLOCY_REAL(pthread_getname_np)
@@ -71,14 +75,54 @@ Wanted wanted_by(const pthread_attr_t* attributes) {
   return wanted;
 }
 
-// For calls about a thread that only its own node can make. The program's threads mostly mean
-// themselves by that.
-int for_own_thread(pthread_t thread, auto call) {
-  if (!is_application()) return call(thread);
-  if (thread == self.thread) return call(real::pthread_self());
+struct CallAbout {  // on the caller's stack, which is shared
+  ThreadStart start{};  // what the stack of the thread that makes it is chosen by
+  pthread_t thread{};
+  AnyFunction* function = nullptr;
+  long a = 0, b = 0, c = 0;
+  bool found = false;
+  int result = 0;
+};
+
+int call_about(pthread_t real_thread, const CallAbout& call) {
+  return static_cast<int>(
+      call.function(static_cast<long>(real_thread), call.a, call.b, call.c, 0, 0));
+}
+
+void* call_there(void* given) {
+  auto& call = *static_cast<CallAbout*>(given);
   pthread_t real_thread{};
-  if (client::find_thread(thread, real_thread)) return call(real_thread);
-  refuse("a call about a thread that runs on another node is not supported yet");
+  call.found = client::find_thread(call.thread, real_thread);
+  if (call.found) call.result = call_about(real_thread, call);
+  return nullptr;
+}
+
+// For calls about a thread that only its own node can make; by a thread there, on each node until
+// it is found. The program's threads mostly mean themselves. `unknown` is the answer about a thread
+// that has ended, if somebody may still join it.
+int for_thread(pthread_t thread, AnyFunction* function, long a, long b, long c,
+               int unknown = ESRCH) {
+  CallAbout call{{}, thread, function, a, b, c};
+  if (!is_application()) return call_about(thread, call);
+  if (thread == self.thread) return call_about(real::pthread_self(), call);
+  pthread_t real_thread{};
+  if (client::find_thread(thread, real_thread)) return call_about(real_thread, call);
+  const ipc::NoCancellation guard;
+  for (std::uint32_t node = 0; node < client::process.node_count; ++node) {
+    if (node == client::process.node) continue;
+    pthread_t caller{};
+    if (gallocy_pthread_create_on(&caller, nullptr, call_there, &call, static_cast<int>(node)) != 0)
+      return EAGAIN;
+    gallocy_pthread_join(caller, nullptr);
+    if (call.found) return call.result;
+  }
+  return unknown;
+}
+
+int join_until(pthread_t thread, void** result, clockid_t clock, const timespec* until) {
+  if (until == nullptr) return gallocy_pthread_join(thread, result);
+  const auto left_us = client::time_left_us(clock, until);
+  return left_us ? client::join_thread(thread, result, *left_us) : left_us.error().code;
 }
 
 }  // namespace
@@ -117,55 +161,61 @@ GALLOCY_TAKES pthread_t pthread_self() noexcept {
 }
 
 GALLOCY_TAKES int pthread_kill(pthread_t thread, int signal) noexcept {
-  return for_own_thread(thread, [&](pthread_t own) { return real::pthread_kill(own, signal); });
+  return for_thread(thread, real::pthread_kill.any(), signal, 0, 0, 0);
+}
+
+GALLOCY_TAKES int pthread_sigqueue(pthread_t thread, int signal, const sigval value) noexcept {
+  return for_thread(thread, real::pthread_sigqueue.any(), signal, (long)(value.sival_ptr), 0);
 }
 
 GALLOCY_TAKES int pthread_getattr_np(pthread_t thread, pthread_attr_t* attributes) noexcept {
-  return for_own_thread(
-      thread, [&](pthread_t own) { return real::pthread_getattr_np(own, attributes); });
+  return for_thread(thread, real::pthread_getattr_np.any(), (long)(attributes), 0, 0);
 }
 
 GALLOCY_TAKES int pthread_setname_np(pthread_t thread, const char* name) noexcept {
-  return for_own_thread(thread, [&](pthread_t own) { return real::pthread_setname_np(own, name); });
+  return for_thread(thread, real::pthread_setname_np.any(), (long)(name), 0, 0);
 }
 
 GALLOCY_TAKES int pthread_getname_np(pthread_t thread, char* name, size_t size) noexcept {
-  return for_own_thread(
-      thread, [&](pthread_t own) { return real::pthread_getname_np(own, name, size); });
+  return for_thread(thread, real::pthread_getname_np.any(), (long)(name), (long)(size), 0);
 }
 
 GALLOCY_TAKES int pthread_setaffinity_np(pthread_t thread, size_t size,
                                          const cpu_set_t* cpus) noexcept {
-  return for_own_thread(
-      thread, [&](pthread_t own) { return real::pthread_setaffinity_np(own, size, cpus); });
+  return for_thread(thread, real::pthread_setaffinity_np.any(), (long)(size), (long)(cpus), 0);
 }
 
 GALLOCY_TAKES int pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t* cpus) noexcept {
-  return for_own_thread(
-      thread, [&](pthread_t own) { return real::pthread_getaffinity_np(own, size, cpus); });
+  return for_thread(thread, real::pthread_getaffinity_np.any(), (long)(size), (long)(cpus), 0);
 }
 
 GALLOCY_TAKES int pthread_setschedparam(pthread_t thread, int policy,
                                         const sched_param* parameters) noexcept {
-  return for_own_thread(
-      thread, [&](pthread_t own) { return real::pthread_setschedparam(own, policy, parameters); });
+  return for_thread(thread, real::pthread_setschedparam.any(), policy, (long)(parameters), 0);
 }
 
 GALLOCY_TAKES int pthread_getschedparam(pthread_t thread, int* policy,
                                         sched_param* parameters) noexcept {
-  return for_own_thread(
-      thread, [&](pthread_t own) { return real::pthread_getschedparam(own, policy, parameters); });
+  return for_thread(thread, real::pthread_getschedparam.any(), (long)(policy), (long)(parameters),
+                    0);
 }
 
 GALLOCY_TAKES int pthread_getcpuclockid(pthread_t thread, clockid_t* clock) noexcept {
-  return for_own_thread(
-      thread, [&](pthread_t own) { return real::pthread_getcpuclockid(own, clock); });
+  pthread_t real_thread{};
+  if (!is_application()) return real::pthread_getcpuclockid(thread, clock);
+  if (thread == self.thread) return real::pthread_getcpuclockid(real::pthread_self(), clock);
+  if (client::find_thread(thread, real_thread))
+    return real::pthread_getcpuclockid(real_thread, clock);
+  refuse("the CPU clock of a thread that runs on another node is not supported");
 }
 
-// Not known of threads elsewhere until they are joined.
+// Unlike the other joins, no cancellation point.
 GALLOCY_TAKES int pthread_tryjoin_np(pthread_t thread, void** result) noexcept {
   if (!is_application()) return real::pthread_tryjoin_np(thread, result);
-  refuse("pthread_tryjoin_np is not supported yet");
+  const ipc::NoCancellation guard;
+  const int error = client::join_thread(thread, result, 0);
+  const bool runs = error == ETIMEDOUT || thread == self.thread;
+  return runs ? EBUSY : error;
 }
 
 // What an int function returns is the low half of what the thread returns.
@@ -188,13 +238,13 @@ GALLOCY_TAKES thrd_t thrd_current() { return ::pthread_self(); }
 
 GALLOCY_TAKES int pthread_timedjoin_np(pthread_t thread, void** result, const timespec* until) {
   if (!is_application()) return real::pthread_timedjoin_np(thread, result, until);
-  refuse("pthread_timedjoin_np is not supported yet");
+  return join_until(thread, result, CLOCK_REALTIME, until);
 }
 
 GALLOCY_TAKES int pthread_clockjoin_np(pthread_t thread, void** result, clockid_t clock,
                                        const timespec* until) {
   if (!is_application()) return real::pthread_clockjoin_np(thread, result, clock, until);
-  refuse("pthread_clockjoin_np is not supported yet");
+  return join_until(thread, result, clock, until);
 }
 
 // What the rooms below call.

@@ -58,7 +58,7 @@ bool Launch::start() {
   }
   job_ = random_job_id();
   return (!options_.daemon_sockets.empty() || start_daemons()) && open_sessions() &&
-         learn_nodes() && create_job() && start_ranks() && await_check_in();
+         learn_nodes() && create_job() && start_keeper() && start_ranks() && await_check_in();
 }
 
 bool Launch::start_daemons() {
@@ -160,6 +160,17 @@ bool Launch::create_job() {
       too_late(fmt::format("the daemon of node {} did not take the job within {} s", *session.node,
                            job_ready_limit_ms / 1000));
   return false;
+}
+
+bool Launch::start_keeper() {
+  auto keeper = Keeper::start(signals_.original_mask());
+  if (!keeper) return refuse_job(keeper.error());
+  keeper_.emplace(std::move(*keeper));
+  Child& child = keeper_->child();
+  watch_.add(child.pidfd(), WatchOrder::log, [this, &child] {
+    if (child.try_reap()) watch_.remove(child.pidfd());
+  });
+  return true;
 }
 
 bool Launch::invite_guest() {

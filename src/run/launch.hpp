@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "run/daemons.hpp"
+#include "run/keeper.hpp"
 #include "run/messages.hpp"
 #include "run/options.hpp"
 #include "run/program.hpp"
@@ -38,6 +39,7 @@ class Launch {
   bool open_sessions();
   bool learn_nodes();
   bool create_job();
+  bool start_keeper();
   bool start_ranks();
   bool invite_guest();
   void keep_rank(unsigned number, unsigned node, Child child);
@@ -51,6 +53,7 @@ class Launch {
   void finish();
   void collect_statistics();
   void end_ranks();
+  void end_keeper();
   void await_over();
   void close_sessions();
   void end_relays();
@@ -63,11 +66,13 @@ class Launch {
   void on_daemon_output(PrivateDaemon& daemon);
   void on_daemon_end(PrivateDaemon& daemon);
   void on_session(Session& session);
-  void on_message(Session& session, const ipc::AnyMessage& message);
+  void on_message(Session& session, const ipc::AnyMessage& message, std::span<UniqueFd> fds);
   void on_refused(Session& session, const ipc::Refused& refused);
-  void on_rank_attached(Session& session, const ipc::RankAttached& attached);
+  void on_rank_attached(Session& session, const ipc::RankAttached& attached,
+                        std::span<UniqueFd> fds);
   void on_rank_end(Rank& rank);
   void blame_unstarted(const Rank& rank);
+  void blame_exit(const Rank& rank);
   std::string name_of(const Rank& rank) const;
   void blame_crash(const Rank& rank);
   void blame(Blame blame, int status, std::string sentence);
@@ -99,6 +104,7 @@ class Launch {
 
   std::optional<PrivateDaemons> daemons_;
   std::deque<Session> sessions_;  // one a daemon, in the order of ranks; addresses stay
+  std::optional<Keeper> keeper_;
   std::deque<Rank> ranks_;
   std::deque<Relay> relays_;  // addresses stay
   bool created_ = false;  // the daemons know the job

@@ -13,6 +13,7 @@ namespace {
 constexpr int settle_ms = 300;
 constexpr int statistics_limit_ms = 2'000;
 constexpr int rank_end_limit_ms = 5'000;
+constexpr int keeper_end_limit_ms = 2'000;
 constexpr int over_limit_ms = 5'000;  // a daemon gives a job 2 seconds to end
 constexpr int relay_end_limit_ms = 2'000;
 constexpr int daemon_end_limit_ms = 5'000;
@@ -40,6 +41,7 @@ void Launch::finish() {
   ending_ = true;
   if (options_.wants_statistics() && started_) collect_statistics();
   end_ranks();
+  end_keeper();
   await_over();
   close_sessions();
   end_relays();
@@ -71,16 +73,28 @@ void Launch::end_ranks() {
   // Ranks that have checked in leave by themselves; the others know of no end.
   if (verdict_ || !started_) send_to_ranks(SIGTERM);
   const bool left = poll_until(in_ms(rank_end_limit_ms), all_ended);
-  // The threads of a rank that crashes end with it, so that main() may return for that very
-  // reason, and be seen first.
-  for (const auto& rank : ranks_)
-    if (!signalled_ && rank.child.ended() && WIFSIGNALED(rank.child.wait_status()))
-      blame_crash(rank);
+  // The threads of a rank that crashes or fails end with it, so that main() may return for that
+  // very reason, and be seen first.
+  for (const auto& rank : ranks_) {
+    if (signalled_ || !rank.child.ended()) continue;
+    if (WIFSIGNALED(rank.child.wait_status())) blame_crash(rank);
+    else if (started_ && rank.child.wait_status() != 0) blame_exit(rank);
+  }
   if (!left) {
     send_to_ranks(SIGKILL);
     if (!poll_until(in_ms(kill_limit_ms), all_ended))
       messages_.say("a rank can't be killed; it is left behind");
   }
+}
+
+// Before the daemons say that they have given the job's memory back: it holds that, too.
+void Launch::end_keeper() {
+  if (!keeper_) return;
+  keeper_->close();
+  const Condition ended = [&] { return keeper_->child().try_reap(); };
+  if (poll_until(in_ms(keeper_end_limit_ms), ended)) return;
+  keeper_->child().send(SIGKILL);
+  poll_until(in_ms(kill_limit_ms), ended);
 }
 
 // Who starts the next job when this one has ended finds the memory that it had. Private daemons end

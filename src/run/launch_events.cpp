@@ -65,9 +65,10 @@ void Launch::on_daemon_end(PrivateDaemon& daemon) {
 void Launch::on_session(Session& session) {
   while (session.open()) {
     ipc::AnyMessage message;
-    const Status received = session.receive(message);
+    UniqueFd fds[ipc::rank_fd_count];
+    const Status received = session.receive(message, fds);
     if (received) {
-      on_message(session, message);
+      on_message(session, message, fds);
       continue;
     }
     if (received.error().code == EAGAIN || received.error().code == EINTR) return;
@@ -84,7 +85,8 @@ void Launch::on_session(Session& session) {
   }
 }
 
-void Launch::on_message(Session& session, const ipc::AnyMessage& message) {
+void Launch::on_message(Session& session, const ipc::AnyMessage& message,
+                        std::span<UniqueFd> fds) {
   if (const auto* info = message.as<ipc::NodeInfo>()) {
     // JobCreate has eight bits for it; a larger one stays unknown and so unusable.
     if (info->node <= UINT8_MAX) session.node = info->node;
@@ -96,7 +98,7 @@ void Launch::on_message(Session& session, const ipc::AnyMessage& message) {
   } else if (message.as<ipc::JobOver>() != nullptr) {
     session.over = true;
   } else if (const auto* attached = message.as<ipc::RankAttached>()) {
-    on_rank_attached(session, *attached);
+    on_rank_attached(session, *attached, fds);
   } else if (const auto* failed = message.as<ipc::JobFailed>()) {
     session.failed = true;
     blame(Blame::daemon_said, exit_job_failed,
@@ -117,9 +119,18 @@ void Launch::on_refused(Session& session, const ipc::Refused& refused) {
                      : fmt::format("{} ({})", text_of(refused.sentence), session.socket_path()));
 }
 
-void Launch::on_rank_attached(Session& session, const ipc::RankAttached& attached) {
+void Launch::on_rank_attached(Session& session, const ipc::RankAttached& attached,
+                              std::span<UniqueFd> fds) {
   if (attached.rank >= ranks_.size() || &session_of(attached.rank) != &session) return;
-  ranks_[attached.rank].attached = attached;
+  Rank& newcomer = ranks_[attached.rank];
+  newcomer.attached = attached;
+  if (!fds.back())
+    return blame(Blame::decided, exit_job_failed,
+                 fmt::format("the daemon of node {} did not send the descriptors of {}; the job "
+                             "ends", newcomer.node, name_of(newcomer)));
+  if (!keeper_->keep(newcomer.child, fds.first<ipc::rank_fd_count>()))
+    return blame(Blame::decided, exit_job_failed,
+                 "the process that holds the ranks' descriptors has gone; the job ends");
   const auto& first = ranks_.front().attached;
   if (!first) return;
   for (const auto& rank : ranks_) {
@@ -136,17 +147,29 @@ void Launch::on_rank_end(Rank& rank) {
   const int wait_status = rank.child.wait_status();
   if (WIFSIGNALED(wait_status)) return blame_crash(rank);
   if (program_.is_preloaded() && !started_) return blame_unstarted(rank);
-  if (!options_.every_rank_runs_main || !started_) {
-    if (rank.number != 0)
-      blame(Blame::rank_left, exit_job_failed,
-            fmt::format("{} {}{}; the job ends", name_of(rank), describe_end(wait_status),
-                        rank.attached ? "" : " before it called gallocy_init()"));
+  blame_exit(rank);
+}
+
+// Of rank 0, its status is the job's.
+void Launch::blame_exit(const Rank& rank) {
+  const int wait_status = rank.child.wait_status();
+  const int status = shell_status(wait_status);
+  // Others may wait for what a rank that has failed was to do; those of one that is done go on.
+  if (options_.every_rank_runs_main && started_) {
+    if (status != 0)
+      verdict_.add(Blame::rank_left, status,
+                   fmt::format("{} {}; the job ends", name_of(rank), describe_end(wait_status)));
     return;
   }
-  // Others may wait for what a rank that has failed was to do; those of one that is done go on.
-  if (wait_status != 0)
-    blame(Blame::rank_left, shell_status(wait_status),
-          fmt::format("{} {}; the job ends", name_of(rank), describe_end(wait_status)));
+  if (rank.number == 0) return;
+  // The program itself can't end another rank than the first: exit() is that one's.
+  if (program_.is_preloaded() && status == exit_unavailable)
+    verdict_.add(Blame::decided, exit_unavailable,
+                 fmt::format("{} can't go on, as it says; the job ends", name_of(rank)));
+  else
+    verdict_.add(Blame::rank_left, exit_job_failed,
+                 fmt::format("{} {}{}; the job ends", name_of(rank), describe_end(wait_status),
+                             rank.attached ? "" : " before it called gallocy_init()"));
 }
 
 // Before the start main() does not run where our library is loaded. That exits with 69, and says

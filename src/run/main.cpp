@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "run/inspect.hpp"
+#include "run/keeper.hpp"
 #include "run/launch.hpp"
 #include "run/relay.hpp"
 
@@ -87,6 +88,7 @@ int main(int argc, char** argv) {
   fill_standard_descriptors();
   if (const auto fd = guest_fd(argc, argv)) ::_exit(host_guest(*fd));
   if (const auto rank = relayed_rank(argc, argv)) return relay_lines(*rank);
+  if (is_keeper(argc, argv)) return keep_descriptors();
   const auto request = parse_command_line(argc, argv);
   if (!request) return give_up(request.error());
   if (!request->text) {

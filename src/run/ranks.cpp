@@ -62,6 +62,8 @@ Environment rank_environment(Environment environment, const Program& program,
   set(environment, ipc::job_variable, fmt::format("{:016x}", plan.invitation->job));
   set(environment, ipc::rank_variable, std::to_string(plan.number));
   if (program.is_preloaded()) add_preload(environment, program.preload_library);
+  if (program.is_preloaded())
+    set(environment, ipc::explain_variable, options.explained && plan.number == 0 ? "1" : "0");
   return environment;
 }
 

@@ -26,7 +26,9 @@ class Session {
   }
 
   // EAGAIN: nothing there. Any other error: the daemon has gone or talks nonsense.
-  Status receive(ipc::AnyMessage& message) { return ipc::receive_any(fd(), message, {}, 0); }
+  Status receive(ipc::AnyMessage& message, std::span<UniqueFd> fds) {
+    return ipc::receive_any(fd(), message, fds, 0);
+  }
 
   std::optional<unsigned> node;                  // private daemons: known, others: NodeInfo came
   unsigned cpu_count = 0;                        // 0: NodeInfo has not come

@@ -50,6 +50,13 @@ void put(Root::Builder to, const core::Hasten& from) {
   hasten.setSinceUs(from.since_us);
 }
 
+void put(Root::Builder to, const core::SlotWanted& from) {
+  auto wanted = to.initSlotWanted();
+  wanted.setPage(raw(from.page));
+  wanted.setRequester(raw(from.requester));
+  wanted.setSinceUs(from.since_us);
+}
+
 void put(Root::Builder to, const core::InvalidateAck& from) {
   to.initInvalidateAck().setPage(raw(from.page));
 }
@@ -102,6 +109,7 @@ void put(Root::Builder to, const core::SyncRequest& from) {
   request.setOperation(static_cast<peer::SyncRequest::Operation>(from.operation));
   request.setKind(static_cast<peer::SyncRequest::Kind>(from.kind));
   request.setArgument(from.argument);
+  request.setBits(from.bits);
   request.setMayBeLent(from.may_be_lent);
 }
 
@@ -330,6 +338,11 @@ core::Hasten take(peer::Hasten::Reader from, Ranges& ranges) {
           ranges.time_us(from.getSinceUs())};
 }
 
+core::SlotWanted take(peer::SlotWanted::Reader from, Ranges& ranges) {
+  return {ranges.page(from.getPage()), ranges.node(from.getRequester()),
+          ranges.time_us(from.getSinceUs())};
+}
+
 core::PageData take(peer::PageData::Reader from, Ranges& ranges) {
   return {ranges.page(from.getPage()), Version{from.getVersion()},
           access(from.getAccess(), ranges), ranges.acks(from.getAcksExpected()),
@@ -357,7 +370,8 @@ core::SyncRequest take(peer::SyncRequest::Reader from, Ranges& ranges) {
   return {from.getAddress(), ranges.thread(from.getThread()),
           known(from.getOperation(), SyncOperation::abandon, ranges,
                 "synchronisation operation"),
-          kind(from.getKind(), ranges), from.getArgument(), from.getMayBeLent()};
+          kind(from.getKind(), ranges), from.getArgument(), from.getBits(),
+          from.getMayBeLent()};
 }
 
 // No thread: of what is lent, or had by nobody.
@@ -509,6 +523,7 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::REPORT: return take(from.getReport(), ranges);
     case Root::REBUILT: return take(from.getRebuilt(), ranges);
     case Root::LOST: return take(from.getLost(), ranges);
+    case Root::SLOT_WANTED: return take(from.getSlotWanted(), ranges);
     case Root::NONE: break;
   }
   ranges.violate("kind of message");  // also what a newer peer's union may hold

@@ -113,8 +113,9 @@ struct JobReady {
 }
 
 struct JobFailed {
-  # node -> every other node of the job: it can't go on here. The receiver tells its launcher and
-  # ends its part. Unknown job: dropped, since both sides may say so at once.
+  # node -> every other node of the job: it can't go on here. The receiver tells its launcher, ends
+  # its part and says the same to all others, once. Unknown job: dropped, since both sides may say
+  # so at once.
   job @0 :UInt64;
   sentence @1 :Text;
 }

@@ -153,9 +153,11 @@ struct PeerMessage {
     rebuilt @46 :Rebuilt;
     lost @47 :Lost;
 
+    slotWanted @48 :SlotWanted;  # pages
+
     # Mutexes that are lent.
-    tokenRecall @48 :TokenRecall;
-    tokenReturn @49 :TokenReturn;
+    tokenRecall @49 :TokenRecall;
+    tokenReturn @50 :TokenReturn;
   }
 }
 
@@ -251,6 +253,14 @@ struct Invalidate {
   # them when they come.
   page @0 :UInt64;
   requester @1 :UInt8;
+  sinceUs @2 :UInt64;
+}
+
+struct SlotWanted {
+  # holder -> home, with a transaction whose bytes it keeps in a slot: it has no other slot for an
+  # older access. The home tells who has not acknowledged yet (hasten). Stale transaction: dropped.
+  page @0 :UInt64;
+  requester @1 :UInt8;           # whose access it is
   sinceUs @2 :UInt64;
 }
 
@@ -442,7 +452,9 @@ struct SyncRequest {
   # take of a barrier: how many threads meet there; init of a semaphore: its value; give of a futex:
   # how many threads are woken at most; take of a futex: the sequence that was asked for before the
   # word was read. A take by another sequence than the present one is answered at once.
-  mayBeLent @5 :Bool;
+  bits @5 :UInt32;
+  # take and give of a futex: only those are woken that wait with one of the wake's bits.
+  mayBeLent @6 :Bool;
   # take and tryTake of a mutex that is not robust: the grant may lend it to the sender.
 }
 

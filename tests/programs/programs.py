@@ -33,12 +33,16 @@ ARGUMENTS = {
     "xz": [["-k", "-T4", "--block-size=4MiB", "-0", "data"],
            ["-d", "-T4", "-c", "packed.xz"]],
     "primesieve": [["-t4", "-q", "4e9"]],
+    "futex_ends": [["main"], ["exit"], ["abort"]],
 }
 INPUT = {"stdio": STDIO_INPUT, "iostreams": STREAM_INPUT}
 
 # A thread ends the job while others run: which nodes ran threads by then is chance.
 ENDS_EARLY = {"exit_on_worker", "abort_on_worker", "crash_on_worker", "error_on_worker",
-              "uncaught"}
+              "exec_on_worker", "uncaught", "futex_ends"}
+# What these print of what is refused, and the sentence. By themselves they would do it.
+REFUSED = {"futex_priority": (b"6 of 6 refused\n" * 3,
+                              "mutexes that pass on priority are not supported")}
 # A node hands out no more memory than it may use, by default half of the machine's.
 OPTIONS = {"sparse": ["--memory", "40G"]}
 
@@ -133,6 +137,15 @@ def check(program, words, nodes, rows):
         row[2] = "same"
 
 
+def check_refused(program, name, nodes):
+    out, sentence = REFUSED[name]
+    with tempfile.TemporaryDirectory(prefix="gp-") as folder:
+        result = run_job([program], folder, b"", nodes)
+    expect(result.status == 0 and result.bytes == out, "expected", out, "got", result)
+    expect(sentence in result.err, "no sentence that says", sentence, "in", result)
+    require_nodes(result, nodes)
+
+
 def check_all(program, node_counts):
     """A row for each run, and what went wrong."""
     name = os.path.basename(program).removeprefix("program_")
@@ -140,7 +153,10 @@ def check_all(program, node_counts):
     for words in ARGUMENTS.get(name, [[]]):
         for nodes in node_counts:
             try:
-                check(program, words, nodes, rows)
+                if name in REFUSED:
+                    check_refused(program, name, nodes)
+                else:
+                    check(program, words, nodes, rows)
             except Failed as error:
                 errors.append(f"{name} {' '.join(words)} on {nodes}: {error}")
     return rows, errors

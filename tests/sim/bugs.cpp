@@ -100,6 +100,8 @@ const std::vector<PlantedBug>& planted_bugs() {
        "a wake-up for which too few wait leaves nothing for who is about to"},
       {wake_counts_the_queue_only, "wake_counts_the_queue_only",
        "a wake-up of several that has found one leaves nothing for who is about to wait"},
+      {wake_ignores_bits, "wake_ignores_bits",
+       "a wake-up finds the oldest, with whichever bits that waits"},
       {lent_mutex_granted, "lent_mutex_granted",
        "a mutex that is lent is granted before it is back"},
       {returned_owner_forgotten, "returned_owner_forgotten",

@@ -28,6 +28,18 @@ inline constexpr const char* fault_names[] = {"delay", "reorder",  "loss",  "pau
                                               "slow",  "pressure", "crash", "removal"};
 inline constexpr unsigned fault_count = 8;
 
+// What came of them their receiver may have heard from others long before they come.
+enum class LateAnswers : std::uint8_t {
+  none,
+  some,       // of the next two kinds, now and then
+  evictions,  // what a home says to an eviction; and acknowledgements, so that pages wait to be
+              // installed when it comes
+  recalls,    // what a home says to who had a page: hasten, release; and acknowledgements
+  ends,       // what ends a transaction at the home, and denials and losses that others follow
+};
+
+inline constexpr const char* late_names[] = {"none", "some", "evictions", "recalls", "ends"};
+
 using FaultSet = unsigned;  // bit by kind
 inline constexpr FaultSet all_faults = (1U << fault_count) - 1;
 
@@ -47,9 +59,12 @@ class Faults {
   bool strikes(FaultKind kind, std::uint64_t count);
   void choose_slow_node(unsigned node_count);
   TimeUs slowness_us(NodeId node);
-  // In some runs answers are late, and nothing else.
-  void choose_late_answers() { answers_late_ = strikes(FaultKind::delay, 3); }
-  bool answers_late() const { return answers_late_; }
+  // In some runs answers of a kind are late, and little else.
+  void choose_late_answers(std::optional<LateAnswers> wanted) {
+    if (strikes(FaultKind::delay, 2)) late_ = static_cast<LateAnswers>(1 + random_.below(4));
+    if (wanted && has(FaultKind::delay)) late_ = *wanted;
+  }
+  LateAnswers late_answers() const { return late_; }
 
   // Before a message is sent, and before a node does anything.
   void trouble_connection(TimeUs now_us, NodeId from, NodeId to, unsigned stream);
@@ -71,7 +86,7 @@ class Faults {
   Random& random_;
   bool calm_ = false;
   std::optional<NodeId> slow_;
-  bool answers_late_ = false;
+  LateAnswers late_ = LateAnswers::none;
   using Pairs = std::array<std::array<TimeUs, node_limit>, node_limit>;
   std::array<Pairs, 2> down_until_us_{};  // control, bulk
   std::array<TimeUs, node_limit> paused_until_us_{};

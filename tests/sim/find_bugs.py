@@ -12,8 +12,9 @@ import sys
 
 OPERATIONS = "2000"
 SECONDS_MAX = 600
-# Holes of the simulator: 600 seeds did not find them. Each is to be closed.
-HOLES = {"accept_old_writeback_ack", "evict_what_the_oldest_needs"}
+# Holes: thousands of seeds with late answers to evictions did not find the one, nor the other since
+# the draws of a run changed (until then seed 4,740 did).
+HOLES = {"accept_old_writeback_ack", "first_grant_forgotten"}
 LAST_LINE = re.compile(r"^seed (\d+): FAIL ", re.M)
 REASON = re.compile(r"^seed \d+ at \d+ us, (?:pattern (\w+): )?(.*)$|^seed \d+ at \d+ us: (.*)$",
                     re.M)

@@ -21,15 +21,18 @@ struct FutexPrograms {
   explicit FutexPrograms(SyncWorld& a_world) : world(a_world) {}
 
   core::SyncRequest request(const Actor& actor, const Futex& futex, SyncOperation operation,
-                            std::uint64_t argument = 0) {
-    return {futex.address, actor.id, operation, SyncKind::futex, argument};
+                            std::uint64_t argument, std::uint32_t bits) {
+    return {futex.address, actor.id, operation, SyncKind::futex, argument, bits};
   }
-  FutexWaiting wait(Actor& actor, const Futex& futex, unsigned expected, TimeUs timeout_us) {
-    return {world, actor, request(actor, futex, SyncOperation::take), futex.word, expected,
-            timeout_us};
+  FutexWaiting wait(Actor& actor, const Futex& futex, unsigned expected, TimeUs timeout_us,
+                    std::uint32_t bits = all_futex_bits) {
+    return {world, actor, request(actor, futex, SyncOperation::take, 0, bits), futex.word,
+            expected, timeout_us};
   }
-  Asking wake(Actor& actor, const Futex& futex, std::uint64_t count) {
-    return {world, actor, {{}, core::SyncCall{request(actor, futex, SyncOperation::give, count)}}};
+  Asking wake(Actor& actor, const Futex& futex, std::uint64_t count,
+              std::uint32_t bits = all_futex_bits) {
+    const core::SyncRequest give = request(actor, futex, SyncOperation::give, count, bits);
+    return {world, actor, {{}, core::SyncCall{give}}};
   }
   Resting rest(Actor& actor, TimeUs most_us) { return {world, actor, random().below(most_us)}; }
   Random& random() { return world.random(); }
@@ -44,6 +47,8 @@ struct FutexPrograms {
   Program take(Actor& actor, unsigned count);
   Program go_through(Actor& actor);
   Program open(Actor& actor);
+  Program go_through_own(Actor& actor, unsigned own);
+  Program open_each(Actor& actor, unsigned number);
 
   SyncWorld& world;
 
@@ -56,6 +61,7 @@ struct FutexPrograms {
   Futex count{0};  // of a semaphore
 
   Futex door{0};
+  Futex doors{0};  // one a bit
 };
 
 Program FutexPrograms::lock(Actor& actor, unsigned rounds) {
@@ -116,6 +122,22 @@ Program FutexPrograms::open(Actor& actor) {
   co_await wake(actor, door, all);
 }
 
+Program FutexPrograms::go_through_own(Actor& actor, unsigned own) {
+  const unsigned bit = 1u << own;
+  while ((doors.word & bit) == 0) co_await wait(actor, doors, doors.word, no_timeout, bit);
+  world.count_operation();
+}
+
+// A wake is for one, who is not always the oldest there.
+Program FutexPrograms::open_each(Actor& actor, unsigned number) {
+  for (unsigned own = 0; own < number; ++own) {
+    co_await rest(actor, 2'000);
+    const unsigned bit = 1u << own;
+    doors.word |= bit;
+    expect_woken(co_await wake(actor, doors, 1, bit), 1);
+  }
+}
+
 }  // namespace
 
 void plan_futex_programs(SyncWorld& world, unsigned rounds) {
@@ -124,7 +146,7 @@ void plan_futex_programs(SyncWorld& world, unsigned rounds) {
   const auto spawn = [&](NodeId node, auto what) {
     world.spawn(node, false, [it, what](Actor& actor) { return what(*it, actor); });
   };
-  for (Futex* futex : {&it->mutex, &it->phase, &it->count, &it->door})
+  for (Futex* futex : {&it->mutex, &it->phase, &it->count, &it->door, &it->doors})
     futex->address = world.new_address();
   it->goers = size();
 
@@ -139,6 +161,12 @@ void plan_futex_programs(SyncWorld& world, unsigned rounds) {
   for (unsigned i = size(); i > 0; --i)
     spawn(world.any_node(), [](auto& own, Actor& a) { return own.go_through(a); });
   spawn(world.safe_node(), [](auto& own, Actor& a) { return own.open(a); });
+  const unsigned door_count = size();
+  for (unsigned i = 0; i < door_count; ++i)
+    spawn(world.safe_node(), [i](auto& own, Actor& a) { return own.go_through_own(a, i); });
+  spawn(world.safe_node(), [door_count](auto& own, Actor& a) {
+    return own.open_each(a, door_count);
+  });
 }
 
 }  // namespace gallocy::sim

@@ -84,10 +84,11 @@ void print(const Total& total) {
   std::puts(")");
 }
 
-std::optional<Pattern> pattern_of(const std::string& name) {
-  const auto* const found = std::find(std::begin(pattern_names), std::end(pattern_names), name);
-  if (found == std::end(pattern_names)) return std::nullopt;
-  return static_cast<Pattern>(found - std::begin(pattern_names));
+template <class What, std::size_t count>
+std::optional<What> named(const char* const (&names)[count], const std::string& name) {
+  const auto* const found = std::find(std::begin(names), std::end(names), name);
+  if (found == std::end(names)) return std::nullopt;
+  return static_cast<What>(found - std::begin(names));
 }
 
 #ifdef GALLOCY_PLANTED
@@ -115,7 +116,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Runs the page protocol of several nodes in one process."};
   Settings settings;
   std::uint64_t seed_count = 1;
-  std::string workload, faults = "all", bug;
+  std::string workload, faults = "all", late, bug;
   bool show_pairs = false;
   app.add_flag("--pairs", show_pairs, "which event met which state, over all seeds");
   auto* const seed = app.add_option("--seed", settings.seed, "first seed");
@@ -125,6 +126,9 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--faults", faults,
                  "all, none, or of delay,reorder,loss,pause,slow,pressure,crash,removal");
+  app.add_option("--late", late,
+                 "answers that are late: none, some, evictions, recalls or ends; by the seed if "
+                 "not given");
   app.add_option("--workload", workload,
                  "random, hot_page, false_sharing, migratory, producer_consumer, two_pages, "
                  "four_pages, recycled, chunks, threads, mixed or sync; by the seed if not given");
@@ -149,8 +153,10 @@ int main(int argc, char** argv) {
   const auto chosen = faults_of(faults);
   if (!chosen) refuse("fault in", faults);
   settings.faults = *chosen;
-  if (!workload.empty() && !(settings.workload = pattern_of(workload)))
+  if (!workload.empty() && !(settings.workload = named<Pattern>(pattern_names, workload)))
     refuse("workload", workload);
+  if (!late.empty() && !(settings.late = named<LateAnswers>(late_names, late)))
+    refuse("late answer in", late);
   bool ok = true;
   Total total;
   Pairs pairs;

@@ -125,15 +125,33 @@ class Network {
 
  private:
   TimeUs delay_us(const core::Message& message) {
-    // What came of these the receiver may have heard from others long before they come.
-    const bool is_overtaken = std::holds_alternative<core::WritebackAck>(message.body) ||
-                              std::holds_alternative<core::InvalidateAck>(message.body) ||
-                              std::holds_alternative<core::Hasten>(message.body);
-    if (is_overtaken && faults_.answers_late() && faults_.strikes(FaultKind::delay, 6))
+    if (const unsigned count = late_one_in(message.body);
+        count > 0 && faults_.strikes(FaultKind::delay, count))
       return random_.between(500, 5'000);
     if (faults_.strikes(FaultKind::delay, 200)) return random_.between(500, 5'000);
     if (faults_.strikes(FaultKind::delay, 10)) return random_.between(50, 300);
     return random_.between(3, 40);
+  }
+
+  // 0: no more often than others.
+  unsigned late_one_in(const core::Body& body) const {
+    const auto is_one_of = [&]<class... Kinds>() {
+      return (std::holds_alternative<Kinds>(body) || ...);
+    };
+    using namespace core;
+    switch (faults_.late_answers()) {
+      case LateAnswers::none:
+        return 0;
+      case LateAnswers::some:
+        return is_one_of.template operator()<WritebackAck, InvalidateAck, Hasten>() ? 6 : 0;
+      case LateAnswers::evictions:
+        return is_one_of.template operator()<WritebackAck, InvalidateAck>() ? 2 : 0;
+      case LateAnswers::recalls:
+        return is_one_of.template operator()<Hasten, Release, SlotWanted, InvalidateAck>() ? 2 : 0;
+      case LateAnswers::ends:
+        return is_one_of.template operator()<Done, Denial, Lost, Discarded>() ? 3 : 0;
+    }
+    return 0;
   }
 
   Timeline& timeline_;

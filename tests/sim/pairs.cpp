@@ -20,7 +20,8 @@ constexpr const char* home_states[] = {"zero",        "shared",         "exclusi
                                        "zero starved", "zero denied",   "zero departing",
                                        "shared departing", "closed", "lost"};
 constexpr const char* home_events[] = {"read_request", "write_request", "upgrade_request", "done",
-                                       "writeback",    "hasten",        "prefetch_request"};
+                                       "writeback",    "hasten",        "prefetch_request",
+                                       "slot_wanted"};
 
 struct Impossible {
   const char* state;
@@ -59,6 +60,17 @@ constexpr Impossible impossible_homes[] = {
     {"zero", "hasten", "the request is hastened before it is done, on the same connection"},
     {"shared", "hasten", "the request is hastened before it is done, on the same connection"},
     {"exclusive", "hasten", "the request is hastened before it is done, on the same connection"},
+    {"zero", "slot_wanted", "its transaction is over"},
+    {"shared", "slot_wanted", "its transaction is over"},
+    {"exclusive", "slot_wanted", "its transaction is over"},
+    {"zero busy", "slot_wanted", "nobody has bytes"},
+    {"exclusive busy", "slot_wanted", "what waits for no acknowledgement is over by itself"},
+    {"zero starved", "slot_wanted", "nobody has bytes"},
+    {"zero denied", "slot_wanted", "nobody has bytes"},
+    {"zero departing", "slot_wanted", "its transaction is over"},
+    {"shared departing", "slot_wanted", "its transaction is over"},
+    {"closed", "slot_wanted", "its transaction is over"},
+    {"lost", "slot_wanted", "nobody has bytes"},
 };
 
 // Possible, and not met in every thousand seeds: a late answer has to find the page in a state that
@@ -193,6 +205,13 @@ void Pairs::note(const Machine& machine, const core::Event& event) {
     else if constexpr (std::is_same_v<Body, core::Done>) note_home(machine, body.page, 3);
     else if constexpr (std::is_same_v<Body, core::Writeback>) note_home(machine, body.page, 4);
     else if constexpr (std::is_same_v<Body, core::PrefetchRequest>) note_prefetch(machine, body);
+    else if constexpr (std::is_same_v<Body, core::SlotWanted>) {
+      // Of a transaction that is over: dropped in any state.
+      const auto* const entry = machine.node().directory().find(body.page);
+      if (entry != nullptr && entry->busy &&
+          entry->current.transaction == message->message.transaction)
+        note_home(machine, body.page, 7);
+    }
     else if constexpr (std::is_same_v<Body, core::Recall>)
       note_page(machine, body.page, body.access == core::Access::read ? 2 : 3);
     else if constexpr (std::is_same_v<Body, core::Hasten>) {

@@ -19,7 +19,7 @@ class Pairs {
   void print() const;
 
   static constexpr unsigned page_state_count = 5, page_event_count = 14;
-  static constexpr unsigned home_state_count = 12, home_event_count = 7;
+  static constexpr unsigned home_state_count = 12, home_event_count = 8;
 
  private:
   void note_page(const Machine& machine, PageNo page, unsigned event);

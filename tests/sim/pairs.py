@@ -10,10 +10,13 @@ import subprocess
 import sys
 
 SETTINGS = [
-    ["--workload", "random", "--faults", "pressure,delay,reorder,slow"],
-    ["--workload", "recycled", "--faults", "pressure,delay,reorder,slow"],
-    ["--workload", "chunks", "--nodes", "3"],
     [],
+    ["--workload", "chunks", "--nodes", "3"],
+    ["--workload", "random", "--faults", "pressure,delay,reorder,slow"],
+    ["--workload", "random", "--late", "recalls"],
+    ["--workload", "recycled", "--faults", "pressure,delay,reorder", "--late", "ends"],
+    ["--workload", "recycled", "--faults", "pressure,delay,reorder", "--late", "evictions",
+     "--nodes", "5"],
 ]
 LINE = re.compile(r"^  (\S.*?)  +(\S.*?)  +(\d+|impossible|rare|open)")
 SECONDS_MAX = 600

@@ -38,6 +38,7 @@ struct Settings {
   std::uint64_t operation_count = 5'000;
   std::optional<Pattern> workload;  // none: by the seed
   FaultSet faults = all_faults;
+  std::optional<LateAnswers> late;  // none: by the seed
   Pairs* pairs = nullptr;  // of all runs
 };
 

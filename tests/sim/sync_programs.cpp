@@ -355,7 +355,8 @@ void Programs::plan() {
     world.spawn(world.any_node(), false,
                 [=, this](Actor& a) { return use_read_write_lock(a, rounds); });
   for (unsigned i = size(); i > 0; --i)
-    world.spawn(world.any_node(), true, [=, this](Actor& a) { return use_semaphore(a, rounds); });
+    world.spawn(world.counting_node(), true,
+                [=, this](Actor& a) { return use_semaphore(a, rounds); });
   world.spawn(world.safe_node(), false, [=, this](Actor& a) { return be_widowed(a); });
   world.spawn(world.safe_node(), false, [=, this](Actor& a) { return end_waits(a); });
   plan_futex_programs(world, rounds);

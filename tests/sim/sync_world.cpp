@@ -62,7 +62,7 @@ void FutexWaiting::look_again(std::uint64_t sequence, std::coroutine_handle<> wa
 
 SyncWorld::SyncWorld(const Settings& settings)
     : settings_(settings), random_(settings.seed), faults_(settings.faults, random_),
-      network_(timeline_, random_, faults_) {
+      network_(timeline_, random_, faults_), members_(settings.node_count) {
   faults_.choose_slow_node(settings_.node_count);
   make_machines();
 }
@@ -79,17 +79,18 @@ void SyncWorld::make_machines() {
                                                   ahead_us, *this));
   }
   tick_at_us_.assign(settings_.node_count, 0);
-  if (random_.one_in(2)) dying_node_ = last_node();
+  choose_who_dies();
 }
 
 // Every node is home of a chunk, so that objects have all kinds of homes.
 void SyncWorld::take_chunks() {
   for (const auto& machine : machines_)
-    call(machine->id(), main_client, {{}, core::ChunksCall{1}}, [this](const core::Reply& reply) {
-      expect(reply.status == 0, "every node is given a chunk");
-      chunks_.push_back(reply.values[0]);
-      if (chunks_.size() == node_count()) plan_programs(*this);
-    });
+    call(machine->id(), main_client, {{}, core::ChunksCall{1}},
+         [this, home = machine->id()](const core::Reply& reply) {
+           expect(reply.status == 0, "every node is given a chunk");
+           if (!removes_ || home != dying_node_) chunks_.push_back(reply.values[0]);
+           if (++allotted_ == node_count()) plan_programs(*this);
+         });
 }
 
 void SyncWorld::run() {
@@ -120,6 +121,7 @@ void SyncWorld::happen(const Happening& happening) {
   switch (happening.kind) {
     case Happening::Kind::delivery: {
       const Parcel parcel = network_.take(happening.index);
+      if (members_.crashed(happening.node)) return;
       return step(happening.node, core::PeerMessage{parcel.from, parcel.message});
     }
     case Happening::Kind::call: {
@@ -159,7 +161,7 @@ void SyncWorld::tick(const Happening& happening) {
   TimeUs& planned_us = tick_at_us_[raw(happening.node)];
   if (planned_us != happening.at_us) return;  // another tick has taken its place
   planned_us = 0;
-  step(happening.node, core::Tick{});
+  if (!members_.crashed(happening.node)) step(happening.node, core::Tick{});
 }
 
 // ---- what machines ask for ---------------------------------------------------------------
@@ -169,6 +171,7 @@ void SyncWorld::send(NodeId from, NodeId to, const core::Message& message, const
 }
 
 void SyncWorld::reply(NodeId node, const core::Reply& reply) {
+  if (removes_ && gone(node, reply.tag.client)) return;
   const auto found = answers_.find(reply.tag.sequence);
   if (found == answers_.end() || found->second.node != node)
     throw Failure("a reply to nobody, or a second one");
@@ -315,6 +318,7 @@ void SyncWorld::kill() {
   for (auto& [id, actor] : actors_)
     if (gone(actor->node, actor->client) && !actor->ended) dead.push_back(actor.get());
   for (Actor* actor : dead) actor->dead = true;
+  if (removes_) return lose_node(std::move(dead));
   step(dying_node_, core::ClientGone{dying_client});
   for (Actor* actor : dead) on_death(*actor);
   later(settled_after_us, [this] { expect_no_dead_in_queues(); });
@@ -329,6 +333,7 @@ void SyncWorld::expect_no_dead_in_queues() const {
 template <class Visit>
 void SyncWorld::for_each_waiter(Visit visit) const {
   for (const auto& machine : machines_) {
+    if (!members_.contains(machine->id())) continue;
     const core::SyncObjects& objects = machine->node().sync_objects();
     for (const auto& [address, entry] : objects.entries())
       for (const core::SyncQueue* queue : {&entry.queue, &entry.postponed})
@@ -370,6 +375,7 @@ void SyncWorld::check_quiet() const {
       throw Failure(fmt::format("thread {:#x} waits for ever", raw(id)));
   expect(answers_.empty(), "every call is answered");
   for (const auto& machine : machines_) {
+    if (!members_.contains(machine->id())) continue;
     const core::Node& node = machine->node();
     expect(node.sync_calls().call_count() == 0, "no call is left");
     expect(node.next_deadline() == 0, "no time is waited for");

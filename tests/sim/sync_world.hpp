@@ -2,7 +2,7 @@
 // thread is created, scheduled, cancelled and joined through the cores as in a cluster; its program
 // reads like one, and checks by ordinary variables what its objects promise.
 //
-// On one node there is a second client, which dies in some runs.
+// On one node there is a second client, which dies in some runs; in others all of that node does.
 #pragma once
 
 #include <cerrno>
@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "members.hpp"
 #include "network.hpp"
 #include "recorder.hpp"
 #include "settings.hpp"
@@ -118,9 +119,11 @@ class SyncWorld final : public Surroundings {
   std::uint64_t new_address();  // of an object, at any home
   NodeId any_node();
   NodeId safe_node();  // where nobody dies
+  // For what has no owner: what a lost node had of it is lost with it.
+  NodeId counting_node() { return removes_ ? safe_node() : any_node(); }
   NodeId last_node() const { return NodeId{static_cast<std::uint8_t>(node_count() - 1)}; }
   bool will_die(const Actor& actor) const {
-    return actor.node == dying_node_ && actor.client == dying_client;
+    return actor.node == dying_node_ && (removes_ || actor.client == dying_client);
   }
   void expect(bool holds, const char* what) const;
   void count_operation() { ++operation_count_; }
@@ -179,11 +182,15 @@ class SyncWorld final : public Surroundings {
   void trouble();
   void cancel_someone();
   void kill();
+  void choose_who_dies();
+  void lose_node(std::vector<Actor*> dead);
+  void remove(const std::vector<Actor*>& dead);
+  void hear(NodeId member, const std::vector<Actor*>& dead);
   void expect_no_dead_in_queues() const;
   template <class Visit>
   void for_each_waiter(Visit visit) const;
   bool gone(NodeId node, ClientId client) const {
-    return killed_ && node == dying_node_ && client == dying_client;
+    return killed_ && node == dying_node_ && (removes_ || client == dying_client);
   }
   void check_quiet() const;
   bool is_had_by_borrower(std::uint64_t address, const core::SyncObjects::Entry& entry) const;
@@ -199,7 +206,8 @@ class SyncWorld final : public Surroundings {
   Faults faults_;
   Network network_;
   Recorder recorder_;
-  std::vector<std::unique_ptr<Machine>> machines_;
+  Machines machines_;
+  Members members_;
   std::vector<TimeUs> tick_at_us_;
   Pool<std::pair<core::ClientCall, NodeId>> calls_;
   Pool<std::function<void()>> later_;
@@ -210,8 +218,11 @@ class SyncWorld final : public Surroundings {
   std::map<ThreadId, std::unique_ptr<Actor>> actors_;
   std::vector<std::uint64_t> chunks_;
   std::uint64_t object_count_ = 0, operation_count_ = 0;
-  std::size_t uncreated_ = 0;
+  std::size_t uncreated_ = 0, allotted_ = 0;
   NodeId dying_node_ = no_node;  // no_node: nobody dies
+  bool removes_ = false;           // all of that node dies
+  bool crashes_ = false;           // and ends at once
+  std::size_t unheard_ = 0;        // members that have not heard of it
   bool planned_ = false, troubled_ = false, killed_ = false;
 };
 

@@ -26,7 +26,8 @@ void Workload::attached(NodeId node, ClientId client, ThreadId) { agents_[{node,
 void Workload::start() {
   constexpr TimeUs pauses_us[] = {20, 300, 3'000};
   pause_us_ = world_.random().pick(pauses_us);
-  if (world_.random().one_in(2)) prefetch_percent_ = 10;
+  constexpr unsigned percents[] = {0, 0, 10, 40};
+  prefetch_percent_ = world_.random().pick(percents);
   make_threads();
   for (SimThread& thread : threads_) {
     if (!world_.random().one_in(3)) continue;

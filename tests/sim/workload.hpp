@@ -128,6 +128,7 @@ class Workload {
   void return_chunks(SimThread& thread, std::uint64_t address, std::uint32_t count);
   Operation visit_of(const SimThread& thread);
   Operation trespass_of();
+  void touch_some(Operation& operation, std::uint64_t address, std::uint32_t count);
   PageNo any_page_of(std::uint64_t address, std::uint32_t count);
   void free_block(SimThread& thread);
   void take_freed(NodeId node, ClientId client);

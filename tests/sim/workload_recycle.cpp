@@ -119,11 +119,19 @@ Operation Workload::visit_of(const SimThread& thread) {
   operation.lease = random.pick(open);
   Lease& lease = leases_.at(operation.lease);
   ++lease.users;
-  const auto cell = static_cast<unsigned>(random.below(cells_per_page));
-  operation.touches[0] = {any_page_of(operation.lease, lease.count), cell,
-                          random.one_in(2) ? core::Access::write : core::Access::read};
-  operation.touch_count = 1;
+  touch_some(operation, operation.lease, lease.count);
   return operation;
+}
+
+// Now and then several, so that accesses of all ages meet there.
+void Workload::touch_some(Operation& operation, std::uint64_t address, std::uint32_t count) {
+  Random& random = world_.random();
+  constexpr unsigned counts[] = {1, 1, 1, 2, 4};
+  operation.touch_count = random.pick(counts);
+  for (unsigned i = 0; i < operation.touch_count; ++i)
+    operation.touches[i] = {any_page_of(address, count),
+                            static_cast<unsigned>(random.below(cells_per_page)),
+                            random.one_in(2) ? core::Access::write : core::Access::read};
 }
 
 // Nothing is written, or it would be found by who gets the chunk next.
@@ -131,9 +139,7 @@ Operation Workload::trespass_of() {
   Operation operation;
   operation.kind = Operation::Kind::trespass;
   if (returned_.empty()) return operation;
-  operation.touches[0] = {any_page_of(world_.random().pick(returned_), 1), 0,
-                          world_.random().one_in(2) ? core::Access::write : core::Access::read};
-  operation.touch_count = 1;
+  touch_some(operation, world_.random().pick(returned_), 1);
   return operation;
 }
 

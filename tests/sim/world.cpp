@@ -13,7 +13,7 @@ World::World(const Settings& settings)
       faults_(settings.faults, random_), network_(timeline_, random_, faults_),
       members_(settings.node_count), oracle_(machines_) {
   faults_.choose_slow_node(settings_.node_count);
-  faults_.choose_late_answers();
+  faults_.choose_late_answers(settings_.late);
   removes_ = random_.one_in(3);
   make_machines();
   workload_ = std::make_unique<Workload>(*this);
@@ -34,7 +34,7 @@ void World::make_machines() {
   // Memory pressure: a program's pages are 5 to 60, some of them homed at each node.
   if (faults_.strikes(FaultKind::pressure, 2)) {
     const bool tight = random_.one_in(2);
-    config.cache_min_pages = random_.between(6, tight ? 9 : 24);
+    config.cache_min_pages = random_.between(4, tight ? 9 : 24);
     config.memory_pages =
         config.slot_count + config.cache_min_pages + random_.between(2, tight ? 12 : 30);
     config.chunk_frames = 1;

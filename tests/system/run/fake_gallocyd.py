@@ -8,6 +8,7 @@ FAKE_GALLOCYD is a list of NODE:DEED, separated by blanks:
   fail                 JobFailed at JobStart              deaf        ignore SIGTERM
   silent               no statistics                      hang_up     close the launcher's socket
   chatty               fill the log                       keeps       no JobOver
+  bare                 no descriptors beside RankAttached
 """
 import os
 import selectors
@@ -133,7 +134,10 @@ class Fake:
         if self.does("address"):
             body[49] ^= 0x10
         self.clients.append(sock)
-        self.launcher.send(message(RANK_ATTACHED, bytes(body)))
+        fds = [os.memfd_create("descriptor") for _ in range(0 if self.does("bare") else 2)]
+        socket.send_fds(self.launcher, [message(RANK_ATTACHED, bytes(body))], fds)
+        for fd in fds:
+            os.close(fd)
 
     def start(self):
         if self.does("die"):

@@ -152,6 +152,8 @@ def daemon_does_not_answer():
 def daemon_refuses():
     expect_end(fake("-n", "2", daemons="0:refuse"), 70, "no more jobs today (node 0)")
     expect_end(fake("-n", "2", daemons="1:unavailable"), 69, "no more jobs today (node 1)")
+    expect_end(fake("-n", "2", daemons="1:bare"), 70, "the daemon of node 1 did not send the "
+               "descriptors of rank 1 on node 1; the job ends")
     expect_end(fake("-n", "2", daemons="1:hang_up"), 70, "node 1 has closed its connection")
 
 

@@ -11,14 +11,24 @@ namespace {
 constexpr std::uint64_t all = 0x7fff'ffff;
 
 struct FutexCore : SyncCore {
+  FutexCore() { bits = all_futex_bits; }
+
   Lines wait(unsigned thread, std::uint64_t sequence = 0) {
     return take(thread, SyncKind::futex, sequence);
+  }
+  Lines wait_with(std::uint32_t some, unsigned thread, std::uint64_t sequence = 0) {
+    bits = some;
+    return wait(thread, sequence);
   }
   // By a thread of node 1, which is told a number; that message comes before replies here.
   Lines from_peer(SyncOperation operation, std::uint64_t argument = 0) {
     const ThreadId thread{1ULL << 48 | 9};
     return shortened(from(1, by(1, 1), SyncRequest{object_address, thread, operation,
-                                                   SyncKind::futex, argument}));
+                                                   SyncKind::futex, argument, bits}));
+  }
+  Lines wake_with(std::uint32_t some, std::uint64_t count) {
+    bits = some;
+    return wake(count);
   }
   Lines look() { return from_peer(value); }
   Lines wake(std::uint64_t count) { return from_peer(SyncOperation::give, count); }
@@ -91,6 +101,26 @@ TEST_CASE("who waits at a word whose memory is given back is told so") {
   CHECK(core.shortened(core.step(ClientCall{{}, ReturnChunksCall{region_base, 1}})) ==
         Lines{got(1, EINVAL)});
   CHECK(core.words() == 0);
+}
+
+TEST_CASE("a wake is for those who wait with one of its bits, and for so many of them") {
+  FutexCore core;
+  core.wait_with(1, 1);
+  core.wait_with(2, 2);
+  core.wait_with(6, 3);
+  core.wait_with(4, 4);
+  CHECK(core.wake_with(6, 1) == Lines{told(1), got(2, 0)});
+  CHECK(core.wake_with(8, all) == Lines{told(0)});
+  CHECK(core.wake_with(4, all) == Lines{told(2), got(3, 0), got(4, 0)});
+  CHECK(core.wake_with(all_futex_bits, all) == Lines{told(1), got(1, 0)});
+}
+
+// They would be woken by nobody.
+TEST_CASE("nobody waits or wakes without bits") {
+  FutexCore core;
+  core.bits = 0;
+  CHECK(core.wait(1) == Lines{got(1, EINVAL)});
+  CHECK(core.ask(1, give, SyncKind::futex, 1) == Lines{got(1, EINVAL)});
 }
 
 TEST_CASE("a word can be waited at and woken, and no more") {

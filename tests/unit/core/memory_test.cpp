@@ -186,3 +186,22 @@ TEST_CASE("what was never granted cannot be given back") {
   CHECK(core.from(1, by(1, 2), Writeback{PageNo{5}, Version{1}, true}) ==
         Lines{"to 1: writeback_ack page 5 busy {1,2}"});
 }
+
+// Thread 3 of node 1 has had pages 9 and 8, and lost page 9 again; thread 1's request for page 10
+// has the one frame that it may pin beside the four that an access may need.
+TEST_CASE("the oldest access has a frame that others may not pin") {
+  Config config = with_frames(1, 6);
+  config.cache_min_pages = 5;
+  Core core(config);
+  core.fault(Access::read, 9, 3);
+  core.from(0, by(1, 2), ChunkHome{ChunkNo{0}, NodeId{0}});
+  core.from(0, by(1, 1), PageData{PageNo{9}, Version{1}, Access::read, 0});
+  core.wait(1'000);
+  core.fault(Access::read, 8, 3);
+  core.from(0, by(2, 1), Invalidate{PageNo{9}, NodeId{2}, 1});
+  core.from(0, by(1, 3), PageData{PageNo{8}, Version{1}, Access::read, 0});
+  CHECK(core.fault(Access::read, 10, 1) == Lines{"to 0: read_request page 10 {1,4}"});
+  core.wait(1);
+  CHECK(core.fault(Access::read, 11, 2).empty());
+  CHECK(core.fault(Access::read, 9, 3) == Lines{"to 0: read_request page 9 {1,6}"});
+}

@@ -83,6 +83,15 @@ TEST_CASE("a count of a semaphore that came to a dead client is given back") {
   CHECK(lines[0].starts_with("to 0: give semaphore"));
 }
 
+// Others may wait for the same wake by other bits, which the one that is gone did not have.
+TEST_CASE("a wake that came to a dead client is given to all who wait at the word") {
+  Away away;
+  away.call(Away::futex_request(2, take, 4));
+  away.step(ClientGone{ClientId{1}});
+  CHECK(away.answer(3, 0) == Lines{"to 0: give futex 0x550000000040 thread 0x1000000000002 "
+                                   "argument 4294967295 bits 0xffffffff {1,5}"});
+}
+
 TEST_CASE("the dead stand in no queue") {
   SyncCore core;
   core.ask(1, init, semaphore, 0, no_timeout, object_address + 128);
@@ -277,9 +286,9 @@ TEST_CASE("an unlock at a removed home is done") {
 
 TEST_CASE("who waits at a word of a removed home looks again, and a wake is said to its heir") {
   Away core;
-  core.call(Away::request(1, take, futex));
-  core.call(Away::request(2, give, futex));
+  core.call(Away::futex_request(1, take, 1));
+  core.call(Away::futex_request(2, give, 1));
   CHECK(replies_to_removal(core) == Lines{"reply to client 1 slot 0: 0"});
   CHECK(after_rebuilt(core) ==
-        Lines{"to 2: give futex 0x550000000040 thread 0x1000000000002 {1,4}"});
+        Lines{"to 2: give futex 0x550000000040 thread 0x1000000000002 argument 1 bits 0x1 {1,4}"});
 }

@@ -17,7 +17,7 @@ struct SyncCore : Core {
   // Thread t is of client t / 10; the slot that its reply names is its number.
   Lines ask(unsigned thread, SyncOperation operation, SyncKind kind, std::uint64_t argument = 0,
             TimeUs timeout_us = no_timeout, std::uint64_t address = object_address) {
-    const SyncRequest request{address, ThreadId{thread}, operation, kind, argument};
+    const SyncRequest request{address, ThreadId{thread}, operation, kind, argument, bits};
     return shortened(step(ClientCall{tag(thread), SyncCall{request, timeout_us, interruptible}}));
   }
   Lines take(unsigned thread, SyncKind kind, std::uint64_t argument = 0) {
@@ -60,6 +60,7 @@ struct SyncCore : Core {
 
   static constexpr std::uint64_t condition = object_address + 64;
   bool interruptible = false;
+  std::uint32_t bits = 0;
 };
 
 // Node 1, whose objects are homed at node 0. Its threads are of client 1.
@@ -72,6 +73,9 @@ struct Away : Core {
   static ThreadId thread(unsigned number) { return ThreadId{1ULL << 48 | number}; }
   static SyncRequest request(unsigned number, SyncOperation operation, SyncKind kind) {
     return {object_address, thread(number), operation, kind};
+  }
+  static SyncRequest futex_request(unsigned number, SyncOperation operation, std::uint32_t bits) {
+    return {object_address, thread(number), operation, SyncKind::futex, 1, bits};
   }
   Lines call(const SyncRequest& asked, TimeUs timeout_us = no_timeout) {
     return step(ClientCall{{ClientId{1}, 0, 1}, SyncCall{asked, timeout_us}});

@@ -101,6 +101,36 @@ TEST_CASE("a joiner that has disabled cancellation goes on waiting") {
   CHECK(core.exits(1) == done);
 }
 
+TEST_CASE("a join for a limited time ends when that is over, and another may join") {
+  Threaded core(1);
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}, true, 1000}).empty());
+  CHECK(core.node.next_deadline() == core.now_us + 1000);
+  CHECK(core.wait(999).empty());
+  CHECK(core.wait(1) == refused(ETIMEDOUT));
+  CHECK(core.node.next_deadline() == 0);
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}, true, 1000}).empty());
+  CHECK(core.exits(1).size() == 1);
+  CHECK(core.wait(1000).empty());
+}
+
+TEST_CASE("a join that may not wait is answered at once") {
+  Threaded core(1);
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}, true, 0}) == refused(ETIMEDOUT));
+  core.exits(1);
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}, true, 0}).size() == 1);
+  CHECK(core.call(ThreadJoinCall{{made, main_thread}, true, 0}) == refused(ESRCH));
+}
+
+TEST_CASE("a join that may not wait is withdrawn behind its request") {
+  Core core(1);
+  core.step(ClientAttached{ClientId{0}, true});
+  const ThreadJoinCall call{{made, ThreadId{1ULL << 48 | 1}}, true, 0};
+  CHECK(core.step(ClientCall{{}, call}) ==
+        Lines{"to 0: thread_join 0x2 by 0x1000000000001 {1,1}",
+              "to 0: thread_withdraw 0x2 {1,1}"});
+  CHECK(core.from(0, by(1, 1), ThreadJoined{0, 5}) == done);
+}
+
 TEST_CASE("a join that was answered already is not withdrawn") {
   Core core(1);
   const ThreadId joiner{1ULL << 48 | 1};

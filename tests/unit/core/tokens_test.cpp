@@ -30,7 +30,7 @@ struct Lender : SyncCore {
   // The thread of node 1 asks; its requests are numbered.
   Lines far(SyncOperation operation, SyncKind kind = normal, bool may_be_lent = false) {
     return shortened(from(1, by(1, ++far_count), SyncRequest{object_address, far_thread, operation,
-                                                             kind, 0, may_be_lent}));
+                                                             kind, 0, 0, may_be_lent}));
   }
   // Node 1 is lent it, and returns it.
   Lines lend_far(SyncKind kind = normal) { return far(SyncOperation::take, kind, true); }

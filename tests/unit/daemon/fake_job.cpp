@@ -1,5 +1,6 @@
 #include "fake_job.hpp"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 namespace gallocy::daemon {
@@ -60,7 +61,8 @@ void Job::add_client(UniqueFd socket, const ipc::ClientHello& hello) {
   ipc::RankAttached attached;
   attached.job = hello.job;
   attached.rank = hello.rank;
-  thread_->events_.rank_attached(attached);
+  thread_->events_.rank_attached(attached, {UniqueFd{::memfd_create("userfault", MFD_CLOEXEC)},
+                                            UniqueFd{::memfd_create("pages", MFD_CLOEXEC)}});
 }
 
 void Job::start_ranks() {

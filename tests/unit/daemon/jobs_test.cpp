@@ -39,7 +39,8 @@ TEST_CASE("a job lives on three nodes from its creation to its end") {
 
   Program client(cluster[1]);
   client.send(hello_of(launched.job, 1));
-  const auto attached = launched.sessions[1].receive<ipc::RankAttached>();
+  UniqueFd descriptors[ipc::rank_fd_count];
+  const auto attached = launched.sessions[1].receive<ipc::RankAttached>(descriptors);
   REQUIRE(attached);
   CHECK(attached->rank == 1);
 

@@ -135,8 +135,8 @@ class Program {
     REQUIRE(ipc::send_message(fd.get(), message, {}, patience_ms));
   }
   template <class T>
-  Result<T> receive() {
-    return ipc::receive<T>(fd.get(), {}, patience_ms);
+  Result<T> receive(std::span<UniqueFd> fds = {}) {
+    return ipc::receive<T>(fd.get(), fds, patience_ms);
   }
   std::string refusal() {
     const auto answer = receive<ipc::JobReady>();

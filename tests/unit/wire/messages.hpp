@@ -78,13 +78,15 @@ inline std::vector<core::Body> every_body() {
              std::vector<ChunkNo>(max_reported, ChunkNo{5}), false},
       Rebuilt{{}, true},
       Rebuilt{std::vector<PageNo>(max_reported, page), false},
-      Lost{page, NodeId{63}, Epoch{~std::uint64_t{0}}}};
+      Lost{page, NodeId{63}, Epoch{~std::uint64_t{0}}},
+      SlotWanted{page, NodeId{5}, 97}};
   for (const auto kind : {RequestKind::read, RequestKind::write, RequestKind::upgrade})
     bodies.push_back(PageRequest{kind, page, 17});
   for (unsigned operation = 0; operation <= unsigned(SyncOperation::abandon); ++operation)
     for (unsigned kind = 0; kind <= unsigned(last_sync_kind); ++kind)
       bodies.push_back(SyncRequest{0x5500'0000'0040, thread, SyncOperation(operation),
-                                   SyncKind(kind), std::uint64_t{1} << 63 | kind, kind == 0});
+                                   SyncKind(kind), std::uint64_t{1} << 63 | kind, 1u << 31 | kind,
+                                   kind == 0});
   return bodies;
 }
 

@@ -1,0 +1,44 @@
+#include "preload/explain.hpp"
+
+#include <unistd.h>
+
+#include "base/ids.hpp"
+
+namespace gallocy::preload {
+
+namespace {
+
+template <class... Parts>
+void tell(const Parts&... parts) {
+  const FixedText<320> line("gallocy: ", parts..., "\n");
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.c_str(), line.view().size());
+}
+
+void tell_shared(std::string_view what, std::uint64_t address, std::uint64_t size_bytes) {
+  tell("shared: ", what, ", ", size_bytes / 1024, " KiB of data at ", Hex{address});
+}
+
+void explain_object(const Object& object) {
+  const char* name = object.name[0] != '\0' ? object.name : "an object without a name";
+  switch (object.sharing) {
+    case Sharing::shared: return tell_shared(name, object.writable_address, object.writable_bytes);
+    case Sharing::nothing_to_share:
+      return tell("local: ", name, ", which has no data that change after its loading");
+    case Sharing::c_core:
+      return tell("local: ", name, ", which belongs to the C core that each rank has for itself");
+    case Sharing::gallocy: return tell("local: ", name, ", which is gallocy's own");
+  }
+}
+
+}  // namespace
+
+void explain(const Machine& machine, std::span<const Object> objects, const arena::Used& used) {
+  tell("compared on all ranks: CPU x86-64-v", cpu_level(machine), " and its features, pages of ",
+       machine.page_bytes, " bytes, limits, ", objects.size(),
+       " objects with build-id and address");
+  for (const Object& object : objects) explain_object(object);
+  if (used.size_bytes != 0)
+    tell_shared("what libraries allocated before main()", used.address, used.size_bytes);
+}
+
+}  // namespace gallocy::preload

@@ -1,0 +1,73 @@
+"""What an unmodified program can't do on several nodes is refused with a sentence, where it differs
+with status 69, and nothing is left behind. The environment names REFUSED and LIBRARY."""
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+from harness import expect, expect_status, main, require_daemon, run  # noqa: E402
+
+CHILD = "a child would not see the memory of the job. posix_spawn, system and popen work"
+
+
+def refused(*words):
+    require_daemon()
+    with tempfile.TemporaryDirectory(prefix="gp-") as folder:
+        return run("-n", 2, os.environ["REFUSED"], *words, cwd=folder)
+
+
+def expect_end(result, rank, sentence):
+    """The job ends, whoever has called."""
+    expect_status(result, 69)
+    expect(result.out == "", "it went on:", result)
+    expect(f"gallocy: rank {rank} ends: {sentence}\n" in result.err, "no sentence", sentence,
+           result)
+
+
+def expect_error(result, out, sentence):
+    """The program goes on with an error."""
+    expect_status(result, 0)
+    expect(result.out == out, "it printed", repr(result.out), "instead of", repr(out), result)
+    expect(result.err == f"gallocy: {sentence}\n", "no sentence", sentence, result)
+
+
+def children():
+    for where in ([], ["away"]):
+        expect_error(refused("fork", *where), "-1, ENOSYS\nwent on\n", f"fork is refused: {CHILD}")
+        expect_error(refused("daemon", *where), "-1, ENOSYS\nwent on\n",
+                     f"daemon is refused: {CHILD}")
+    expect_end(refused("vfork", "away"), 1,
+               "vfork on another node than the first is not supported; posix_spawn works")
+
+
+def libraries():
+    library = os.environ["LIBRARY"]
+    for where in ([], ["away"]):
+        expect_error(refused("dlopen", *where),
+                     "none, refused by gallocy: libraries are loaded at the start only\nsome\n"
+                     "went on\n",
+                     f"dlopen of {library} is refused: it is not supported yet once main() runs")
+
+
+def memory():
+    for rank, where in (0, []), (1, ["away"]):
+        for what, sentence in (
+                ("shmat", "memory of shmat is not supported"),
+                ("shared_file", "a shared writable map of a file is not supported yet"),
+                ("code", "memory for code made at run time is not supported"),
+                ("fixed", "mmap at a fixed address outside its own memory is not supported"),
+                ("sbrk", "sbrk in a program is not supported")):
+            expect_end(refused(what, *where), rank, sentence)
+
+
+def others():
+    for rank, where in (0, []), (1, ["away"]):
+        expect_end(refused("sem_open", *where), rank,
+                   "a semaphore with a name (sem_open) is not supported")
+    expect_end(refused("fopencookie", "away"), 1,
+               "fopencookie on another node than the first is not supported")
+    expect_end(refused("clock"), 1,
+               "the CPU clock of a thread that runs on another node is not supported")
+
+
+main(children, libraries, memory, others, side_by_side=2)

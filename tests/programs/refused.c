@@ -1,0 +1,75 @@
+// What can't be served on several nodes: refused FUNCTION [WHERE] calls it, in main() or, with
+// "away", in a thread on another node, and says what it got, if it goes on.
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <semaphore.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "in_threads.h"
+
+static int descriptor;
+
+static FILE* open_cookie(void) {
+  static const cookie_io_functions_t functions;
+  return fopencookie(&descriptor, "r", functions);
+}
+
+static void* map_file(int protection) {
+  descriptor = open("data", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  if (ftruncate(descriptor, 4096) != 0) abort();
+  return mmap(NULL, 4096, protection, MAP_SHARED, descriptor, 0);
+}
+
+static void go_on_as_child(pid_t pid) {
+  if (pid == 0) _exit(0);
+  printf("%d, %s\n", pid, strerrorname_np(errno));
+}
+
+static void call(const char* what) {
+  if (strcmp(what, "fork") == 0) go_on_as_child(fork());
+  else if (strcmp(what, "daemon") == 0) go_on_as_child(daemon(1, 1));
+  else if (strcmp(what, "vfork") == 0) go_on_as_child(vfork());
+  else if (strcmp(what, "dlopen") == 0) {
+    void* library = dlopen(getenv("LIBRARY"), RTLD_NOW);
+    const char* error = dlerror();
+    printf("%s, %s\n", library == NULL ? "none" : "some", error);
+    printf("%s\n", dlopen("libc.so.6", RTLD_NOW) != NULL && dlerror() == NULL ? "some" : "none");
+  } else if (strcmp(what, "shmat") == 0) shmat(shmget(IPC_PRIVATE, 4096, 0600), NULL, 0);
+  else if (strcmp(what, "sem_open") == 0) sem_open("/refused", O_CREAT, 0600, 1);
+  else if (strcmp(what, "fopencookie") == 0) open_cookie();
+  else if (strcmp(what, "shared_file") == 0) map_file(PROT_READ | PROT_WRITE);
+  else if (strcmp(what, "code") == 0)
+    mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  else if (strcmp(what, "fixed") == 0)
+    mmap((void*)0x10000000, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  else if (strcmp(what, "sbrk") == 0) sbrk(4096);
+  puts("went on");
+}
+
+static void* run(void* what) {
+  call(what);
+  return NULL;
+}
+
+static void* read_clock(void* thread) {
+  clockid_t clock;
+  pthread_getcpuclockid(*(pthread_t*)thread, &clock);
+  return NULL;
+}
+
+int main(int argc, char** argv) {
+  setvbuf(stdout, NULL, _IONBF, 0);
+  pthread_t self = pthread_self(), thread;
+  if (strcmp(argv[1], "clock") == 0) {
+    must(pthread_create(&thread, NULL, read_clock, &self));
+    must(pthread_join(thread, NULL));
+  } else if (argc > 2) {
+    must(pthread_create(&thread, NULL, run, argv[1]));
+    must(pthread_join(thread, NULL));
+  } else call(argv[1]);
+}

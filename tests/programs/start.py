@@ -1,0 +1,88 @@
+"""How the preload library starts a program, and when it refuses to. The environment names PROGRAM,
+which ends with 0, LINKED, which is linked with LIBRARY, and DIFFERS, which makes a rank another
+machine (differs.c)."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+from harness import expect, expect_status, main, require_daemon, run  # noqa: E402
+
+
+def differing(rank, what, *options):
+    require_daemon()
+    return run("-n", 2, "-x", f"LD_PRELOAD={os.environ['DIFFERS']}", "-x",
+               f"DIFFERS={rank}:{what}", *options, os.environ["PROGRAM"])
+
+
+def expect_refused(result, *sentences):
+    expect_status(result, 69)
+    expect(result.out == "", "main() ran:", result)
+    for sentence in sentences:
+        expect(sentence in result.err, "no sentence", repr(sentence), result)
+    expect(result.last_line() == "gallocy-run: rank 1 on node 1 can't go on, as it says; the job "
+                                 "ends", result)
+
+
+def alike():
+    """The library of the other tests, by itself, changes nothing."""
+    result = differing(1, "nothing")
+    expect_status(result, 0)
+    expect(result.out != "" and result.err == "", result)
+
+
+def cpus_differ():
+    expect_refused(differing(1, "level"), "gallocy: rank 1 ends: its CPU (x86-64-v1) lacks SSE3, "
+                   "which that of rank 0 (x86-64-v", "all nodes need CPUs of one kind\n")
+    expect_refused(differing(0, "level"), "has SSE3, which that of rank 0 (x86-64-v1) lacks: ")
+    expect_refused(differing(1, "feature"), " RDSEED, which that of rank 0 ")
+    expect_refused(differing(1, "unnamed"), " feature ", " of glibc's list, which that of rank 0 ")
+
+
+def pages_differ():
+    expect_refused(differing(1, "pages"), "its pages have 16384 bytes where those of rank 0 have "
+                   "4096: all nodes need kernels with the same size of a page\n")
+
+
+def limits_differ():
+    expect_refused(differing(1, "stack"), "its limit of the stack is 4096 KiB where that of rank "
+                   "0 is ", ": set the same on all nodes with `ulimit -s`\n")
+    expect_refused(differing(0, "stack"), " where that of rank 0 is 4096 KiB: ")
+    expect_refused(differing(1, "data"), "its limit of the data is 1073741824 KiB where ",
+                   "`ulimit -d`\n")
+    expect_refused(differing(1, "memory"), "its limit of the address space is ", "`ulimit -v`\n")
+
+
+def libraries_differ():
+    library = os.environ["LIBRARY"]
+    expect_refused(differing(1, f"library={library}"),
+                   f"it has loaded '{library}' where rank 0 has nothing more: all nodes need the "
+                   "same libraries\n")
+    expect_refused(differing(0, f"library={library}"), "it has loaded nothing more where rank 0 "
+                   f"has '{library}': ")
+
+
+def explanations():
+    """Of rank 0, once; what the program prints is as without it."""
+    require_daemon()
+    linked, library = os.environ["LINKED"], os.path.realpath(os.environ["LIBRARY"])
+    plain = run("-n", 2, linked)
+    result = run("-n", 2, "--explain", linked)
+    expect_status(result, 0)
+    expect(result.out == plain.out and plain.err == "", "it printed something else:", result)
+    told = [line.removeprefix("gallocy: ") for line in result.err.splitlines()
+            if line.startswith("gallocy: ")]
+    expect(told[0].startswith("compared on all ranks: CPU x86-64-v"), told)
+    for beginning, end in (("shared: the executable, ", ""), (f"shared: {library}, ", ""),
+                           ("local: ", "/libc.so.6, which belongs to the C core that each rank "
+                            "has for itself"),
+                           ("local: ", "/libgallocy-preload.so, which is gallocy's own")):
+        found = [line for line in told if line.startswith(beginning) and line.endswith(end)]
+        expect(len(found) == 1, beginning, end, "is told by", found, "of", told)
+    expect(all(" KiB of data at 0x" in line for line in told if line.startswith("shared: ")), told)
+    result = differing(1, "stack", "--explain")
+    expect("gallocy: compared on all ranks" in result.err, result)
+    expect_refused(result, "its limit of the stack is 4096 KiB")
+
+
+main(alike, cpus_differ, pages_differ, limits_differ, libraries_differ, explanations,
+     side_by_side=1)
