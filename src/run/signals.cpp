@@ -24,7 +24,7 @@ Signals::Signals() {
   ::signal(SIGCHLD, SIG_DFL);
   sigset_t ending, blocked;
   sigemptyset(&ending);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2})
     if (!is_ignored(signal)) sigaddset(&ending, signal);
   blocked = ending;
   // A closed standard error is no reason to leave processes behind.

@@ -118,16 +118,23 @@ Finding addresses() {
           "allow the personality system call, or link programs with -no-pie"};
 }
 
+// To be pasted.
+std::string quoted(const std::string& path) {
+  std::string text = "'";
+  for (const char c : path) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
 Finding stale_files() {
   std::string stale;
   std::size_t jobs = 0;
   for (const Scratch& scratch : find_scratch_folders()) {
-    if (scratch.stale) stale += (stale.empty() ? "" : " ") + scratch.folder;
+    if (scratch.stale) stale += " " + quoted(scratch.folder);
     else if (!scratch.sockets.empty()) ++jobs;
   }
   if (stale.empty()) return ok("stale files", fmt::format("none ({} jobs are running)", jobs));
   return {"stale files", Verdict::warning, "left by a gallocy-run that was killed",
-          "rm -r " + stale};
+          "rm -r" + stale};
 }
 
 const char* name_of(Verdict verdict) {

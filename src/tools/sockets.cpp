@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 
 #include "ipc/places.hpp"
@@ -17,10 +18,13 @@ namespace {
 constexpr std::size_t random_characters = 6;
 constexpr time_t newcomer_s = 10;  // a launcher may be about to start its daemons
 
+// As mkdtemp makes them.
 bool looks_like_ours(const std::filesystem::path& path) {
   const std::string name = path.filename();
   const std::string_view prefix = ipc::scratch_prefix;
-  return name.starts_with(prefix) && name.size() == prefix.size() + random_characters;
+  return name.starts_with(prefix) && name.size() == prefix.size() + random_characters &&
+         std::all_of(name.begin() + static_cast<std::ptrdiff_t>(prefix.size()), name.end(),
+                     [](unsigned char c) { return std::isalnum(c) != 0; });
 }
 
 bool is_mine(const struct stat& status) {
@@ -36,12 +40,14 @@ bool is_there(const std::string& path) {
 Scratch look_into(const std::filesystem::path& path, const struct stat& status) {
   Scratch scratch{path, {}, false};
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(path, error))
-    if (entry.path().extension() == ipc::socket_suffix && is_there(entry.path()))
-      scratch.sockets.push_back(entry.path());
+  bool holds_others = false;  // whoever has such a name for a folder of his own keeps it
+  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+    if (entry.path().extension() != ipc::socket_suffix) holds_others = true;
+    else if (is_there(entry.path())) scratch.sockets.push_back(entry.path());
+  }
   std::sort(scratch.sockets.begin(), scratch.sockets.end());
-  scratch.stale =
-      scratch.sockets.empty() && !error && status.st_mtime + newcomer_s < ::time(nullptr);
+  scratch.stale = scratch.sockets.empty() && !holds_others && !error &&
+                  status.st_mtime + newcomer_s < ::time(nullptr);
   return scratch;
 }
 

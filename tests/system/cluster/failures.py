@@ -56,9 +56,10 @@ def rank_killed():
 
 
 def launcher_told_to_end():
-    with start() as job:
-        rank_pids(job)
-        end_by_signal(job)
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1):
+        with start() as job:
+            rank_pids(job)
+            end_by_signal(job, number)
 
 
 def launcher_killed():

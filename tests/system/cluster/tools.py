@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import socket
@@ -135,18 +136,23 @@ def doctor_warns():
 
 
 def doctor_finds_stale_folders():
-    with tempfile.TemporaryDirectory(prefix="gt-", dir="/tmp") as runtime:
+    with tempfile.TemporaryDirectory(prefix="gt ", dir="/tmp") as runtime:
         stale = os.path.join(runtime, "gallocy-AbCdEf")
-        os.mkdir(stale)
-        open(os.path.join(stale, "0.sock"), "w").close()
+        sources = os.path.join(runtime, "gallocy-master")  # somebody's, and no letter more or less
+        named_oddly = os.path.join(runtime, "gallocy-;id x;")
+        for folder, file in ((stale, "0.sock"), (sources, "main.c"), (named_oddly, "0.sock")):
+            os.mkdir(folder)
+            open(os.path.join(folder, file), "w").close()
         env = {"XDG_RUNTIME_DIR": runtime}
         expect(stale not in tool("doctor", env=env)[1], "a newcomer counts as stale")
         past = time.time() - 100
-        os.utime(stale, (past, past))
+        for folder in (stale, sources, named_oddly):
+            os.utime(folder, (past, past))
         out = tool("doctor", env=env)[1]
         remedy = next(line for line in out.splitlines() if "rm -r " in line)
         # Others may have left folders in /tmp, which doctor always looks at.
-        expect(stale in remedy.split(), out)
+        told = shlex.split(remedy[remedy.index("rm -r "):])
+        expect(stale in told and sources not in told and named_oddly not in told, out)
 
 
 def stat_of(*arguments, env=None):
