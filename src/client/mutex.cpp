@@ -33,9 +33,10 @@ constexpr int elsewhere = ipc::LockTable::elsewhere;
 // not, or something is out of the ordinary; then nothing has been done.
 [[gnu::always_inline]] inline int operate_here(const pthread_mutex_t* mutex,
                                                SyncOperation operation) {
-  if (self.thread == 0 || process.phase.load(std::memory_order_relaxed) != Phase::member ||
-      is_fork_child())
-    return elsewhere;
+  const bool is_ordinary = mutex != nullptr && self.thread != 0 &&
+                           process.phase.load(std::memory_order_relaxed) == Phase::member &&
+                           !is_fork_child();
+  if (!is_ordinary) return elsewhere;
   KnownMutex& known =
       self.known_mutexes[heap::address_of(mutex) / sizeof *mutex % known_mutex_count];
   if (known.mutex != mutex) [[unlikely]] {
