@@ -23,8 +23,11 @@ ThreadId Threads::attach(ClientId client, bool runs_main) {
 // Its threads have ended with it, whatever they were at: who joins them must not wait for ever.
 // Those that they would have joined may be joined by others.
 void Threads::forget_client(ClientId client) {
-  for (const auto& [counter, call] : calls_)
-    if (call.tag.client == client && raw(call.join.thread) != 0) withdraw(counter, call);
+  for (const auto& [counter, call] : calls_) {
+    if (call.tag.client != client) continue;
+    deadlines_.erase({call.deadline_us, counter});
+    if (raw(call.join.thread) != 0) withdraw(counter, call);
+  }
   orders_.erase(client);
   last_thread_.forget_client(client);
   std::erase_if(calls_, [client](const auto& entry) { return entry.second.tag.client == client; });
@@ -60,6 +63,7 @@ bool Threads::end_call(NodeId from, Transaction transaction, int status, std::ui
   if (call == calls_.end()) return true;  // of a client that has gone
   if (call->second.answerer != from) return false;
   outbox_.act(Reply{call->second.tag, status, {value}});
+  deadlines_.erase({call->second.deadline_us, transaction.counter});
   calls_.erase(call);
   return true;
 }
@@ -98,17 +102,17 @@ void Threads::on_join(CallTag tag, const ThreadJoinCall& call, TimeUs now_us) {
   calls_.at(transaction.counter).interruptible = call.interruptible;
   outbox_.send(creator, transaction, call.join);
   if (call.timeout_us == 0) run_out(transaction.counter);
-  else if (call.timeout_us < no_timeout - now_us)
-    deadlines_.emplace(now_us + call.timeout_us, transaction.counter);
+  if (call.timeout_us == 0 || call.timeout_us >= no_timeout - now_us) return;
+  calls_.at(transaction.counter).deadline_us = now_us + call.timeout_us;
+  deadlines_.emplace(now_us + call.timeout_us, transaction.counter);
 }
 
 // The record's node hears of the join first, so it either says how the thread has ended, or that
 // the join is withdrawn: never both, never neither.
 void Threads::run_out(std::uint64_t counter) {
-  const auto call = calls_.find(counter);
-  if (call == calls_.end()) return;
-  call->second.out_of_time = true;
-  withdraw(counter, call->second);
+  Call& call = calls_.at(counter);
+  call.out_of_time = true;
+  withdraw(counter, call);
 }
 
 void Threads::on_time(TimeUs now_us) {
@@ -274,6 +278,7 @@ void Threads::forget_node(NodeId removed, TimeUs now_us) {
   for (const auto& [counter, call] : calls_)
     if (call.answerer == removed) unanswered.emplace(counter, call);
   for (const auto& [counter, call] : unanswered) {
+    deadlines_.erase({call.deadline_us, counter});
     calls_.erase(counter);
     const bool created = raw(call.created) != 0;
     if (created) records_.on_started(removed, {call.created, EAGAIN});

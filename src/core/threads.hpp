@@ -87,6 +87,7 @@ class Threads {
     ThreadJoin join;            // if it is one
     bool interruptible = false;
     ThreadId created{};         // if it is a creation
+    TimeUs deadline_us = 0;     // of a join; 0: none
     bool out_of_time = false;   // it is withdrawn because of that
   };
   struct Starting {  // at the running node: who was told to, and who wants to know
@@ -116,7 +117,7 @@ class Threads {
   Placement placement_;
   NodeSet founders_;  // the members when the job began
   std::unordered_map<std::uint64_t, Call> calls_;    // by transaction counter
-  std::set<std::pair<TimeUs, std::uint64_t>> deadlines_;  // of joins, some answered meanwhile
+  std::set<std::pair<TimeUs, std::uint64_t>> deadlines_;  // of joins
   std::map<ClientId, std::deque<Order>> orders_;     // attached clients
   std::unordered_map<ThreadId, Starting> starting_;  // shall run here
   std::unordered_map<ThreadId, Running> running_;    // do run here

@@ -110,6 +110,7 @@ TEST_CASE("a join for a limited time ends when that is over, and another may joi
   CHECK(core.node.next_deadline() == 0);
   CHECK(core.call(ThreadJoinCall{{made, main_thread}, true, 1000}).empty());
   CHECK(core.exits(1).size() == 1);
+  CHECK(core.node.next_deadline() == 0);  // nothing of it is left
   CHECK(core.wait(1000).empty());
 }
 
