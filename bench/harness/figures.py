@@ -64,7 +64,7 @@ FIGURES = [
     *in_both("spin_flag", "us", ("spin_flag", "COUNT"), ((2, PAGE_TRIP),),
              f"{RING}: two round trips 64 -> 4160 B", ("4x", "3x"), full=60, quick=10),
     Figure("lock_cached", "ns", "one", ("lock_cached", "COUNT"), ((1, ("libc", "lock", "CPU")),),
-           "pthread_mutex_lock and _unlock of glibc", "2x"),
+           "pthread_mutex_lock and _unlock of glibc", "2x", full=1000000, quick=100000),
     *in_both("barrier", "us", ("barrier", "COUNT"), ((1, SMALL_TRIP), (1, WAKEUP)),
              f"{RING}: 64 B there and back, and two local wake-ups (futex)", ("1.4x", "1.2x")),
     Figure("ipc", "us", "one", ("ipc", "COUNT"), ((1, WAKEUP),),

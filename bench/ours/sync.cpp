@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "bench/ours/ours.hpp"
+#include "bench/work.hpp"
 
 namespace bench {
 namespace {
@@ -159,14 +160,10 @@ void measure_lock_cached(Arguments& arguments) {
   const long count = arguments.number();
   auto* const mutex = new_shared<pthread_mutex_t>();
   check(gallocy_pthread_mutex_init(mutex, nullptr), "mutex_init");
-  Samples samples(static_cast<std::size_t>(count));
-  for (long i = 0; i < count; ++i) {
-    const std::int64_t began_ns = now_ns();
+  time_pairs(count, [mutex] {
     check(gallocy_pthread_mutex_lock(mutex), "lock");
     check(gallocy_pthread_mutex_unlock(mutex), "unlock");
-    samples.add(static_cast<double>(now_ns() - began_ns));
-  }
-  samples.print("ns");
+  }).print("ns");
 }
 
 void measure_barrier(Arguments& arguments) {

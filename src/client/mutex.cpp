@@ -8,12 +8,67 @@ namespace {
 
 Object object_of(const pthread_mutex_t* mutex) { return {"mutex", mutex}; }
 
-int operate(pthread_mutex_t* mutex, SyncOperation operation,
-            std::uint64_t timeout_us = no_timeout) {
+// glibc keeps type and attributes of a mutex in one word. nullopt: anything but a type and
+// robustness (a priority mutex initialised by others, or a destroyed one, -1) is not ours to serve.
+std::optional<SyncKind> kind_in(const pthread_mutex_t* mutex) {
+  constexpr int elision_flags = 0x300;  // set by glibc on its own, without meaning here
+  constexpr int robust_flags = 0x90;    // the second says what a futex call would need
+  const int word = __atomic_load_n(&mutex->__data.__kind, __ATOMIC_RELAXED);
+  const bool robust = word >= 0 && (word & robust_flags) == robust_flags;
+  const int type = word < 0 ? word : word & ~elision_flags & ~(robust ? robust_flags : 0);
+  switch (type) {
+    case PTHREAD_MUTEX_NORMAL:
+    case PTHREAD_MUTEX_ADAPTIVE_NP: return robust ? SyncKind::robust_normal : SyncKind::normal;
+    case PTHREAD_MUTEX_RECURSIVE:
+      return robust ? SyncKind::robust_recursive : SyncKind::recursive;
+    case PTHREAD_MUTEX_ERRORCHECK:
+      return robust ? SyncKind::robust_error_check : SyncKind::error_check;
+    default: return std::nullopt;
+  }
+}
+
+constexpr int elsewhere = ipc::LockTable::elsewhere;
+
+// A mutex that is lent to this process is had and given back without the daemon. `elsewhere`: it is
+// not, or something is out of the ordinary; then nothing has been done.
+[[gnu::always_inline]] inline int operate_here(const pthread_mutex_t* mutex,
+                                               SyncOperation operation) {
+  const bool is_ordinary = mutex != nullptr && self.thread != 0 &&
+                           process.phase.load(std::memory_order_relaxed) == Phase::member &&
+                           !is_fork_child();
+  if (!is_ordinary) return elsewhere;
+  KnownMutex& known =
+      self.known_mutexes[heap::address_of(mutex) / sizeof *mutex % known_mutex_count];
+  if (known.mutex != mutex) [[unlikely]] {
+    const auto found = process.ring.locks().find(object_of(mutex).key(), ThreadId{self.thread});
+    if (!found) return elsewhere;
+    known = {mutex, *found};
+  }
+  const int status =
+      ipc::LockTable::operate(known.place, operation, [mutex] { return kind_in(mutex); });
+  if (status == elsewhere) known.mutex = nullptr;  // it may be at another place next time
+  return status;
+}
+
+[[gnu::noinline]] int operate(pthread_mutex_t* mutex, SyncOperation operation,
+                              std::uint64_t timeout_us = no_timeout) {
+  const int status = operate_here(mutex, operation);
+  if (status == 0) return 0;
   const ErrnoKeeper keeper;
   const auto kind = mutex_kind_of(mutex);
   if (!kind) return report(kind.error());
-  return ask(object_of(mutex), operation, *kind, 0, timeout_us);
+  const Object object = object_of(mutex);
+  if (status != elsewhere)
+    return report(object, status, operation == SyncOperation::try_take);
+  return ask(object, operation, *kind, 0, timeout_us);
+}
+
+// The shortest way that there is: a lock and an unlock of a mutex that is here are the price of a
+// program's critical sections.
+[[gnu::always_inline]] inline int operate_shortly(pthread_mutex_t* mutex,
+                                                  SyncOperation operation) {
+  if (operate_here(mutex, operation) == 0) [[likely]] return 0;
+  return operate(mutex, operation);
 }
 
 int lock_until(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) {
@@ -32,25 +87,11 @@ Status check_attributes(const pthread_mutexattr_t* attr) {
 
 }  // namespace
 
-// glibc keeps type and attributes of a mutex in one word. Anything but a type and robustness (a
-// priority mutex initialised by others, or a destroyed one, -1) is not ours to serve.
 Result<SyncKind> client::mutex_kind_of(const pthread_mutex_t* mutex) {
   if (auto status = check_place("mutex", mutex); !status)
     return tl::unexpected<Error>(status.error());
-  constexpr int elision_flags = 0x300;  // set by glibc on its own, without meaning here
-  constexpr int robust_flags = 0x90;    // the second says what a futex call would need
-  const int word = __atomic_load_n(&mutex->__data.__kind, __ATOMIC_RELAXED);
-  const bool robust = word >= 0 && (word & robust_flags) == robust_flags;
-  const int type = word < 0 ? word : word & ~elision_flags & ~(robust ? robust_flags : 0);
-  switch (type) {
-    case PTHREAD_MUTEX_NORMAL:
-    case PTHREAD_MUTEX_ADAPTIVE_NP: return robust ? SyncKind::robust_normal : SyncKind::normal;
-    case PTHREAD_MUTEX_RECURSIVE:
-      return robust ? SyncKind::robust_recursive : SyncKind::recursive;
-    case PTHREAD_MUTEX_ERRORCHECK:
-      return robust ? SyncKind::robust_error_check : SyncKind::error_check;
-    default: return tl::unexpected<Error>(not_initialised(object_of(mutex)));
-  }
+  if (const auto kind = kind_in(mutex)) return *kind;
+  return tl::unexpected<Error>(not_initialised(object_of(mutex)));
 }
 
 int gallocy_pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attr) {
@@ -67,7 +108,7 @@ int gallocy_pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t
 }
 
 int gallocy_pthread_mutex_lock(pthread_mutex_t* mutex) {
-  return operate(mutex, SyncOperation::take);
+  return operate_shortly(mutex, SyncOperation::take);
 }
 
 int gallocy_pthread_mutex_timedlock(pthread_mutex_t* mutex, const struct timespec* until) {
@@ -84,7 +125,7 @@ int gallocy_pthread_mutex_trylock(pthread_mutex_t* mutex) {
 }
 
 int gallocy_pthread_mutex_unlock(pthread_mutex_t* mutex) {
-  return operate(mutex, SyncOperation::give);
+  return operate_shortly(mutex, SyncOperation::give);
 }
 
 int gallocy_pthread_mutex_consistent(pthread_mutex_t* mutex) {

@@ -18,11 +18,6 @@ int report(const Error& error) {
   return error.code;
 }
 
-bool is_fork_child() {
-  return process.not_forked != nullptr &&
-         __atomic_load_n(process.not_forked, __ATOMIC_RELAXED) == 0;
-}
-
 Status require_member() {
   if (is_fork_child())
     return fail(EPERM, "a child made by fork() has no shared memory: it may only exec or _exit");

@@ -48,6 +48,13 @@ struct Process {
 };
 extern constinit Process process;
 
+// Where this thread has lately found mutexes that are lent to the process.
+struct KnownMutex {
+  const void* mutex;
+  ipc::LockTable::Place place;
+};
+inline constexpr unsigned known_mutex_count = 4;
+
 struct Value {  // of one key, in one thread
   std::uint32_t generation;
   void* pointer;
@@ -58,6 +65,7 @@ struct Self {
   std::uint64_t thread = 0;  // ThreadId, 0 if gallocy did not make the thread
   struct OnceCall* once_call = nullptr;  // what it runs for gallocy_pthread_once, innermost
   Value* values = nullptr;   // GALLOCY_KEYS_MAX, made by the first gallocy_pthread_setspecific
+  KnownMutex known_mutexes[known_mutex_count] = {};  // each in the place that its address gives
   char error[ipc::sentence_bytes] = "no error";
 };
 extern thread_local constinit Self self;
@@ -71,7 +79,10 @@ Status require_member();
 // The same, and the thread has an id.
 Status require_thread();
 
-bool is_fork_child();
+inline bool is_fork_child() {
+  return process.not_forked != nullptr &&
+         __atomic_load_n(process.not_forked, __ATOMIC_RELAXED) == 0;
+}
 
 inline bool in_region(const void* pointer, std::size_t size_bytes) {
   const std::uint64_t offset = heap::address_of(pointer) - process.region_address;

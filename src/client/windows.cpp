@@ -116,7 +116,7 @@ Status map_window(std::uint64_t address, std::size_t size_bytes, std::uint64_t o
   return {};
 }
 
-std::uint64_t own_address_of(std::uint64_t address) {
+std::uint64_t own_address_in_window(std::uint64_t address) {
   const ipc::Window* window = window_at(address);
   return window == nullptr ? address : window->own_address + (address - window->address);
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "base/result.hpp"
+#include "client/process.hpp"
 
 namespace gallocy::client {
 
@@ -27,7 +28,12 @@ Status map_window(std::uint64_t address, std::size_t size_bytes, std::uint64_t o
 
 // The address in the region of what a window shows there; an address outside windows is its own.
 // Any thread, also in a signal handler; no lock, no allocation.
-std::uint64_t own_address_of(std::uint64_t address);
+std::uint64_t own_address_in_window(std::uint64_t address);
+inline std::uint64_t own_address_of(std::uint64_t address) {
+  return address - process.region_address < process.region_size_bytes
+             ? address
+             : own_address_in_window(address);
+}
 
 // As much of that run as lies side by side in the region, too.
 struct OwnRun {

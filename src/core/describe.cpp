@@ -78,14 +78,23 @@ std::string text(const ChunkReturned&) { return "chunk_returned"; }
 std::string text(const Discard& m) { return fmt::format("discard chunk {}", raw(m.chunk)); }
 std::string text(const Discarded& m) { return fmt::format("discarded chunk {}", raw(m.chunk)); }
 std::string text(const SyncRequest& m) {
-  return fmt::format("{} {} {:#x} thread {:#x}{}{}", pick(sync_operation_names, m.operation),
+  return fmt::format("{} {} {:#x} thread {:#x}{}{}{}", pick(sync_operation_names, m.operation),
                      pick(sync_kind_names, m.kind), m.address, raw(m.thread),
                      m.argument == 0 ? "" : fmt::format(" argument {}", m.argument),
-                     m.bits == 0 ? "" : fmt::format(" bits {:#x}", m.bits));
+                     m.bits == 0 ? "" : fmt::format(" bits {:#x}", m.bits),
+                     m.may_be_lent ? " or a loan" : "");
 }
 std::string text(const SyncReply& m) {
-  return fmt::format("sync_reply {}{}", m.status,
-                     m.value == 0 ? "" : fmt::format(" value {}", m.value));
+  return fmt::format("sync_reply {}{}{}", m.status,
+                     m.value == 0 ? "" : fmt::format(" value {}", m.value),
+                     m.lent ? " lent" : "");
+}
+std::string text(const TokenRecall& m) { return fmt::format("token_recall {:#x}", m.address); }
+std::string text(const TokenReturn& m) {
+  const auto& [address, thread, kind, depth, lent] = m.lock;
+  if (depth == 0) return fmt::format("token_return {:#x}", address);
+  return fmt::format("token_return {:#x} thread {:#x} has it, depth {}", address, raw(thread),
+                     depth);
 }
 std::string text(const ThreadStart& m) { return fmt::format("thread_start {:#x}", raw(m.thread)); }
 std::string text(const ThreadStarted& m) {
@@ -204,6 +213,12 @@ std::string text(const BlockFreed& e) {
   return fmt::format("block of node {} freed: {:#x}, {} bytes", raw(e.owner), e.address,
                      e.size_bytes);
 }
+std::string text(const TokenTaken& e) {
+  if (e.depth == 0)
+    return fmt::format("token {:#x} taken from client {}", e.address, raw(e.client));
+  return fmt::format("token {:#x} taken from client {}, thread {:#x} has it, depth {}", e.address,
+                     raw(e.client), raw(e.owner), e.depth);
+}
 std::string text(const MemberRemoved& e) {
   return fmt::format("node {} removed, epoch {}, heir {}", raw(e.node), raw(e.epoch),
                      raw(e.heir));
@@ -256,6 +271,13 @@ std::string text(const FreedPending& a) {
 }
 std::string text(const Attached& a) {
   return fmt::format("client {} is thread {:#x}", raw(a.client), raw(a.thread));
+}
+std::string text(const PlaceToken& a) {
+  return fmt::format("place token {:#x} in client {} for thread {:#x}", a.address, raw(a.client),
+                     raw(a.owner));
+}
+std::string text(const TakeToken& a) {
+  return fmt::format("take token {:#x} from client {}", a.address, raw(a.client));
 }
 std::string text(const OwnerLost& a) {
   return fmt::format("owner {:#x} of {:#x} is lost", raw(a.owner), a.address);

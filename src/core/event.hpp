@@ -115,6 +115,16 @@ struct BlockFreed {
   std::uint64_t size_bytes = 0;  // about; likewise
 };
 
+// What has become of a mutex that a client was lent (tokens.hpp): it is not in the client's table
+// any more, and that thread has it, or nobody if depth is 0. By the client's word. Follows the step
+// with TakeToken for it before any other event; or comes by itself, when it had to make room.
+struct TokenTaken {
+  ClientId client{};
+  std::uint64_t address = 0;
+  ThreadId owner{};
+  std::uint32_t depth = 0;
+};
+
 // The members agreed that `node` is one no more: its lease has ended, nothing that it has written
 // or sent since counts. All members hear of all removals in the same order, each at its own time.
 struct ChunkRun {
@@ -148,7 +158,7 @@ struct JobEnding {
 struct Tick {};
 
 using Event = std::variant<Fault, PeerMessage, ClientAttached, ClientGone, ClientCall, BlockFreed,
-                           MemberRemoved, JobEnding, Tick>;
+                           TokenTaken, MemberRemoved, JobEnding, Tick>;
 
 // ---- actions -----------------------------------------------------------------------------
 
@@ -239,6 +249,17 @@ struct Attached {
   ClientId client{};
   ThreadId thread{};
 };
+// The client's threads take and give back this mutex by themselves from now on; `owner` has it.
+struct PlaceToken {
+  ClientId client{};
+  std::uint64_t address = 0;
+  ThreadId owner{};
+};
+// And from now on not any more. Answered by TokenTaken.
+struct TakeToken {
+  ClientId client{};
+  std::uint64_t address = 0;
+};
 // A lock that is not robust passes on although its owner, whose process has ended, has not given
 // it back: what it protects may be half done.
 struct OwnerLost {
@@ -252,8 +273,8 @@ struct DropPeer {
 };
 
 using Action = std::variant<Send, Install, Store, Unprotect, Wake, Poison, Protect, Capture,
-                            Restore, Drop, Reply, NotifyAgent, FreedPending, Attached, OwnerLost,
-                            DropPeer>;
+                            Restore, Drop, Reply, NotifyAgent, FreedPending, Attached, PlaceToken,
+                            TakeToken, OwnerLost, DropPeer>;
 using Actions = std::vector<Action>;
 
 }  // namespace gallocy::core

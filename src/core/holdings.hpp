@@ -20,6 +20,9 @@ class Holdings {
     held.kind = request.kind;
     ++held.depth;
   }
+  void took(ClientId client, const LockReport& lock) {
+    held_[{client, lock.thread, lock.address}] = {lock.kind, lock.depth};
+  }
   void gave(ClientId client, const SyncRequest& request) {
     const auto found = held_.find({client, request.thread, request.address});
     if (found != held_.end() && --found->second.depth == 0) held_.erase(found);

@@ -157,11 +157,19 @@ struct SyncRequest {
   SyncKind kind = SyncKind::normal;
   std::uint64_t argument = 0;
   std::uint32_t bits = 0;  // of a futex: a wake is for waits that have one of its bits
+  bool may_be_lent = false;  // take and try_take of a mutex that is not robust
 };
 struct SyncReply {
   std::int32_t status = 0;  // 0 or a positive errno; EINPROGRESS: waits at the condition
   std::uint64_t value = 0;  // of a semaphore; 1: the thread that completed the barrier; of a futex
                             // its sequence, or how many were woken
+  bool lent = false;        // the mutex's state goes with the grant (tokens.hpp)
+};
+
+// home -> borrower: others want the mutex, or its memory is over. Answered by TokenReturn, unless
+// that is on its way.
+struct TokenRecall {
+  std::uint64_t address = 0;
 };
 
 // A thread's record lives at the node that created it, which is in its id; it runs elsewhere.
@@ -275,6 +283,11 @@ struct LockReport {
   ThreadId thread{};
   SyncKind kind = SyncKind::normal;
   std::uint32_t depth = 0;  // how often the thread has it; 0: it asks for it
+  bool lent = false;        // no thread: the sender has been lent the mutex
+};
+// borrower -> home: the mutex comes back, and that thread has it. depth 0: nobody has.
+struct TokenReturn {
+  LockReport lock;
 };
 inline constexpr std::size_t max_reported = 256;
 // member -> each member, as the home of pages and objects: what the sender has of them. At most
@@ -306,7 +319,8 @@ using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten
                           ThreadCancel, ThreadCountRequest, ThreadCount, RootRequest, RootReply,
                           ChunkReturn, ChunkReturned, Discard, Discarded, LoanRequest, Loan,
                           Writeback, WritebackAck, Denial, PrefetchRequest, PrefetchAnswer,
-                          PrefetchData, Report, Rebuilt, Lost, SlotWanted>;
+                          PrefetchData, Report, Rebuilt, Lost, SlotWanted, TokenRecall,
+                          TokenReturn>;
 
 template <class What, class... Others>
 inline constexpr bool is_one_of = (std::is_same_v<What, Others> || ...);

@@ -167,6 +167,7 @@ void Node::on(TimeUs now_us, const ClientCall& made) {
 }
 
 void Node::on(TimeUs now_us, const BlockFreed& freed) { freed_.on_freed(freed, now_us); }
+void Node::on(TimeUs, const TokenTaken& taken) { sync_calls_.on_token_taken(taken); }
 void Node::on(TimeUs, const JobEnding& ending) { threads_.end(ending.status); }
 
 void Node::on(TimeUs, const Tick&) {}
@@ -331,6 +332,12 @@ bool Node::handle(const Received& from, const SyncRequest& body) {
 }
 bool Node::handle(const Received& from, const SyncReply& body) {
   return sync_calls_.on_reply(from.from, from.transaction, body, from.now_us);
+}
+bool Node::handle(const Received& from, const TokenRecall& body) {
+  return sync_calls_.on_recall(from.from, body);
+}
+bool Node::handle(const Received& from, const TokenReturn& body) {
+  return homes_.homed_here(body.lock.address) && sync_objects_.on_return(from.from, body);
 }
 bool Node::handle(const Received& from, const ThreadStart& body) {
   return threads_.on_start(from.from, from.transaction, body);

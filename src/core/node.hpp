@@ -70,6 +70,7 @@ class Node {
   void on(TimeUs now_us, const ClientGone& gone);
   void on(TimeUs now_us, const ClientCall& call);
   void on(TimeUs now_us, const BlockFreed& freed);
+  void on(TimeUs now_us, const TokenTaken& taken);
   void on(TimeUs now_us, const MemberRemoved& removal);
   void on(TimeUs now_us, const JobEnding& ending);
   void on(TimeUs now_us, const Tick& tick);
@@ -128,6 +129,8 @@ class Node {
   bool handle(const Received& from, const Report& body);
   bool handle(const Received& from, const Rebuilt& body);
   bool handle(const Received& from, const Lost& body);
+  bool handle(const Received& from, const TokenRecall& body);
+  bool handle(const Received& from, const TokenReturn& body);
 
   void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const SyncCall& call, TimeUs now_us);

@@ -82,22 +82,23 @@ bool Recovery::on_report(NodeId from, const Report& report) {
   for (const ChunkNo chunk : report.chunks)
     if (inherited_.contains(chunk) && !chunks_.note_loan(from, chunk)) return false;
   for (const LockReport& lock : report.locks)
-    if (!take(lock)) return false;
+    if (!take(from, lock)) return false;
   if (report.last) unreported_.erase(from);
   return true;
 }
 
-bool Recovery::take(const LockReport& lock) {
+bool Recovery::take(NodeId from, const LockReport& lock) {
   if (!homes_.homed_here(lock.address) || !has_owner(lock.kind)) return false;
-  claims_.insert({lock.address, lock.thread});
+  if (!lock.lent) claims_.insert({lock.address, lock.thread});
   const bool inherited = inherited_.contains(chunk_of(homes_.page_at(lock.address)));
-  if (lock.depth == 0 || !inherited || planted(Bug::locks_not_restored)) return true;
-  return held_.emplace(std::pair{lock.address, lock.thread}, lock).second;
+  if ((lock.depth == 0 && !lock.lent) || !inherited || planted(Bug::locks_not_restored))
+    return true;
+  return held_.emplace(std::pair{lock.address, lock.thread}, Held{lock, from}).second;
 }
 
 void Recovery::finish(SyncObjects& objects, const std::vector<Directory::TakenBack>& taken_back) {
   objects.keep_only(config_.nodes, claims_);
-  for (const auto& [key, lock] : held_) objects.restore(lock);
+  for (const auto& [key, held] : held_) objects.restore(held.lock, held.reporter);
   inherited_.clear();
   config_.nodes.for_each([&](NodeId member) {
     Rebuilt rebuilt;

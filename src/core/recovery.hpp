@@ -56,7 +56,12 @@ class Recovery {
   void finish(SyncObjects& objects, const std::vector<Directory::TakenBack>& taken_back);
 
  private:
-  bool take(const LockReport& lock);
+  struct Held {
+    LockReport lock;
+    NodeId reporter = no_node;
+  };
+
+  bool take(NodeId from, const LockReport& lock);
   void send_report(NodeId home, const std::vector<ChunkNo>& chunks);
   PageReport report_of(PageNo page) const;
 
@@ -70,7 +75,7 @@ class Recovery {
   NodeSet unreported_;  // members that have not reported all
   Census census_;
   SyncObjects::Claims claims_;
-  std::map<std::pair<std::uint64_t, ThreadId>, LockReport> held_;  // of objects of another home
+  std::map<std::pair<std::uint64_t, ThreadId>, Held> held_;  // of objects of another home
   std::set<ChunkNo> inherited_;   // since the directory was whole
 };
 

@@ -40,6 +40,7 @@ void SyncCalls::on_call(CallTag tag, const SyncCall& call, TimeUs now_us) {
 SyncCalls::Counter SyncCalls::begin(CallTag tag, const SyncCall& call, TimeUs now_us) {
   Call made{tag, call.request};
   made.interruptible = call.interruptible;
+  made.request.may_be_lent = tokens_.are_worth(call.request);
   if (call.timeout_us != no_timeout && call.request.operation == SyncOperation::take)
     made.deadline_us = now_us + std::min(call.timeout_us, longest_timeout_us);
   return begin(made);
@@ -59,6 +60,7 @@ void SyncCalls::withdraw(Counter counter, Call& call, int status) {
   deadlines_.erase({call.deadline_us, counter});
   SyncRequest request = call.request;
   request.operation = SyncOperation::withdraw;
+  request.may_be_lent = false;
   request.argument = static_cast<std::uint64_t>(status);
   homes_.send(request.address, {config_.self, counter}, request);
 }
@@ -83,6 +85,7 @@ bool SyncCalls::on_reply(NodeId from, Transaction transaction, const SyncReply& 
   const auto found = calls_.find(counter);
   if (transaction.requester != config_.self || found == calls_.end()) return false;
   if (from != config_.self && from != homes_.home_of(found->second.request.address)) return false;
+  if (reply.lent && (reply.status != 0 || !found->second.request.may_be_lent)) return false;
   if (reply.status == EINPROGRESS) {  // another answer follows
     const SyncRequest& request = found->second.request;
     if (request.kind != SyncKind::condition || request.operation != SyncOperation::take)
@@ -107,21 +110,21 @@ void SyncCalls::answered(const Call& call, Counter counter, const SyncReply& rep
   if (call.request.operation == SyncOperation::abandon)
     return abandoned(call.request.thread, now_us);
   if (call.orphaned) {
-    if (takes(call.request) && is_grant(reply.status) && !planted(Bug::grant_to_the_dead))
-      give_back(call.request);
-    return;
+    if (!takes(call.request) || !is_grant(reply.status) || planted(Bug::grant_to_the_dead)) return;
+    return reply.lent ? give_back_lent(call.request) : give_back(call.request);
   }
-  note_holding(call, reply.status);
+  note_holding(call, reply);
   if (waits_.contains(counter)) left(counter, reply.status);
   else if (call.wait == 0) outbox_.act(Reply{call.tag, reply.status, {reply.value}});
   else if (takes(call.request)) relocked(call.wait, reply.status);
   else unlocked(call.wait, reply.status);
 }
 
-void SyncCalls::note_holding(const Call& call, std::int32_t status) {
+void SyncCalls::note_holding(const Call& call, const SyncReply& reply) {
   if (!has_owner(call.request.kind)) return;
-  if (takes(call.request) && is_grant(status)) holdings_.took(call.tag.client, call.request);
-  if (call.request.operation == SyncOperation::give && status == 0)
+  if (reply.lent) return tokens_.lend(call.tag.client, call.request);
+  if (takes(call.request) && is_grant(reply.status)) holdings_.took(call.tag.client, call.request);
+  if (call.request.operation == SyncOperation::give && reply.status == 0)
     holdings_.gave(call.tag.client, call.request);
 }
 
@@ -131,6 +134,7 @@ void SyncCalls::note_holding(const Call& call, std::int32_t status) {
 void SyncCalls::give_back(const SyncRequest& granted) {
   if (granted.kind == SyncKind::barrier) return;
   SyncRequest request = granted;
+  request.may_be_lent = false;
   request.operation = has_owner(granted.kind) ? SyncOperation::abandon : SyncOperation::give;
   request.argument = has_owner(granted.kind) ? 1 : 0;
   if (granted.kind == SyncKind::futex) {
@@ -138,6 +142,33 @@ void SyncCalls::give_back(const SyncRequest& granted) {
     request.bits = all_futex_bits;
   }
   begin_orphan(request);
+}
+
+// ---- mutexes that are lent ---------------------------------------------------------------
+
+void SyncCalls::give_back_lent(const SyncRequest& granted) {
+  homes_.send(granted.address, outbox_.new_transaction(),
+              TokenReturn{{granted.address, ThreadId{}, granted.kind}});
+}
+
+bool SyncCalls::on_recall(NodeId from, const TokenRecall& recall) {
+  if (!homes_.valid_address(recall.address) || from != homes_.home_of(recall.address)) return false;
+  tokens_.recall(recall.address);
+  return true;
+}
+
+// The home hears who has it before it hears of anything that thread does with it from now on: that
+// is asked for by this node, after this.
+void SyncCalls::on_token_taken(const TokenTaken& taken) {
+  auto returned = tokens_.take_back(taken);
+  if (!returned) return;
+  auto& [lock, orphaned] = *returned;
+  if (lock.depth == 0 || !threads_.possible(lock.thread)) lock.thread = {}, lock.depth = 0;
+  homes_.send(lock.address, outbox_.new_transaction(), TokenReturn{lock});
+  if (lock.depth == 0) return;
+  if (!orphaned) return holdings_.took(taken.client, lock);
+  if (!planted(Bug::token_of_the_dead_kept))
+    begin_orphan({lock.address, lock.thread, SyncOperation::abandon, lock.kind, 1});
 }
 
 // ---- ends --------------------------------------------------------------------------------
@@ -166,6 +197,7 @@ void SyncCalls::forget_client(ClientId client) {
     if (!planted(Bug::dead_stay_in_queue)) withdraw(counter, call, ECANCELED);
   }
   for (const SyncRequest& request : holdings_.of_client(client)) begin_orphan(request);
+  tokens_.forget_client(client);
 }
 
 // ---- after a removal ---------------------------------------------------------------------

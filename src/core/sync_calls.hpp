@@ -21,13 +21,14 @@
 #include "core/message.hpp"
 #include "core/outbox.hpp"
 #include "core/threads.hpp"
+#include "core/tokens.hpp"
 
 namespace gallocy::core {
 
 class SyncCalls {
  public:
   SyncCalls(const Config& config, Homes& homes, Threads& threads, Outbox& outbox)
-      : config_(config), homes_(homes), threads_(threads), outbox_(outbox) {}
+      : config_(config), homes_(homes), threads_(threads), outbox_(outbox), tokens_(outbox) {}
 
   // From local clients; each is answered by one Reply.
   void on_call(CallTag tag, const SyncCall& call, TimeUs now_us);
@@ -51,10 +52,17 @@ class SyncCalls {
   template <class Visit>
   void for_each_claim(Visit visit) const {
     holdings_.for_each(visit);
+    tokens_.for_each(visit);
     for (const auto& [counter, call] : calls_)
       if (has_owner(call.request.kind) && takes(call.request))
         visit(LockReport{call.request.address, call.request.thread, call.request.kind, 0});
   }
+
+  // ---- mutexes that are lent (tokens.hpp) ----
+  // False: the peer may not say that.
+  bool on_recall(NodeId from, const TokenRecall& recall);
+  void on_token_taken(const TokenTaken& taken);
+  std::size_t token_count() const { return tokens_.count(); }
 
   void on_time(TimeUs now_us);
   TimeUs next_deadline() const { return deadlines_.empty() ? 0 : deadlines_.begin()->first; }
@@ -102,7 +110,8 @@ class SyncCalls {
   static std::optional<std::int32_t> answer_of_the_gone(const Call& call);
   void end(Counter counter, const SyncReply& reply, TimeUs now_us);
   void answered(const Call& call, Counter counter, const SyncReply& reply, TimeUs now_us);
-  void note_holding(const Call& call, std::int32_t status);
+  void note_holding(const Call& call, const SyncReply& reply);
+  void give_back_lent(const SyncRequest& granted);
   void give_back(const SyncRequest& granted);
   void abandoned(ThreadId thread, TimeUs now_us);
 
@@ -118,6 +127,7 @@ class SyncCalls {
   Threads& threads_;
   Outbox& outbox_;
   Holdings holdings_;
+  Tokens tokens_;
   std::unordered_map<Counter, Call> calls_;
   std::unordered_map<Counter, ConditionWait> waits_;
   std::set<std::pair<TimeUs, Counter>> deadlines_;

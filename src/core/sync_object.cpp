@@ -7,6 +7,7 @@
 namespace gallocy::core {
 
 bool is_possible(const SyncRequest& request) {
+  if (request.may_be_lent && !can_be_lent(request)) return false;
   const SyncKind kind = request.kind;
   switch (request.operation) {
     case SyncOperation::take:

@@ -25,6 +25,13 @@ inline bool is_robust(SyncKind kind) {
 // Somebody has it between take and give.
 inline bool has_owner(SyncKind kind) { return kind <= SyncKind::writer; }
 
+// Whether a grant of it may go with the mutex itself.
+inline bool can_be_lent(const SyncRequest& request) {
+  return is_mutex(request.kind) && !is_robust(request.kind) &&
+         (request.operation == SyncOperation::take ||
+          request.operation == SyncOperation::try_take);
+}
+
 // Whether the operation exists for such objects, and the argument is one.
 bool is_possible(const SyncRequest& request);
 
@@ -58,6 +65,9 @@ class Mutex : public Unowned {
   std::vector<ThreadId> holders() const;
   void restore(const LockReport& lock);
   bool idle() const { return depth_ == 0 && state_ == State::sound; }
+  bool was_just_taken() const {
+    return depth_ == 1 && !is_robust(kind_) && state_ == State::sound;
+  }
 
  private:
   // owner_died: an owner of the robust mutex has ended with it and nobody has called what it

@@ -1,6 +1,7 @@
 #include "core/sync_objects.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/planted.hpp"
 
@@ -27,7 +28,10 @@ Answer admit(SyncObject& object, const SyncRequest& request, std::size_t ahead) 
 bool SyncObjects::on_request(NodeId from, Transaction transaction, const SyncRequest& request) {
   if (!is_possible(request)) return false;
   const SyncWaiter asking{from, transaction, request};
+  const auto found = entries_.find(request.address);
+  const bool lent = found != entries_.end() && found->second.borrower != no_node;
   if (request.kind == SyncKind::futex) futexes_.on_request(asking);
+  else if (lent && !planted(Bug::lent_mutex_granted)) postpone(found->second, asking);
   else if (request.operation == SyncOperation::init) initialise(asking);
   else if (request.operation == SyncOperation::withdraw) withdraw(asking);
   else operate(asking);
@@ -43,7 +47,7 @@ SyncObjects::Entries::iterator SyncObjects::find_or_make(const SyncRequest& requ
   if (found != entries_.end() && found->second.object.index() == made.index()) return found;
   if (found != entries_.end()) forget(found);
   if (request.kind == SyncKind::semaphore) return entries_.end();
-  return entries_.emplace(request.address, Entry{made, {}}).first;
+  return entries_.emplace(request.address, Entry{.object = made}).first;
 }
 
 void SyncObjects::operate(const SyncWaiter& asking) {
@@ -84,6 +88,10 @@ void SyncObjects::take(Entry& entry, const SyncWaiter& asking) {
   Answer said = admit(entry.object, asking.request, entry.queue.size());
   const bool only_tries = asking.request.operation == SyncOperation::try_take;
   if (only_tries && (said == stay || said.status == EDEADLK)) said = {EBUSY};
+  if (said.status == 0 && asking.request.may_be_lent && entry.queue.empty())
+    if (const auto* mutex = std::get_if<Mutex>(&entry.object);
+        mutex != nullptr && mutex->was_just_taken())
+      return lend(entry, asking);
   if (said != stay) return answer(asking, said);
   entry.queue.push_back(asking);
   // Its thread gives the mutex back when it is sure to be woken.
@@ -102,7 +110,7 @@ void SyncObjects::initialise(const SyncWaiter& asking) {
   if (const auto found = entries_.find(asking.request.address); found != entries_.end())
     forget(found);
   if (asking.request.kind == SyncKind::semaphore)
-    entries_.emplace(asking.request.address, Entry{fresh(asking.request), {}});
+    entries_.emplace(asking.request.address, Entry{.object = fresh(asking.request)});
   answer(asking, {});
 }
 
@@ -127,20 +135,72 @@ void SyncObjects::serve(Entry& entry) {
 }
 
 void SyncObjects::settle(Entries::iterator found) {
+  if (found->second.borrower != no_node) return;
   serve(found->second);
   const bool idle = std::visit([](auto& object) { return object.idle(); }, found->second.object);
   if (idle && found->second.queue.empty()) entries_.erase(found);
 }
 
+// One that is lent stays until it is back: its memory may be a new object's before that.
 SyncObjects::Entries::iterator SyncObjects::forget(Entries::iterator found) {
-  for (const SyncWaiter& waiting : found->second.queue) answer(waiting, {EINVAL});
-  return entries_.erase(found);
+  Entry& entry = found->second;
+  for (const SyncWaiter& waiting : entry.queue) answer(waiting, {EINVAL});
+  if (entry.borrower == no_node) return entries_.erase(found);
+  for (const SyncWaiter& waiting : std::exchange(entry.postponed, {})) answer(waiting, {EINVAL});
+  entry.is_over = true;
+  call_back(found->first, entry);
+  return std::next(found);
 }
 
 void SyncObjects::forget_memory(std::uint64_t address, std::uint64_t size_bytes) {
   for (auto item = entries_.begin(); item != entries_.end();)
     item = item->first - address < size_bytes ? forget(item) : std::next(item);
   futexes_.forget_memory(address, size_bytes);
+}
+
+// ---- mutexes that are lent ---------------------------------------------------------------
+
+void SyncObjects::lend(Entry& entry, const SyncWaiter& asking) {
+  entry.object = Mutex{};
+  entry.borrower = asking.from;
+  outbox_.send(asking.from, asking.transaction, SyncReply{0, 0, true});
+}
+
+void SyncObjects::postpone(Entry& entry, const SyncWaiter& asking) {
+  if (asking.request.operation == SyncOperation::withdraw) {
+    const auto waiter = take_waiter(entry.postponed, asking.from, asking.transaction);
+    if (waiter) answer(*waiter, {static_cast<std::int32_t>(asking.request.argument)});
+    return;
+  }
+  entry.postponed.push_back(asking);
+  entry.postponed.back().request.may_be_lent = false;  // others want it, too
+  call_back(asking.request.address, entry);
+}
+
+void SyncObjects::call_back(std::uint64_t address, Entry& entry) {
+  if (!std::exchange(entry.called_back, true))
+    outbox_.send(entry.borrower, {}, TokenRecall{address});
+}
+
+bool SyncObjects::on_return(NodeId from, const TokenReturn& token) {
+  const auto found = entries_.find(token.lock.address);
+  if (found == entries_.end() || found->second.borrower != from) return false;
+  const bool held = token.lock.depth > 0 && !found->second.is_over;
+  if (held && !planted(Bug::returned_owner_forgotten))
+    std::get<Mutex>(found->second.object).restore(token.lock);
+  come_back(found);
+  return true;
+}
+
+// What was postponed may end the object, or be one of another kind.
+void SyncObjects::come_back(Entries::iterator found) {
+  const std::uint64_t address = found->first;
+  Entry& entry = found->second;
+  entry.borrower = no_node;
+  entry.called_back = entry.is_over = false;
+  for (const SyncWaiter& one : std::exchange(entry.postponed, {}))
+    on_request(one.from, one.transaction, one.request);
+  if (const auto left = entries_.find(address); left != entries_.end()) settle(left);
 }
 
 // ---- after a removal ---------------------------------------------------------------------
@@ -151,8 +211,13 @@ void SyncObjects::keep_only(NodeSet members, const Claims& claims) {
   for (const auto& [address, entry] : entries_) addresses.push_back(address);
   for (const std::uint64_t address : addresses) {
     const auto found = entries_.find(address);
-    std::erase_if(found->second.queue,
-                  [&](const SyncWaiter& one) { return !members.contains(one.from); });
+    const auto is_gone = [&](const SyncWaiter& one) { return !members.contains(one.from); };
+    std::erase_if(found->second.queue, is_gone);
+    std::erase_if(found->second.postponed, is_gone);
+    if (const NodeId borrower = found->second.borrower; borrower != no_node) {
+      if (!members.contains(borrower) && !planted(Bug::lent_to_the_removed)) come_back(found);
+      continue;
+    }
     const auto holders =
         std::visit([](const auto& object) { return object.holders(); }, found->second.object);
     for (const ThreadId thread : holders) {
@@ -163,9 +228,11 @@ void SyncObjects::keep_only(NodeSet members, const Claims& claims) {
   }
 }
 
-void SyncObjects::restore(const LockReport& lock) {
+void SyncObjects::restore(const LockReport& lock, NodeId reporter) {
   const SyncRequest take{lock.address, lock.thread, SyncOperation::take, lock.kind};
-  const auto found = entries_.try_emplace(lock.address, Entry{fresh(take), {}}).first;
+  const auto found = entries_.try_emplace(lock.address, Entry{.object = fresh(take)}).first;
+  if (lock.lent) found->second.borrower = reporter;
+  if (lock.lent) return;
   std::visit([&](auto& object) { object.restore(lock); }, found->second.object);
 }
 

@@ -21,8 +21,14 @@ namespace gallocy::core {
 class SyncObjects {
  public:
   struct Entry {
-    SyncObject object;
-    SyncQueue queue;  // first come, first served
+    SyncObject object{};
+    SyncQueue queue{};  // first come, first served
+
+    // A mutex that is lent: its state is not here but there, and nobody waits in the queue.
+    NodeId borrower = no_node;
+    bool called_back = false;
+    bool is_over = false;  // its memory is: whoever has it has nothing
+    SyncQueue postponed{};  // what was asked meanwhile, until it is back
   };
   using Entries = std::unordered_map<std::uint64_t, Entry>;
 
@@ -31,13 +37,16 @@ class SyncObjects {
   // False: no correct node asks that.
   bool on_request(NodeId from, Transaction transaction, const SyncRequest& request);
 
+  // A node returns a mutex that it was lent. False: it was not.
+  bool on_return(NodeId from, const TokenReturn& token);
+
   // ---- after a removal ----
   // What members say that their threads have, or ask for.
   using Claims = std::set<std::pair<std::uint64_t, ThreadId>>;
   // Who waits at nodes that are no members waits no more, and nobody has what no member claims.
   void keep_only(NodeSet members, const Claims& claims);
-  // A thread has an object whose former home is gone.
-  void restore(const LockReport& lock);
+  // A thread has an object whose former home is gone, or that member has been lent it.
+  void restore(const LockReport& lock, NodeId reporter);
 
   // The memory is nobody's any more.
   void forget_memory(std::uint64_t address, std::uint64_t size_bytes);
@@ -47,6 +56,10 @@ class SyncObjects {
 
  private:
   void operate(const SyncWaiter& asking);
+  void postpone(Entry& entry, const SyncWaiter& asking);
+  void call_back(std::uint64_t address, Entry& entry);
+  void come_back(Entries::iterator found);
+  void lend(Entry& entry, const SyncWaiter& asking);
   void take(Entry& entry, const SyncWaiter& asking);
   Answer change(Entry& entry, const SyncRequest& request);
   void destroy(Entries::iterator found, const SyncWaiter& asking);
@@ -57,7 +70,7 @@ class SyncObjects {
   void settle(Entries::iterator found);
   Entries::iterator forget(Entries::iterator found);
   void answer(const SyncWaiter& to, Answer answer) {
-    outbox_.send(to.from, to.transaction, SyncReply{answer.status, answer.value});
+    outbox_.send(to.from, to.transaction, SyncReply{answer.status, answer.value, false});
   }
 
   Outbox& outbox_;

@@ -89,6 +89,16 @@ void Reactor::run_once() {
 // ---- into core ---------------------------------------------------------------------------
 
 void Reactor::step(const core::Event& event, std::span<const std::byte> message_bytes) {
+  step_once(event, message_bytes);
+  // In their order: one that found no room is not there any more when it is taken.
+  for (std::size_t i = 0; i < taken_.size(); ++i) {
+    const core::TokenTaken taken = taken_[i];
+    step_once(taken, {});
+  }
+  taken_.clear();
+}
+
+void Reactor::step_once(const core::Event& event, std::span<const std::byte> message_bytes) {
   const core::TimeUs now_us = net::now_us();
   trace_->record(now_us, event);
   message_bytes_ = message_bytes;
@@ -282,6 +292,22 @@ void Reactor::carry_out(const core::FreedPending& what) {
 
 void Reactor::carry_out(const core::Attached& what) {
   if (ClientSession* client = session(what.client)) client->first_thread = what.thread;
+}
+
+void Reactor::note_taken(ClientId client, const ipc::LockTable::Removed& removed) {
+  if (removed.address != 0)
+    taken_.push_back({client, removed.address, removed.owner, removed.depth});
+}
+
+// Of a client that is just going the table is there still.
+void Reactor::carry_out(const core::PlaceToken& what) {
+  if (const auto found = clients_.find(what.client); found != clients_.end())
+    note_taken(what.client, found->second->ring()->locks().place(what.address, what.owner));
+}
+
+void Reactor::carry_out(const core::TakeToken& what) {
+  if (const auto found = clients_.find(what.client); found != clients_.end())
+    note_taken(what.client, found->second->ring()->locks().remove(what.address));
 }
 
 void Reactor::carry_out(const core::OwnerLost& what) {

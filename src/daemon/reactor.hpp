@@ -53,7 +53,9 @@ class Reactor {
   };
 
   // into core
+  // And what follows from it: nothing comes in between.
   void step(const core::Event& event, std::span<const std::byte> message_bytes = {});
+  void step_once(const core::Event& event, std::span<const std::byte> message_bytes);
   void on_frame(NodeId from, wire::ConnectionKind on, const net::FrameView& frame);
   void on_faults(ClientSession& client);
   void on_request(ClientSession& client, const ipc::Request& request);
@@ -76,11 +78,14 @@ class Reactor {
   void carry_out(const core::NotifyAgent& what);
   void carry_out(const core::FreedPending& what);
   void carry_out(const core::Attached& what);
+  void carry_out(const core::PlaceToken& what);
+  void carry_out(const core::TakeToken& what);
   void carry_out(const core::OwnerLost& what);
   void carry_out(const core::DropPeer& what);
   void note(Pages::Outcome outcome);
   std::optional<ClientView> view_of(ClientId client);
   ClientSession* session(ClientId client);
+  void note_taken(ClientId client, const ipc::LockTable::Removed& removed);
 
   void on_registered(ClientSession& client);
   void bury_clients();
@@ -108,6 +113,7 @@ class Reactor {
   Log& log_;
   core::Node node_;
   core::Actions actions_;
+  std::vector<core::TokenTaken> taken_;  // by the actions of this step
   std::span<const std::byte> message_bytes_;  // beside the message of this step
   std::unique_ptr<Trace> trace_;
   FaultStamps stamps_;

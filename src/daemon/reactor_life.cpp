@@ -75,19 +75,15 @@ void Reactor::start_ranks() {
 // Sessions end in the middle of their own callbacks; here nobody is inside one.
 void Reactor::bury_clients() {
   if (!std::exchange(clients_gone_, false)) return;
-  std::vector<std::unique_ptr<ClientSession>> gone;
-  for (auto item = clients_.begin(); item != clients_.end();) {
-    if (!item->second->gone()) {
-      ++item;
-      continue;
-    }
-    gone.push_back(std::move(item->second));
-    item = clients_.erase(item);
-  }
-  for (const auto& client : gone) {
-    if (client->ring() != nullptr) take_freed(*client);
-    step(core::ClientGone{client->id()});
-    events_.rank_gone(settings_.job, client->hello().rank);
+  std::vector<ClientId> gone;
+  for (const auto& [id, client] : clients_)
+    if (client->gone()) gone.push_back(id);
+  for (const ClientId id : gone) {
+    ClientSession& client = *clients_.at(id);
+    if (client.ring() != nullptr) take_freed(client);
+    step(core::ClientGone{id});  // looks at the locks that it had
+    events_.rank_gone(settings_.job, client.hello().rank);
+    clients_.erase(id);
   }
   tell_if_ended();
 }

@@ -71,6 +71,8 @@ class DaemonRing {
   // How many blocks wait for take_freed; see Ring::freed_pending.
   void set_freed_pending(std::uint32_t count);
 
+  LockTable& locks() { return ring_->locks; }
+
   unsigned under_way_count() const { return under_way_count_; }
 
  private:

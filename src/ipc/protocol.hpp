@@ -17,6 +17,7 @@
 #include "base/histogram.hpp"
 #include "base/placement_policy.hpp"
 #include "base/thread_calls.hpp"
+#include "ipc/lock_table.hpp"
 
 namespace gallocy::ipc {
 
@@ -335,6 +336,7 @@ struct Ring {
   alignas(64) std::atomic<std::uint64_t> freed[freed_place_count];
   alignas(64) std::atomic<std::uint64_t> ready[slot_count / 64];
   Slot slots[slot_count];
+  LockTable locks;  // mutexes that the client has been lent
 };
 
 }  // namespace gallocy::ipc

@@ -71,6 +71,9 @@ class ClientRing {
   // very many are there already. Not a cancellation point; leaves errno as it was.
   void free_elsewhere(FreedBlock block);
 
+  // REQUIRES: attached.
+  LockTable& locks() const { return ring_->locks; }
+
   bool freed_pending() const {
     return ring_->freed_pending.load(std::memory_order_relaxed) != 0;
   }

@@ -110,12 +110,30 @@ void put(Root::Builder to, const core::SyncRequest& from) {
   request.setKind(static_cast<peer::SyncRequest::Kind>(from.kind));
   request.setArgument(from.argument);
   request.setBits(from.bits);
+  request.setMayBeLent(from.may_be_lent);
 }
 
 void put(Root::Builder to, const core::SyncReply& from) {
   auto reply = to.initSyncReply();
   reply.setStatus(from.status);
   reply.setValue(from.value);
+  reply.setLent(from.lent);
+}
+
+void put(peer::LockReport::Builder to, const core::LockReport& from) {
+  to.setAddress(from.address);
+  to.setThread(raw(from.thread));
+  to.setKind(static_cast<peer::SyncRequest::Kind>(from.kind));
+  to.setDepth(from.depth);
+  to.setLent(from.lent);
+}
+
+void put(Root::Builder to, const core::TokenRecall& from) {
+  to.initTokenRecall().setAddress(from.address);
+}
+
+void put(Root::Builder to, const core::TokenReturn& from) {
+  put(to.initTokenReturn().initLock(), from.lock);
 }
 
 void put(Root::Builder to, const core::ThreadStart& from) {
@@ -263,13 +281,7 @@ void put(Root::Builder to, const core::Report& from) {
     pages[i].setKeptVersion(raw(page.kept_version));
   }
   auto locks = report.initLocks(static_cast<unsigned>(from.locks.size()));
-  for (unsigned i = 0; i < locks.size(); ++i) {
-    const core::LockReport& lock = from.locks[i];
-    locks[i].setAddress(lock.address);
-    locks[i].setThread(raw(lock.thread));
-    locks[i].setKind(static_cast<peer::SyncRequest::Kind>(lock.kind));
-    locks[i].setDepth(lock.depth);
-  }
+  for (unsigned i = 0; i < locks.size(); ++i) put(locks[i], from.locks[i]);
   auto chunks = report.initChunks(static_cast<unsigned>(from.chunks.size()));
   for (unsigned i = 0; i < chunks.size(); ++i) chunks.set(i, raw(from.chunks[i]));
   report.setLast(from.last);
@@ -358,7 +370,14 @@ core::SyncRequest take(peer::SyncRequest::Reader from, Ranges& ranges) {
   return {from.getAddress(), ranges.thread(from.getThread()),
           known(from.getOperation(), SyncOperation::abandon, ranges,
                 "synchronisation operation"),
-          kind(from.getKind(), ranges), from.getArgument(), from.getBits()};
+          kind(from.getKind(), ranges), from.getArgument(), from.getBits(),
+          from.getMayBeLent()};
+}
+
+// No thread: of what is lent, or had by nobody.
+core::LockReport take(peer::LockReport::Reader from, Ranges& ranges) {
+  return {from.getAddress(), ranges.thread_or_none(from.getThread()), kind(from.getKind(), ranges),
+          from.getDepth(), from.getLent()};
 }
 
 core::BlocksFreed take(peer::BlocksFreed::Reader from, Ranges& ranges) {
@@ -404,9 +423,7 @@ core::Report take(peer::Report::Reader from, Ranges& ranges) {
     return report;
   }
   for (const auto page : from.getPages()) report.pages.push_back(take(page, ranges));
-  for (const auto lock : from.getLocks())
-    report.locks.push_back({lock.getAddress(), ranges.thread(lock.getThread()),
-                            kind(lock.getKind(), ranges), lock.getDepth()});
+  for (const auto lock : from.getLocks()) report.locks.push_back(take(lock, ranges));
   for (const std::uint32_t chunk : from.getChunks()) report.chunks.push_back(ChunkNo{chunk});
   report.last = from.getLast();
   return report;
@@ -447,7 +464,10 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::SYNC_REQUEST: return take(from.getSyncRequest(), ranges);
     case Root::SYNC_REPLY:
       return core::SyncReply{ranges.status(from.getSyncReply().getStatus()),
-                             from.getSyncReply().getValue()};
+                             from.getSyncReply().getValue(), from.getSyncReply().getLent()};
+    case Root::TOKEN_RECALL: return core::TokenRecall{from.getTokenRecall().getAddress()};
+    case Root::TOKEN_RETURN:
+      return core::TokenReturn{take(from.getTokenReturn().getLock(), ranges)};
     case Root::THREAD_START:
       return core::ThreadStart{ranges.thread(from.getThreadStart().getThread()),
                                from.getThreadStart().getFunction(),

@@ -154,6 +154,10 @@ struct PeerMessage {
     lost @47 :Lost;
 
     slotWanted @48 :SlotWanted;  # pages
+
+    # Mutexes that are lent.
+    tokenRecall @49 :TokenRecall;
+    tokenReturn @50 :TokenReturn;
   }
 }
 
@@ -178,6 +182,7 @@ struct LockReport {
   thread @1 :UInt64;
   kind @2 :SyncRequest.Kind;
   depth @3 :UInt32;  # how often the thread has it; 0: it asks for it
+  lent @4 :Bool;     # no thread (0), and depth 0: the sender has been lent the mutex
 }
 
 struct Report {
@@ -449,6 +454,8 @@ struct SyncRequest {
   # word was read. A take by another sequence than the present one is answered at once.
   bits @5 :UInt32;
   # take and give of a futex: only those are woken that wait with one of the wake's bits.
+  mayBeLent @6 :Bool;
+  # take and tryTake of a mutex that is not robust: the grant may lend it to the sender.
 }
 
 struct SyncReply {
@@ -457,6 +464,23 @@ struct SyncReply {
   value @1 :UInt64;
   # of a semaphore; 1: the thread that completed the barrier; of a futex, its sequence, or how many
   # threads were woken
+  lent @2 :Bool;
+  # status 0, of a request that may be lent: from now on the receiver has the mutex's state, in
+  # which that thread has it, and says nothing of who takes it and gives it back there. The home
+  # answers requests of it, the receiver's too, when it has come back.
+}
+
+struct TokenRecall {
+  # home -> borrower: the mutex is wanted back, since somebody has asked for it or its memory is
+  # given back. Answered by tokenReturn at once, whether a thread has it or not. Of a mutex that the
+  # receiver does not have: dropped, its return is on its way.
+  address @0 :UInt64;
+}
+
+struct TokenReturn {
+  # borrower -> home, also unasked: the mutex is not lent any more. What its threads ask of it after
+  # that comes after it.
+  lock @0 :LockReport;  # which thread has it, and how often; depth 0 (thread 0): nobody
 }
 
 struct ThreadStart {

@@ -34,6 +34,7 @@ class Ranges {
     if (value == 0 || value >> 48 >= max_node_count) violate("thread id");
     return ThreadId{value};
   }
+  ThreadId thread_or_none(std::uint64_t value) { return value == 0 ? ThreadId{} : thread(value); }
   // For enums of the schema, whose values from a newer peer may be unknown, and unions.
   void violate(const char* what) {
     if (violated_ == nullptr) violated_ = what;

@@ -34,12 +34,25 @@ Machine::Machine(const core::Config& config, std::uint64_t page_count, unsigned 
     : surroundings_(surroundings), ahead_us_(ahead_us), entries_(page_count),
       node_(std::make_unique<core::Node>(config, entries_)), frames_(page_count),
       slots_(config.slot_count), slot_pages_(config.slot_count),
-      mappings_(client_count, std::vector<Mapping>(page_count, Mapping::none)) {}
+      mappings_(client_count, std::vector<Mapping>(page_count, Mapping::none)) {
+  for (unsigned client = 0; client < client_count; ++client)
+    locks_.push_back(std::make_unique<ipc::LockTable>());
+}
 
 void Machine::step(TimeUs now_us, const core::Event& event, const Bytes& bytes) {
-  actions_.clear();
   touched_.clear();
   message_bytes_ = bytes;
+  step_once(now_us, event);
+  // In their order: one that found no room is not there any more when it is taken.
+  for (std::size_t i = 0; i < taken_.size(); ++i) {
+    const core::TokenTaken taken = taken_[i];
+    step_once(now_us, taken);
+  }
+  taken_.clear();
+}
+
+void Machine::step_once(TimeUs now_us, const core::Event& event) {
+  actions_.clear();
   dropped_.reset();
   local_us_ = now_us + ahead_us_;
   if (const auto page = page_of(event)) touched_.push_back(*page);
@@ -205,6 +218,26 @@ void Machine::carry_out(const core::FreedPending& pending) {
 }
 void Machine::carry_out(const core::Attached& attached) {
   surroundings_.attached(id(), attached.client, attached.thread);
+}
+void Machine::note_taken(ClientId client, const ipc::LockTable::Removed& removed) {
+  if (removed.address != 0)
+    taken_.push_back({client, removed.address, removed.owner, removed.depth});
+}
+
+// A table has room for more mutexes than a run uses. Now and then there is none all the same, or
+// the last one has to leave.
+void Machine::carry_out(const core::PlaceToken& place) {
+  ++placed_count_;
+  if (placed_count_ % 7 == 0)
+    return note_taken(place.client, {place.address, place.owner, 1});
+  if (placed_count_ % 5 == 0 && placed_.address != place.address &&
+      raw(locks(placed_.client).owner_of(placed_.address)) == 0)
+    note_taken(placed_.client, locks(placed_.client).remove(placed_.address));
+  note_taken(place.client, locks(place.client).place(place.address, place.owner));
+  placed_ = place;
+}
+void Machine::carry_out(const core::TakeToken& take) {
+  note_taken(take.client, locks(take.client).remove(take.address));
 }
 void Machine::carry_out(const core::DropPeer& drop) {
   throw Failure(fmt::format("node {} drops its honest peer {}: {}", raw(id()), raw(drop.peer),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/node.hpp"
+#include "ipc/lock_table.hpp"
 #include "settings.hpp"
 
 namespace gallocy::sim {
@@ -34,14 +35,23 @@ class Surroundings {
   ~Surroundings() = default;
 };
 
+// As the client library does it. nullopt: the daemon has to be asked.
+inline std::optional<int> operate(ipc::LockTable& locks, const core::SyncRequest& request) {
+  const auto place = locks.find(request.address, request.thread);
+  if (!place) return std::nullopt;
+  const int status = ipc::LockTable::operate(*place, request.operation,
+                                             [&] { return std::optional(request.kind); });
+  return status == ipc::LockTable::elsewhere ? std::nullopt : std::optional(status);
+}
+
 class Machine {
  public:
   // `ahead_us`: what its clock shows when the world begins.
   Machine(const core::Config& config, std::uint64_t page_count, unsigned client_count,
           TimeUs ahead_us, Surroundings& surroundings);
 
-  // Steps the core and carries out what it says. `bytes` came with the message. All times here are
-  // the world's.
+  // Steps the core and carries out what it says, and what follows from that at once. `bytes` came
+  // with the message. All times here are the world's.
   void step(TimeUs now_us, const core::Event& event, const Bytes& bytes);
 
   // 0: nothing waits for time to pass.
@@ -61,6 +71,9 @@ class Machine {
   Frame& frame(PageNo page) { return *frames_[raw(page)]; }
   std::uint64_t page_count() const { return entries_.size(); }
 
+  // Mutexes that the client has been lent, as its threads find them.
+  ipc::LockTable& locks(ClientId client) const { return *locks_[raw(client)]; }
+
   // As the kernel would report an access that the mapping does not allow.
   core::FaultCause fault_cause(ClientId client, PageNo page) const;
 
@@ -71,6 +84,7 @@ class Machine {
   const std::vector<PageNo>& touched() const { return touched_; }
 
  private:
+  void step_once(TimeUs now_us, const core::Event& event);
   void carry_out(const core::Send& send);
   void carry_out(const core::Install& install);
   void carry_out(const core::Store& store);
@@ -85,11 +99,14 @@ class Machine {
   void carry_out(const core::NotifyAgent& notify);
   void carry_out(const core::FreedPending& pending);
   void carry_out(const core::Attached& attached);
+  void carry_out(const core::PlaceToken& place);
+  void carry_out(const core::TakeToken& take);
   void carry_out(const core::OwnerLost&) {}  // a line in a log
   void carry_out(const core::DropPeer& drop);
   void check_order(const core::Message& message, PageNo page) const;
   void require(bool holds, const char* what, PageNo page) const;
   void fill(PageNo page, const Frame& bytes);
+  void note_taken(ClientId client, const ipc::LockTable::Removed& removed);
   Mapping& mapping_of(ClientId client, PageNo page) { return mappings_[raw(client)][raw(page)]; }
 
   Surroundings& surroundings_;
@@ -101,6 +118,10 @@ class Machine {
   std::vector<Bytes> slots_;
   std::vector<PageNo> slot_pages_;
   std::vector<std::vector<Mapping>> mappings_;  // [client][page]
+  std::vector<std::unique_ptr<ipc::LockTable>> locks_;  // [client]
+  unsigned placed_count_ = 0;
+  core::PlaceToken placed_{};  // last
+  std::vector<core::TokenTaken> taken_;
   Bytes message_bytes_;
   std::optional<PageNo> dropped_;  // in this step, alone
   NodeSet members_;

@@ -19,6 +19,14 @@ const core::SyncRequest* sync_request_of(const core::ClientCall& call) {
 }  // namespace
 
 void Asking::await_suspend(std::coroutine_handle<> waiting) {
+  if (const auto* request = sync_request_of(call); request != nullptr) {
+    auto& locks = world.machines_[raw(actor.node)]->locks(actor.client);
+    const bool is_whole = core::is_mutex(request->kind) && !core::is_robust(request->kind);
+    if (const auto status = is_whole ? operate(locks, *request) : std::nullopt) {
+      reply.status = *status;
+      return world.resume(actor, waiting);
+    }
+  }
   world.call(actor.node, actor.client, call, [this, waiting](const core::Reply& answer) {
     reply = answer;
     world.resume(actor, waiting);
@@ -328,7 +336,8 @@ void SyncWorld::for_each_waiter(Visit visit) const {
     if (!members_.contains(machine->id())) continue;
     const core::SyncObjects& objects = machine->node().sync_objects();
     for (const auto& [address, entry] : objects.entries())
-      for (const core::SyncWaiter& waiting : entry.queue) visit(waiting.request);
+      for (const core::SyncQueue* queue : {&entry.queue, &entry.postponed})
+        for (const core::SyncWaiter& waiting : *queue) visit(waiting.request);
     for (const auto& [address, queue] : objects.futexes().queues())
       for (const core::SyncWaiter& waiting : queue) visit(waiting.request);
   }
@@ -372,9 +381,19 @@ void SyncWorld::check_quiet() const {
     expect(node.next_deadline() == 0, "no time is waited for");
     expect(node.sync_objects().futexes().queues().empty(), "nobody waits at a futex");
     for (const auto& [address, entry] : node.sync_objects().entries())
-      expect(entry.queue.empty() && !std::visit([](auto& what) { return what.held(); },
-                                                entry.object), "nobody has or wants anything");
+      expect(entry.queue.empty() && entry.postponed.empty() &&
+                 !std::visit([](auto& what) { return what.held(); }, entry.object) &&
+                 !is_had_by_borrower(address, entry),
+             "nobody has or wants anything");
   }
+}
+
+bool SyncWorld::is_had_by_borrower(std::uint64_t address,
+                                   const core::SyncObjects::Entry& entry) const {
+  if (entry.borrower == no_node) return false;
+  const Machine& machine = *machines_[raw(entry.borrower)];
+  return raw(machine.locks(main_client).owner_of(address)) != 0 ||
+         raw(machine.locks(dying_client).owner_of(address)) != 0;
 }
 
 std::string SyncWorld::dump(const std::string& reason) const {

@@ -193,6 +193,7 @@ class SyncWorld final : public Surroundings {
     return killed_ && node == dying_node_ && (removes_ || client == dying_client);
   }
   void check_quiet() const;
+  bool is_had_by_borrower(std::uint64_t address, const core::SyncObjects::Entry& entry) const;
 
   static constexpr ClientId main_client{0}, dying_client{1};
   static constexpr TimeUs time_limit_us = 60'000'000;

@@ -52,6 +52,12 @@ void Workload::unlock(SimThread& thread) {
 void Workload::lock_call(SimThread& thread, SyncOperation operation) {
   const core::SyncRequest request{thread.operation.lock_address, thread.id, operation,
                                   SyncKind::normal};
+  auto& locks = world_.machine(thread.node).locks(thread.client);
+  if (const auto status = operate(locks, request)) {
+    if (*status != 0) throw Failure(fmt::format("lock operation here: {}", *status));
+    thread.operation.phase = operation == SyncOperation::take ? 1 : 3;
+    return run_again(thread, world_.random().below(3));
+  }
   call(thread, core::SyncCall{request}, world_.random().below(3),
        [this, &thread, operation](const core::Reply& reply) {
          if (reply.status != 0)

@@ -13,6 +13,8 @@
 //
 //   > N sync T take|give|... mutex|robust|... A [ARGUMENT [WITHIN_US]]
 //   > N wait_at T CONDITION MUTEX [WITHIN_US]                > N dies T
+//   > N left T A DEPTH             T's client has not the mutex any more that it was lent; how
+//                                  often T has it
 #include <deque>
 #include <fstream>
 #include <iostream>
@@ -82,7 +84,8 @@ class Scenario {
       words >> number;
       return step(node, ClientCall{{}, ReturnChunksCall{region_base + number * chunk_bytes, 1}});
     }
-    if (what == "sync" || what == "wait_at" || what == "dies") {
+    if (what == "sync" || what == "wait_at" || what == "dies" ||
+        what == "left") {
       words >> number;
       return synchronise(node, number, what, words);
     }
@@ -153,6 +156,13 @@ class Scenario {
     const ClientId client{static_cast<std::uint16_t>(number)};
     const ThreadId thread{std::uint64_t{node} << 48 | number};
     if (what == "dies") return step(node, ClientGone{client});
+    if (what == "left") {
+      TokenTaken taken{client};
+      words >> taken.address >> taken.depth;
+      taken.address += region_base;
+      if (taken.depth > 0) taken.owner = thread;
+      return step(node, taken);
+    }
     SyncCall call;
     call.request.thread = thread;
     std::uint64_t mutex = 0;

@@ -21,31 +21,6 @@ struct Running : SyncCore {
   Lines exit_main() { return step(ClientCall{tag(9), ThreadExited{ThreadId{1}, 0}}); }
 };
 
-// Node 1, whose objects are homed at node 0.
-struct Away : Core {
-  Away() : Core(1) {
-    lock(1);  // asks who has the chunk
-    from(0, by(1, 2), ChunkHome{ChunkNo{0}, NodeId{0}});
-    answer(1, 0);
-  }
-  static ThreadId thread(unsigned number) { return ThreadId{1ULL << 48 | number}; }
-  static SyncRequest request(unsigned number, SyncOperation operation, SyncKind kind) {
-    return {object_address, thread(number), operation, kind};
-  }
-  static SyncRequest futex_request(unsigned number, SyncOperation operation, std::uint32_t bits) {
-    return {object_address, thread(number), operation, futex, 1, bits};
-  }
-  Lines call(const SyncRequest& asked, TimeUs timeout_us = no_timeout) {
-    return step(ClientCall{{ClientId{1}, 0, 1}, SyncCall{asked, timeout_us}});
-  }
-  Lines lock(unsigned number, TimeUs timeout_us = no_timeout) {
-    return call(request(number, take, normal), timeout_us);
-  }
-  Lines answer(std::uint64_t counter, int status) {
-    return from(0, by(1, counter), SyncReply{status});
-  }
-};
-
 const std::string object = " 0x550000000040 thread 0x1000000000002";
 
 }  // namespace
@@ -73,7 +48,7 @@ TEST_CASE("a wait ends when its time is over, and not before") {
 
 TEST_CASE("the home says whether the time was over or the lock granted, not the asking node") {
   Away away;
-  CHECK(away.lock(2, 100) == Lines{"to 0: take mutex" + object + " {1,3}"});
+  CHECK(away.lock(2, 100) == Lines{"to 0: take mutex" + object + " or a loan {1,3}"});
   CHECK(away.wait(100) == Lines{"to 0: withdraw mutex" + object + " argument 110 {1,3}"});
   CHECK(away.wait(100).empty());
   CHECK(away.answer(3, 0) == Lines{"reply to client 1 slot 0: 0"});
@@ -299,7 +274,7 @@ TEST_CASE("a wait for a lock of a removed home goes on at its heir") {
   core.lock(2);
   CHECK(replies_to_removal(core).empty());
   CHECK(after_rebuilt(core) ==
-        Lines{"to 2: take mutex 0x550000000040 thread 0x1000000000002 {1,3}"});
+        Lines{"to 2: take mutex 0x550000000040 thread 0x1000000000002 or a loan {1,3}"});
 }
 
 TEST_CASE("an unlock at a removed home is done") {

@@ -63,6 +63,31 @@ struct SyncCore : Core {
   std::uint32_t bits = 0;
 };
 
+// Node 1, whose objects are homed at node 0. Its threads are of client 1.
+struct Away : Core {
+  Away() : Core(1) {
+    lock(1);  // asks who has the chunk
+    from(0, by(1, 2), ChunkHome{ChunkNo{0}, NodeId{0}});
+    answer(1, 0);
+  }
+  static ThreadId thread(unsigned number) { return ThreadId{1ULL << 48 | number}; }
+  static SyncRequest request(unsigned number, SyncOperation operation, SyncKind kind) {
+    return {object_address, thread(number), operation, kind};
+  }
+  static SyncRequest futex_request(unsigned number, SyncOperation operation, std::uint32_t bits) {
+    return {object_address, thread(number), operation, SyncKind::futex, 1, bits};
+  }
+  Lines call(const SyncRequest& asked, TimeUs timeout_us = no_timeout) {
+    return step(ClientCall{{ClientId{1}, 0, 1}, SyncCall{asked, timeout_us}});
+  }
+  Lines lock(unsigned number, TimeUs timeout_us = no_timeout) {
+    return call(request(number, SyncOperation::take, SyncKind::normal), timeout_us);
+  }
+  Lines answer(std::uint64_t counter, int status, bool lent = false) {
+    return from(0, by(1, counter), SyncReply{status, 0, lent});
+  }
+};
+
 inline std::string got(unsigned thread, int status) {
   return std::to_string(thread) + ": " + std::to_string(status);
 }

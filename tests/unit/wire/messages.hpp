@@ -30,6 +30,10 @@ inline std::vector<core::Body> every_body() {
       ChunkHome{ChunkNo{12}, no_node},
       SyncReply{0},
       SyncReply{4095, ~std::uint64_t{0}},
+      SyncReply{0, 0, true},
+      TokenRecall{0x5500'0000'0040},
+      TokenReturn{{0x5500'0000'0040, thread, SyncKind::recursive, 7}},
+      TokenReturn{{0x5500'0000'0040, ThreadId{}, SyncKind::normal, 0}},
       ThreadStart{thread, 0x1234, ~std::uint64_t{0}},
       ThreadStarted{thread, 11},
       ThreadExited{thread, 42},
@@ -65,7 +69,8 @@ inline std::vector<core::Body> every_body() {
       Report{},
       Report{{{page, Copy::exclusive, Version{7}, {NodeId{63}, 9}, Version{8}},
               {PageNo{}, Copy::shared, Version{}, {}, {}}},
-             {{0x5500'0000'0040, thread, SyncKind::writer, 3}},
+             {{0x5500'0000'0040, thread, SyncKind::writer, 3},
+              {0x5500'0000'0044, ThreadId{}, SyncKind::normal, 0, true}},
              {ChunkNo{0xfffffffe}},
              true},
       Report{std::vector<PageReport>(max_reported, {page, Copy::none, Version{1}, {}, {}}),
@@ -80,7 +85,8 @@ inline std::vector<core::Body> every_body() {
   for (unsigned operation = 0; operation <= unsigned(SyncOperation::abandon); ++operation)
     for (unsigned kind = 0; kind <= unsigned(last_sync_kind); ++kind)
       bodies.push_back(SyncRequest{0x5500'0000'0040, thread, SyncOperation(operation),
-                                   SyncKind(kind), std::uint64_t{1} << 63 | kind, 1u << 31 | kind});
+                                   SyncKind(kind), std::uint64_t{1} << 63 | kind, 1u << 31 | kind,
+                                   kind == 0});
   return bodies;
 }
 
