@@ -31,8 +31,10 @@ TimeUs Holds::on_miss(FaultingThread who, PageNo page, Access access, TimeUs now
     record.since_us = clock_.at(now_us);
   } else {
     // It had this page, too, when it was last granted one, and faulted on no other while all of
-    // them were held: its access is over, and this is another one.
-    if (known->present || now_us > record.granted_us + config_.hold_max_us)
+    // them were held: its access is over, and this is another one. Not so if it had the page to
+    // read and now is to write it: one access may do both.
+    const bool had_it = known->present && known->access >= access;
+    if (had_it || now_us > record.granted_us + config_.hold_max_us)
       record.since_us = clock_.at(now_us);
     record.several = record.several || record.recent[0].page != page;
     record.doublings = std::min(record.doublings + 1, 16U);

@@ -57,3 +57,16 @@ TEST_CASE("an access that had all its pages together is over") {
   holds.on_granted(who, 20, all);
   CHECK(holds.on_miss(who, PageNo{1}, Access::write, 900) == 900);
 }
+
+// One instruction may read and write the same page, and need another one besides.
+TEST_CASE("an access that reads a page and then writes it keeps its age") {
+  const Config config;
+  const JobClock clock;
+  Holds holds(config, clock);
+  holds.on_miss(who, PageNo{1}, Access::read, 10);
+  holds.on_miss(who, PageNo{2}, Access::read, 20);
+  holds.on_granted(who, 30, all);
+  CHECK(holds.on_miss(who, PageNo{2}, Access::write, 40) == 20);
+  holds.on_granted(who, 50, all);
+  CHECK(holds.on_miss(who, PageNo{2}, Access::write, 900) == 900);
+}
