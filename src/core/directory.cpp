@@ -122,12 +122,13 @@ bool Directory::start(PageNo page, DirectoryEntry& entry, const QueuedRequest& r
 
 void Directory::start_read(PageNo page, DirectoryEntry& entry) {
   const NodeId requester = entry.current.from;
-  if (entry.state == DirectoryState::zero) {
-    outbox_.send(requester, entry.current.transaction,
-                 Grant{page, entry.version, Access::read, 0, true});
-    return;
-  }
-  recall(page, entry, source_of(entry), Access::read, 0);
+  if (entry.state != DirectoryState::zero)
+    return recall(page, entry, source_of(entry), Access::read, 0);
+  // This node's own copy needs a frame of the cache. It was asked for without one if the page had a
+  // frame of its own then, until its chunk was given back.
+  if (requester == config_.self && !memory_.pin_at_once(page)) return starve(page, entry);
+  outbox_.send(requester, entry.current.transaction,
+               Grant{page, entry.version, Access::read, 0, true});
 }
 
 void Directory::start_write(PageNo page, DirectoryEntry& entry) {
@@ -156,8 +157,7 @@ void Directory::start_first_write(PageNo page, DirectoryEntry& entry) {
       grant_writing(page, entry);
       break;
     case Memory::Room::later:
-      entry.starved = true;
-      starved_.push_back(page);
+      starve(page, entry);
       break;
     case Memory::Room::never:
       entry.denied = true;
@@ -165,6 +165,11 @@ void Directory::start_first_write(PageNo page, DirectoryEntry& entry) {
                    Denial{page, config_.memory_pages});
       break;
   }
+}
+
+void Directory::starve(PageNo page, DirectoryEntry& entry) {
+  entry.starved = true;
+  starved_.push_back(page);
 }
 
 void Directory::grant_writing(PageNo page, DirectoryEntry& entry) {
@@ -186,7 +191,8 @@ void Directory::use_room() {
       continue;
     }
     entry.starved = false;
-    start_first_write(page, entry);
+    if (access_of(entry.current.kind) == Access::read) start_read(page, entry);
+    else start_first_write(page, entry);
   }
 }
 

@@ -144,6 +144,7 @@ class Directory {
   void start_read(PageNo page, DirectoryEntry& entry);
   void start_write(PageNo page, DirectoryEntry& entry);
   void start_first_write(PageNo page, DirectoryEntry& entry);
+  void starve(PageNo page, DirectoryEntry& entry);
   void grant_writing(PageNo page, DirectoryEntry& entry);
   void invalidate(PageNo page, DirectoryEntry& entry, NodeSet sharers);
   void recall(PageNo page, DirectoryEntry& entry, NodeId holder, Access access,

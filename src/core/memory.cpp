@@ -36,10 +36,15 @@ bool Memory::has_room_for_chunks(std::uint64_t count) const {
 // ---- requester ---------------------------------------------------------------------------
 
 bool Memory::pin(PageNo page, bool oldest) {
+  if (table_.at(page).frame == FrameUse::pinned) return true;
+  const bool may_pin = pinned_ + (oldest ? 0 : access_pages) < config_.cache_min_pages;
+  return may_pin && pin_at_once(page);
+}
+
+bool Memory::pin_at_once(PageNo page) {
   PageEntry& entry = table_.at(page);
   if (entry.frame == FrameUse::pinned) return true;
-  const bool may_pin = pinned_ + (oldest ? 0 : access_pages) < config_.cache_min_pages;
-  if (!may_pin || (entry.frame == FrameUse::none && free() == 0)) return false;
+  if (entry.frame == FrameUse::none && free() == 0) return false;
   if (entry.frame == FrameUse::none) ++cached_;
   else unlist(page);
   entry.frame = FrameUse::pinned;
@@ -50,9 +55,8 @@ bool Memory::pin(PageNo page, bool oldest) {
 void Memory::settle(PageNo page, Access granted, bool reserved) {
   PageEntry& entry = table_.at(page);
   if (reserved) return unpin(page);
-  // Not pinned: it was not zero when the request was made, and was given back meanwhile.
-  if (entry.frame == FrameUse::pinned) --pinned_;
-  else ++cached_;
+  GALLOCY_CHECK(entry.frame == FrameUse::pinned, GALLOCY_VALUE(raw(page)));
+  --pinned_;
   entry.frame = FrameUse::cached;
   changed_ = true;
   enlist(page, granted == Access::write);

@@ -55,6 +55,8 @@ class Memory {
   // False: it has to wait until something is evicted, or another request is over. `oldest`: it is
   // for the access whose turn comes before that of all others here.
   bool pin(PageNo page, bool oldest = false);
+  // For what is granted in this very step, so that it keeps nobody's frame. False: there is none.
+  bool pin_at_once(PageNo page);
   // The request is over and the page here; `reserved`: in the frame that is reserved for it.
   void settle(PageNo page, Access granted, bool reserved);
   // The request is over and brought nothing.

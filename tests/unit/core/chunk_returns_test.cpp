@@ -93,6 +93,38 @@ TEST_CASE("a transaction under way ends before the chunk is cleared, and a later
               "to 2: grant page 6 v2 write acks 0 zero {2,2}", "reply to client 0 slot 0: 0"});
 }
 
+// It asked while the page had a reserved frame here; others have taken that one meanwhile.
+TEST_CASE("a read of this node's own that outlasts its chunk waits for a frame of the cache") {
+  Config config = Core::make_config(0, 4);
+  config.memory_pages = config.slot_count + 8;
+  config.cache_min_pages = 6;
+  config.chunk_frames = 1;
+  Core core(config);
+  REQUIRE(take(core, 1) == taken);
+  REQUIRE(take(core, 1) == taken);
+  core.from(1, by(1, 1), PageRequest{RequestKind::write, PageNo{5}, 0});
+  core.from(1, by(1, 1), Done{PageNo{5}});
+  core.from(1, by(1, 2), PageRequest{RequestKind::write, PageNo{6}, 0});
+  give_back(core, 0);
+  core.wait(1);
+  core.from(2, by(2, 1), PageRequest{RequestKind::read, PageNo{5}, 0});
+  CHECK(core.fault(Access::read, 5).empty());
+  CHECK(core.from(1, by(1, 2), Done{PageNo{6}}).empty());
+  const Lines asked = core.wait(1);
+  REQUIRE(asked.size() == 1);
+  CHECK(asked[0].starts_with("to 1: discard chunk 0"));
+  const std::uint64_t discard = std::stoull(asked[0].substr(asked[0].rfind(',') + 1));
+  CHECK(core.from(1, by(0, discard), Discarded{ChunkNo{0}}) ==
+        Lines{"to 2: grant page 5 v1 read acks 0 zero {2,1}", "reply to client 0 slot 0: 0"});
+  for (unsigned i = 0; i < 8; ++i) core.fault(Access::read, pages_per_chunk + i, 3);
+  CHECK(core.node.memory().free() == 0);
+  CHECK(core.from(2, by(2, 1), Done{PageNo{5}}).empty());
+  CHECK(core.node.memory().cached() == 8);
+  const Lines said = core.wait(100);
+  CHECK(said.front() == "drop page " + std::to_string(pages_per_chunk));
+  CHECK(said.back() == "install page 5 read from zero client 0");
+}
+
 TEST_CASE("a second request of a node for a page of a closed chunk drops it") {
   Core core(0);
   take(core, 1);
