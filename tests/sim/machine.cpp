@@ -230,13 +230,15 @@ void Machine::carry_out(const core::PlaceToken& place) {
   ++placed_count_;
   if (placed_count_ % 7 == 0)
     return note_taken(place.client, {place.address, place.owner, 1});
-  if (placed_count_ % 5 == 0 && placed_.address != place.address &&
-      raw(locks(placed_.client).owner_of(placed_.address)) == 0)
-    note_taken(placed_.client, locks(placed_.client).remove(placed_.address));
-  note_taken(place.client, locks(place.client).place(place.address, place.owner));
-  placed_ = place;
+  if (placed_count_ % 5 == 0 && placed_ &&
+      raw(locks(placed_->client).owner_of(placed_->address)) == 0)
+    note_taken(placed_->client, locks(placed_->client).remove(placed_->address));
+  const auto removed = locks(place.client).place(place.address, place.owner);
+  placed_ = removed.address == place.address ? std::nullopt : std::optional(place);
+  note_taken(place.client, removed);
 }
 void Machine::carry_out(const core::TakeToken& take) {
+  if (placed_ && placed_->address == take.address) placed_.reset();
   note_taken(take.client, locks(take.client).remove(take.address));
 }
 void Machine::carry_out(const core::DropPeer& drop) {

@@ -120,7 +120,7 @@ class Machine {
   std::vector<std::vector<Mapping>> mappings_;  // [client][page]
   std::vector<std::unique_ptr<ipc::LockTable>> locks_;  // [client]
   unsigned placed_count_ = 0;
-  core::PlaceToken placed_{};  // last
+  std::optional<core::PlaceToken> placed_;  // last, if it is there still
   std::vector<core::TokenTaken> taken_;
   Bytes message_bytes_;
   std::optional<PageNo> dropped_;  // in this step, alone

@@ -115,11 +115,7 @@ bool Oracle::same_epoch() const {
 
 // The removed node had the page or was getting it, or it was its home and alone knew that it is
 // zero.
-bool Oracle::may_be_lost(PageNo page, const Machine& with) const {
-  for (const auto& machine : machines_) {
-    const bool member = !removed_.contains(machine->id());
-    if (member && holds_copy(machine->state(page))) return false;
-  }
+bool Oracle::had(PageNo page, const Machine& with) const {
   const auto& pending = with.node().requester().pending();
   const auto asked = pending.find(page);
   if (with.state(page) != core::PageState::invalid || with.node().holder().kept(page)) return true;
@@ -133,14 +129,33 @@ bool Oracle::may_be_lost(PageNo page, const Machine& with) const {
   return false;
 }
 
-void Oracle::note_losses(Epoch heard) {
-  std::erase_if(unjudged_, [&](const auto& removal) {
-    const auto& [epoch, node] = removal;
-    if (epoch > heard) return false;
-    for (std::uint64_t page = 0; page < machines_[0]->page_count(); ++page)
-      if (may_be_lost(PageNo{page}, *machines_[raw(node)])) may_be_lost_.insert(PageNo{page});
-    return true;
+std::set<PageNo> Oracle::pages_of(const Machine& removed) const {
+  std::set<PageNo> pages;
+  for (std::uint64_t page = 0; page < machines_[0]->page_count(); ++page)
+    if (had(PageNo{page}, removed)) pages.insert(PageNo{page});
+  return pages;
+}
+
+bool Oracle::is_at_a_member(PageNo page) const {
+  return std::ranges::any_of(machines_, [&](const auto& machine) {
+    return !removed_.contains(machine->id()) && holds_copy(machine->state(page));
   });
+}
+
+void Oracle::forget_node(NodeId node, Epoch epoch) {
+  removed_.insert(node);
+  unjudged_[epoch] = {node, pages_of(*machines_[raw(node)])};
+}
+
+// What it had when it was removed, or since then, while a member had not heard of it.
+void Oracle::note_losses(Epoch heard) {
+  while (!unjudged_.empty() && unjudged_.begin()->first <= heard) {
+    const auto& [node, had_then] = unjudged_.begin()->second;
+    for (const auto& pages : {had_then, pages_of(*machines_[raw(node)])})
+      for (const PageNo page : pages)
+        if (!is_at_a_member(page)) may_be_lost_.insert(page);
+    unjudged_.erase(unjudged_.begin());
+  }
 }
 
 void Oracle::check_loss(PageNo page) const {

@@ -30,10 +30,7 @@ class Oracle {
   void check_quiet() const;
 
   // A node is no member any more, from that epoch on: nothing that it has or does counts.
-  void forget_node(NodeId node, Epoch epoch) {
-    removed_.insert(node);
-    unjudged_.emplace(epoch, node);
-  }
+  void forget_node(NodeId node, Epoch epoch);
   // All members have heard of that epoch, and no home has made its directory since: what is lost
   // by this removal, or was by one before, is lost for a reason.
   void note_losses(Epoch heard);
@@ -49,12 +46,20 @@ class Oracle {
   const Machine& coordinator() const;
   bool is_settled(NodeId home) const;
   bool same_epoch() const;
-  bool may_be_lost(PageNo page, const Machine& with) const;
+  bool had(PageNo page, const Machine& removed) const;
+  std::set<PageNo> pages_of(const Machine& removed) const;
+  bool is_at_a_member(PageNo page) const;
 
   const Machines& machines_;
   std::unordered_map<PageNo, Frame> truth_;
   NodeSet removed_;
-  std::map<Epoch, NodeId> unjudged_;  // of them, until all have heard
+  // Of them, until all have heard; and what each had when it was removed. What it goes on to do,
+  // like giving a page to another that is removed, changes nothing of what is lost with it.
+  struct Removal {
+    NodeId node{};
+    std::set<PageNo> had;
+  };
+  std::map<Epoch, Removal> unjudged_;
   std::set<PageNo> may_be_lost_;
 };
 
