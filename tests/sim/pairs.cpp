@@ -73,33 +73,6 @@ constexpr Impossible impossible_homes[] = {
     {"lost", "slot_wanted", "nobody has bytes"},
 };
 
-// Possible, and not met in every thousand seeds: a late answer has to find the page in a state that
-// takes several other messages to reach (docs/correctness.md).
-struct Rare {
-  const char* state;
-  const char* event;
-};
-constexpr Rare rare_pairs[] = {
-    {"exclusive", "writeback_ack"},    {"installing", "writeback_ack"},
-    {"installing", "hasten"},          {"installing", "prefetch_data"},
-    {"installing", "release"},         {"zero starved", "upgrade_request"},
-    {"zero starved", "read_request"},  {"zero starved", "write_request"},
-    {"zero starved", "done"},          {"zero starved", "writeback"},
-    {"zero starved", "hasten"},        {"zero starved", "prefetch_request"},
-    {"zero denied", "hasten"},         {"zero denied", "prefetch_request"},
-    {"zero departing", "hasten"},      {"zero departing", "prefetch_request"},
-    {"zero departing", "upgrade_request"},
-    {"shared departing", "hasten"},    {"shared departing", "prefetch_request"},
-    {"closed", "hasten"},              {"closed", "prefetch_request"},
-    {"lost", "hasten"},                {"lost", "prefetch_request"},
-};
-
-bool is_rare(const char* state, const char* event) {
-  for (const Rare& one : rare_pairs)
-    if (std::strcmp(one.state, state) == 0 && std::strcmp(one.event, event) == 0) return true;
-  return false;
-}
-
 const char* why_impossible(std::span<const Impossible> all, const char* state, const char* event) {
   for (const Impossible& one : all)
     if (std::strcmp(one.state, state) == 0 &&
@@ -148,22 +121,19 @@ template <std::size_t states, std::size_t events>
 void print_table(const char* title, const std::array<std::array<std::uint64_t, events>, states>& at,
                  const char* const* state_names, const char* const* event_names,
                  std::span<const Impossible> impossible) {
-  unsigned reached = 0, excluded = 0, unmet = 0, open = 0;
+  unsigned reached = 0, excluded = 0, open = 0;
   std::printf("%s\n", title);
   for (std::size_t state = 0; state < states; ++state)
     for (std::size_t event = 0; event < events; ++event) {
       const char* const why = why_impossible(impossible, state_names[state], event_names[event]);
-      const bool rare = is_rare(state_names[state], event_names[event]);
       std::printf("  %-16s %-18s ", state_names[state], event_names[event]);
       if (at[state][event] > 0)
         std::printf("%llu\n", static_cast<unsigned long long>(at[state][event]));
       else
-        std::printf("%s%s\n", why != nullptr ? "impossible: " : rare ? "rare" : "open",
-                    why != nullptr ? why : "");
-      ++(at[state][event] > 0 ? reached : why != nullptr ? excluded : rare ? unmet : open);
+        std::printf("%s%s\n", why != nullptr ? "impossible: " : "open", why != nullptr ? why : "");
+      ++(at[state][event] > 0 ? reached : why != nullptr ? excluded : open);
     }
-  std::printf("  %u reached, %u impossible, %u rare and not met, %u open\n", reached, excluded,
-              unmet, open);
+  std::printf("  %u reached, %u impossible, %u open\n", reached, excluded, open);
 }
 
 }  // namespace
