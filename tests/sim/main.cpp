@@ -24,6 +24,7 @@ constexpr int exit_usage = 64;
 
 struct Total {
   std::uint64_t runs = 0, operations = 0;
+  TimeUs simulated_us = 0;
   std::array<std::uint64_t, fault_count> faults{};
 };
 
@@ -59,6 +60,7 @@ bool run(const Settings& settings, Total& total) {
   print_last_line(world, ok ? "OK" : "FAIL");
   ++total.runs;
   total.operations += world.operation_count();
+  total.simulated_us += world.now_us();
   for (unsigned i = 0; i < fault_count; ++i) total.faults[i] += world.faults().counts()[i];
   return ok;
 }
@@ -76,9 +78,11 @@ void print(const Total& total) {
   const auto per_run = [&](std::uint64_t count) {
     return static_cast<double>(count) / static_cast<double>(total.runs);
   };
-  std::printf("%llu runs, %llu operations; faults in each run on average: %.1f",
+  std::printf("%llu runs, %llu operations in %.2f simulated hours; "
+              "faults in each run on average: %.1f",
               static_cast<unsigned long long>(total.runs),
-              static_cast<unsigned long long>(total.operations), per_run(all));
+              static_cast<unsigned long long>(total.operations),
+              static_cast<double>(total.simulated_us) / 3.6e9, per_run(all));
   for (unsigned i = 0; i < fault_count; ++i)
     std::printf("%s %s %.1f", i == 0 ? " (" : ",", fault_names[i], per_run(total.faults[i]));
   std::puts(")");

@@ -112,6 +112,7 @@ class SyncWorld final : public Surroundings {
   const Recorder& recorder() const { return recorder_; }
   const Faults& faults() const { return faults_; }
   std::uint64_t operation_count() const { return operation_count_; }
+  TimeUs now_us() const { return now_us_; }
 
   // ---- for programs ----
   Random& random() { return random_; }
