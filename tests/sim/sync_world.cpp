@@ -174,7 +174,7 @@ void SyncWorld::send(NodeId from, NodeId to, const core::Message& message, const
 }
 
 void SyncWorld::reply(NodeId node, const core::Reply& reply) {
-  if (removes_ && gone(node, reply.tag.client)) return;
+  if ((removes_ || ends_with_client()) && gone(node, reply.tag.client)) return;
   const auto found = answers_.find(reply.tag.sequence);
   if (found == answers_.end() || found->second.node != node)
     throw Failure("a reply to nobody, or a second one");
