@@ -1,5 +1,5 @@
-// A thread crashes with a lock that others wait for, while main() joins it: they do not go on. It is
-// the first one, which runs away from main().
+// A thread crashes with a lock that others wait for, while main() joins it: they do not go on. It
+// is the first one, which runs away from main().
 #include <unistd.h>
 
 #include "in_threads.h"
