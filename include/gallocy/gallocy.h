@@ -41,7 +41,9 @@
  *           thread id where one is needed (locks, join)
  * A process whose pager daemon dies writes one sentence to standard error and exits with 70. A
  * process that a signal kills ends the job: gallocy-run ends the others, says which it was, and
- * exits with 128 + the signal. So nobody inherits from it, robust mutexes neither.
+ * exits with 128 + the signal; with 70 if a rank other than 0 exits by itself, whatever main() does
+ * at that time. Until the job has ended nobody inherits from it, robust mutexes neither: its
+ * threads count as running and its locks as had. (With --spmd they are as after an exit.)
  *
  * Unless said otherwise a call is thread-safe, may block for as long as a message to another
  * node takes, is no cancellation point, and may not be used in a signal handler. After

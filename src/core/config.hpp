@@ -16,6 +16,7 @@ struct Config {
   NodeSet nodes;  // the members; the lowest is the chunk coordinator
   Epoch epoch{1};
   PlacementPolicy placement = PlacementPolicy::spread;
+  bool outlives_clients = true;  // else the job ends with the first client that goes
   std::array<std::uint16_t, max_node_count> cpus{};  // of each node; for PlacementPolicy::pack
   std::uint64_t region_address = region_base;
   std::uint32_t slot_count = 1024;         // in-flight pages, at most 65,535

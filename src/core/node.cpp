@@ -153,9 +153,14 @@ void Node::on(TimeUs, const ClientAttached& attached) {
   outbox_.act(Attached{attached.client, threads_.attach(attached.client, attached.runs_main)});
 }
 
+// Of a job that ends with it a client that has gone is as one that stands still: nobody gets its
+// locks, and its threads have not ended. What it left half done nobody takes for whole in the time
+// until the job has ended.
 void Node::on(TimeUs, const ClientGone& gone) {
-  sync_calls_.forget_client(gone.client);
-  threads_.forget_client(gone.client);
+  if (config_.outlives_clients || planted(Bug::ended_job_inherits)) {
+    sync_calls_.forget_client(gone.client);
+    threads_.forget_client(gone.client);
+  }
   requester_.forget_client(gone.client);
   holds_.forget_client(gone.client);
   freed_.forget_client(gone.client);

@@ -55,6 +55,7 @@ enum class Bug : std::uint8_t {
   dead_owner_unnoticed,
   dead_stay_in_queue,
   grant_to_the_dead,
+  ended_job_inherits,
   wake_of_nobody_lost,
   wake_counts_the_queue_only,
   wake_ignores_bits,

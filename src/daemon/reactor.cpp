@@ -18,6 +18,7 @@ core::Config config_of(const JobSettings& settings) {
   config.self = settings.self;
   config.nodes = settings.nodes;
   config.placement = settings.placement;
+  config.outlives_clients = settings.every_rank_runs_main;
   for (std::size_t rank = 0; rank < settings.rank_nodes.size(); ++rank)
     config.cpus[raw(settings.rank_nodes[rank])] = settings.rank_cpus[rank];
   config.memory_pages = settings.memory_bytes / page_bytes;

@@ -50,6 +50,7 @@ class Launch {
 
   // The end (launch_end.cpp).
   void settle();
+  bool rank_0_speaks_for_all() const;
   void finish();
   void collect_statistics();
   void end_ranks();

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+
 #include "run/launch.hpp"
 #include "run/statistics.hpp"
 
@@ -27,13 +29,18 @@ void Launch::settle() {
                           shell_status(ranks_.front().child.wait_status()) == exit_job_failed;
   if (!verdict_ && !suspicious) return;
   poll_until(in_ms(settle_ms), [&] { return verdict_.is_final(); });
-  // Rank 0 has left too. Before the start every rank runs the same lines, so they leave together
-  // and rank 0 speaks for all. After it a rank that leaves in order is no reason to fail.
-  if (verdict_.blame() != Blame::rank_left || !rank_0_left()) return;
-  bool in_order = true;
-  for (const auto& rank : ranks_)
-    if (rank.child.ended() && rank.child.wait_status() != 0 && rank.number != 0) in_order = false;
-  if (!started_ || in_order) verdict_ = {};
+  if (verdict_.blame() == Blame::rank_left && rank_0_left() && rank_0_speaks_for_all())
+    verdict_ = {};
+}
+
+// Before the start every rank runs the same lines, so they leave together. After it rank 0 may have
+// left because another one did, unless each runs main() and only rank 0 has failed.
+bool Launch::rank_0_speaks_for_all() const {
+  if (!started_) return true;
+  const auto is_well = [](const Rank& rank) {
+    return rank.number == 0 || !rank.child.ended() || rank.child.wait_status() == 0;
+  };
+  return options_.every_rank_runs_main && std::all_of(ranks_.begin(), ranks_.end(), is_well);
 }
 
 void Launch::finish() {
@@ -73,8 +80,8 @@ void Launch::end_ranks() {
   // Ranks that have checked in leave by themselves; the others know of no end.
   if (verdict_ || !started_) send_to_ranks(SIGTERM);
   const bool left = poll_until(in_ms(rank_end_limit_ms), all_ended);
-  // The threads of a rank that crashes or fails end with it, so that main() may return for that
-  // very reason, and be seen first.
+  // main() may have been seen first to end though a rank had failed before: one that crashes ends
+  // only when its memory has been written to a core file.
   for (const auto& rank : ranks_) {
     if (signalled_ || !rank.child.ended()) continue;
     if (WIFSIGNALED(rank.child.wait_status())) blame_crash(rank);

@@ -96,6 +96,8 @@ const std::vector<PlantedBug>& planted_bugs() {
        "the waits of a process that died are not withdrawn"},
       {grant_to_the_dead, "grant_to_the_dead",
        "what was granted to the dead is not given back"},
+      {ended_job_inherits, "ended_job_inherits",
+       "locks of the dead are passed on although the job ends with them"},
       {wake_of_nobody_lost, "wake_of_nobody_lost",
        "a wake-up for which too few wait leaves nothing for who is about to"},
       {wake_counts_the_queue_only, "wake_counts_the_queue_only",

@@ -47,7 +47,7 @@ struct Programs {
 
   void enter(Guarded& guarded, Actor& actor, std::int32_t status) {
     const bool empty = raw(guarded.inside) == 0;
-    world.expect(empty || world.is_dead(guarded.inside), "a mutex has one owner");
+    world.expect(empty || world.has_heirs(guarded.inside), "a mutex has one owner");
     world.expect(empty || status == EOWNERDEAD || guarded.kind < robust_normal,
                  "who gets a robust mutex from the dead is told");
     guarded.inside = actor.id;
@@ -72,6 +72,7 @@ struct Programs {
   Program end_waits(Actor& actor);
   Program wait_for_cancel(Actor& actor, std::uint64_t nothing);
   Program wait_in_vain(Actor& actor, std::uint64_t nobody);
+  Program join_the_dead(Actor& actor);
   void bury(Actor& dead);
 
   SyncWorld& world;
@@ -175,6 +176,22 @@ Program Programs::wait_in_vain(Actor& actor, std::uint64_t nobody) {
   if (world.will_die(actor)) co_await ask(actor, nobody, take, barrier, 99);
 }
 
+// Its process may have died before it began.
+Program Programs::join_the_dead(Actor& actor) {
+  const auto begin = [this, nobody = world.new_address()](Actor& child) {
+    return wait_in_vain(child, nobody);
+  };
+  const auto made =
+      co_await Asking{world, actor, {{}, world.creation(world.last_node(), false, begin)}};
+  world.expect(made.status == 0 || made.status == EAGAIN, "a thread can create another");
+  if (made.status != 0) co_return;
+  const ThreadId child{made.values[0]};
+  const core::ThreadJoinCall join{{child, actor.id}};
+  world.expect((co_await Asking{world, actor, {{}, join}}).status == 0, "join");
+  world.expect(!world.is_dead(child) || world.has_heirs(child),
+               "nobody joins who has died with the job");
+}
+
 // ---- conditions --------------------------------------------------------------------------
 
 // Wakes one consumer for each thing, so a signal that is lost is a consumer that waits for ever.
@@ -261,8 +278,8 @@ Program Programs::use_read_write_lock(Actor& actor, unsigned rounds) {
     const auto taken = co_await ask(actor, read_write_lock, take, kind, 0, some_limit());
     if (taken.status == ETIMEDOUT) continue;
     world.expect(taken.status == 0, "a read-write lock can be had");
-    std::erase_if(readers, [this](ThreadId thread) { return world.is_dead(thread); });
-    world.expect(raw(writer) == 0 || world.is_dead(writer), "a writer is alone");
+    std::erase_if(readers, [this](ThreadId thread) { return world.has_heirs(thread); });
+    world.expect(raw(writer) == 0 || world.has_heirs(writer), "a writer is alone");
     writer = ThreadId{};
     if (kind == reader) readers.insert(actor.id);
     else writer = actor.id;
@@ -289,7 +306,7 @@ Program Programs::use_semaphore(Actor& actor, unsigned rounds) {
     if (taken.status == ETIMEDOUT) continue;
     world.expect(taken.status == 0, "a semaphore can be taken");
     token_holders.insert(actor.id);
-    std::erase_if(token_holders, [this](ThreadId thread) { return world.is_dead(thread); });
+    std::erase_if(token_holders, [this](ThreadId thread) { return world.has_heirs(thread); });
     world.expect(token_holders.size() <= token_count, "there are only so many tokens");
     co_await rest(actor, 100);
     token_holders.erase(actor.id);
@@ -361,9 +378,7 @@ void Programs::plan() {
   world.spawn(world.safe_node(), false, [=, this](Actor& a) { return end_waits(a); });
   plan_futex_programs(world, rounds);
   for (unsigned i = 2; i > 0; --i)
-    world.spawn(world.last_node(), false, [this, nobody = world.new_address()](Actor& a) {
-      return wait_in_vain(a, nobody);
-    });
+    world.spawn(world.safe_node(), false, [this](Actor& a) { return join_the_dead(a); });
 }
 
 }  // namespace

@@ -62,7 +62,8 @@ void FutexWaiting::look_again(std::uint64_t sequence, std::coroutine_handle<> wa
 
 SyncWorld::SyncWorld(const Settings& settings)
     : settings_(settings), random_(settings.seed), faults_(settings.faults, random_),
-      network_(timeline_, random_, faults_), members_(settings.node_count) {
+      network_(timeline_, random_, faults_), members_(settings.node_count),
+      outlives_clients_(!Random(settings.seed).one_in(3)) {
   faults_.choose_slow_node(settings_.node_count);
   make_machines();
 }
@@ -72,6 +73,7 @@ void SyncWorld::make_machines() {
   for (unsigned node = 0; node < settings_.node_count; ++node)
     config.nodes.insert(NodeId{static_cast<std::uint8_t>(node)});
   config.chunk_batch = 1;
+  config.outlives_clients = outlives_clients_;
   for (unsigned node = 0; node < settings_.node_count; ++node) {
     config.self = NodeId{static_cast<std::uint8_t>(node)};
     const TimeUs ahead_us = random_.one_in(2) ? random_.below(10'000'000'000) : 0;
@@ -102,11 +104,12 @@ void SyncWorld::run() {
   while (!timeline_.empty()) {
     const Happening next = timeline_.take();
     now_us_ = next.at_us;
+    if (ends_with_client() && now_us_ > end_us_) return;
     if (now_us_ > time_limit_us) throw Failure("the programs do not come to an end");
     faults_.trouble_node(now_us_, next.node);
     if (!put_off(next)) happen(next);
   }
-  check_quiet();
+  if (!ends_with_client()) check_quiet();
 }
 
 bool SyncWorld::put_off(const Happening& happening) {
@@ -171,7 +174,7 @@ void SyncWorld::send(NodeId from, NodeId to, const core::Message& message, const
 }
 
 void SyncWorld::reply(NodeId node, const core::Reply& reply) {
-  if (removes_ && gone(node, reply.tag.client)) return;
+  if ((removes_ || ends_with_client()) && gone(node, reply.tag.client)) return;
   const auto found = answers_.find(reply.tag.sequence);
   if (found == answers_.end() || found->second.node != node)
     throw Failure("a reply to nobody, or a second one");
@@ -320,6 +323,8 @@ void SyncWorld::kill() {
   for (Actor* actor : dead) actor->dead = true;
   if (removes_) return lose_node(std::move(dead));
   step(dying_node_, core::ClientGone{dying_client});
+  end_us_ = now_us_ + settled_after_us;
+  if (ends_with_client()) return;
   for (Actor* actor : dead) on_death(*actor);
   later(settled_after_us, [this] { expect_no_dead_in_queues(); });
 }

@@ -3,6 +3,7 @@
 // reads like one, and checks by ordinary variables what its objects promise.
 //
 // On one node there is a second client, which dies in some runs; in others all of that node does.
+// Some jobs end with the client: then nobody may get anything of it in the time until they have.
 #pragma once
 
 #include <cerrno>
@@ -134,6 +135,8 @@ class SyncWorld final : public Surroundings {
   core::ThreadCreateCall creation(NodeId node, bool cancellable, Begin begin);
   void all_planned() { planned_ = true; }
   bool is_dead(ThreadId thread) const;
+  // Dead, and others get what it had.
+  bool has_heirs(ThreadId thread) const { return is_dead(thread) && !ends_with_client(); }
   // Called for each thread of the client that dies.
   std::function<void(Actor&)> on_death;
 
@@ -190,6 +193,7 @@ class SyncWorld final : public Surroundings {
   void expect_no_dead_in_queues() const;
   template <class Visit>
   void for_each_waiter(Visit visit) const;
+  bool ends_with_client() const { return killed_ && !removes_ && !outlives_clients_; }
   bool gone(NodeId node, ClientId client) const {
     return killed_ && node == dying_node_ && (removes_ || client == dying_client);
   }
@@ -221,9 +225,11 @@ class SyncWorld final : public Surroundings {
   std::uint64_t object_count_ = 0, operation_count_ = 0;
   std::size_t uncreated_ = 0, allotted_ = 0;
   NodeId dying_node_ = no_node;  // no_node: nobody dies
+  bool outlives_clients_ = true;   // as core's configuration has it
   bool removes_ = false;           // all of that node dies
   bool crashes_ = false;           // and ends at once
   std::size_t unheard_ = 0;        // members that have not heard of it
+  TimeUs end_us_ = time_limit_us;  // of the job, if the client's death is that
   bool planned_ = false, troubled_ = false, killed_ = false;
 };
 

@@ -202,6 +202,18 @@ def rank_leaves():
     expect_status(fake("-n", "2", ranks=["0:exit=70"]), 70)
 
 
+def rank_0_follows():
+    """main() ends in the time in which the launcher looks for the cause: that is the other rank's
+    end all the same."""
+    for deed, status, sentence in (("exit=0", 70, "exited with status 0; the job ends"),
+                                   ("exit=3", 70, "exited with status 3; the job ends"),
+                                   ("signal=6", 128 + 6, "was killed by signal 6 (SIGABRT)")):
+        with tempfile.TemporaryDirectory() as folder:
+            result = fake("-n", "3", "-x", f"FAKE_PIDS={folder}",
+                          ranks=[f"1:{deed}", "0:follows=1"])
+        expect_end(result, status, "gallocy-run: rank 1 on node 1 " + sentence)
+
+
 def rank_hangs_at_the_end():
     result = fake("-n", "2", ranks=["0:exit=0", "1:hang"])
     expect_status(result, 0)
@@ -288,6 +300,7 @@ main(usage, help_and_version, not_found_and_not_executable, not_linked_runs_once
      every_rank_runs_main, lines_are_tagged, variables_are_passed_on,
      statistics_line, daemon_does_not_start, daemon_is_mute, daemon_does_not_answer,
      daemon_refuses, daemon_dies, daemon_is_deaf, log_is_shown, other_executables,
-     rank_does_not_check_in, rank_crashes, rank_leaves, rank_hangs_at_the_end, timeout,
+     rank_does_not_check_in, rank_crashes, rank_leaves, rank_0_follows, rank_hangs_at_the_end,
+     timeout,
      signals_end_it, a_second_signal_is_impatient, killed_launcher_leaves_no_process,
      running_daemons, running_daemon_keeps_memory, side_by_side=8)

@@ -11,7 +11,7 @@ namespace gallocy::core {
 constexpr std::uint64_t object_address = region_base + 64;
 
 struct SyncCore : Core {
-  SyncCore() : Core(0) { give_chunk(*this); }
+  explicit SyncCore(const Config& config = make_config(0, 4)) : Core(config) { give_chunk(*this); }
 
   // What the call of a thread leads to: "3: 0" is the reply with status 0 to thread 3.
   // Thread t is of client t / 10; the slot that its reply names is its number.
