@@ -29,9 +29,7 @@ int leave(int status, std::string_view sentence) {
 }
 
 Status check_machine() {
-  const auto found = uffd::probe();
-  if (!found) return tl::unexpected(found.error());
-  if (const Status status = uffd::check_capabilities(*found); !status) return status;
+  if (const auto found = uffd::probe(); !found) return tl::unexpected(found.error());
   return uffd::self_test();
 }
 

@@ -51,10 +51,8 @@ Finding kernel() {
 // The sentences of what is tried name their remedy themselves.
 Finding userfaultfd() {
   const char* const subject = "userfaultfd";
-  const auto found = uffd::probe();
-  if (!found) return {subject, Verdict::missing, "cannot be used", found.error().sentence.c_str()};
-  if (const Status status = uffd::check_capabilities(*found); !status)
-    return {subject, Verdict::missing, "lacks features", status.error().sentence.c_str()};
+  if (const auto found = uffd::probe(); !found)
+    return {subject, Verdict::missing, "cannot be used", found.error().sentence.c_str()};
   if (const Status status = uffd::self_test(); !status)
     return {subject, Verdict::missing, "fails its test", status.error().sentence.c_str()};
   return ok(subject, fmt::format("{} opens, pages can be served", uffd::device_path));
