@@ -104,6 +104,10 @@ int serve(const Options& options, int signals) {
   }
   net::Watch watch((*control)->ring(), signals, POLLIN,
                    [&](int) { read_signals(signals, **control, log); });
+  if (const MemoryLimit usable = usable_memory(); options.memory_bytes > usable.bytes)
+    log.line(Sentence("warning: --memory is ", options.memory_bytes >> 20, " MiB, more than the ",
+                      usable.bytes >> 20, " MiB that ", usable.reason())
+                 .view());
   say_ready(options, incarnation, (*control)->port());
   const Status status = (*control)->run();
   if (status) return 0;

@@ -177,8 +177,8 @@ Try<Request> parse_command_line(int argc, char** argv) {
           ->type_name("SOCKET,...");
   app.add_option("--memory", memory,
                  "how much memory each node may use for the job's pages, in bytes or with K, M or "
-                 "G (default half of the machine's, divided by the daemons started; of a running "
-                 "daemon's a quarter of what other jobs leave)")
+                 "G (default half of the machine's, or of what its control group may have, divided "
+                 "by the daemons started; of a running daemon's a quarter of what others leave)")
       ->type_name("SIZE");
   CLI::Option* peer_timeout =
       app.add_option("--peer-timeout", options.peer_timeout_s,

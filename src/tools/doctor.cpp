@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "base/ids.hpp"
+#include "base/usable_memory.hpp"
 #include "net/ring.hpp"
 #include "tools/sockets.hpp"
 #include "uffd/probe.hpp"
@@ -69,10 +70,19 @@ Finding io_uring() {
 }
 
 Finding memory() {
+  const char* const subject = "memory";
   const std::uint64_t available_kib = number_in("/proc/meminfo", "MemAvailable:");
+  const auto limit = control_group_limit();
+  if (limit && limit->bytes >> 10 < available_kib) {
+    const std::string text =
+        fmt::format("at most {} MiB, by the limit of a control group", limit->bytes >> 20);
+    if (limit->bytes >> 10 >= enough_memory_kib) return ok(subject, text);
+    return {subject, Verdict::warning, text,
+            fmt::format("raise {}, or use small jobs only", limit->file)};
+  }
   const std::string text = fmt::format("{} MiB available", available_kib >> 10);
-  if (available_kib >= enough_memory_kib) return ok("memory", text);
-  return {"memory", Verdict::warning, text, "end other programs, or use small jobs only"};
+  if (available_kib >= enough_memory_kib) return ok(subject, text);
+  return {subject, Verdict::warning, text, "end other programs, or use small jobs only"};
 }
 
 std::uint64_t limit_of(__rlimit_resource resource) {

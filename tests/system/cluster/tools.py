@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import (Daemons, Failed, Job, Skipped, environment_of, expect,  # noqa: E402
                      main, require_daemon, require_no_sanitizer, require_root, wait_for, words_of)
 from lacking import (IO_URING_SETUP, PERSONALITY, have_an_old_kernel, hiding,  # noqa: E402
-                     refuse_call)
+                     memory_limit, refuse_call)
 
 NOBODY = 65534
 
@@ -128,6 +128,17 @@ def doctor_warns():
     require_daemon()
     expect_findings([], ["addresses"], remedy="-no-pie",
                     preexec_fn=lambda: refuse_call(PERSONALITY, errno.EPERM))
+
+
+def doctor_knows_control_groups():
+    require_daemon()
+    with memory_limit(100 << 20) as (enter, limit):
+        expect_findings([], ["memory"], text="at most 100 MiB, by the limit of a control group",
+                        remedy=f"raise {limit}, or use small jobs only", preexec_fn=enter)
+
+
+def doctor_warns_of_little_memory():
+    require_daemon()
     with tempfile.NamedTemporaryFile("w", prefix="gt-", dir="/tmp") as file:
         file.write("MemTotal: 900000 kB\nMemFree: 800000 kB\nMemAvailable: 102400 kB\n")
         file.flush()
@@ -251,6 +262,7 @@ def expect_unanswered(*arguments):
 
 
 main(usage, doctor_finds_nothing_wrong, doctor_names_limits, doctor_names_the_device,
-     doctor_names_the_kernel, doctor_names_io_uring, doctor_warns,
+     doctor_names_the_kernel, doctor_names_io_uring, doctor_warns, doctor_warns_of_little_memory,
+     doctor_knows_control_groups,
      doctor_finds_stale_folders, stat_shows_private_jobs, stat_shows_others_nothing,
      stat_of_no_daemon, daemon_that_is_stopped, side_by_side=1)
