@@ -80,11 +80,11 @@ def half_of_ram_by_default():
 def limit_of_a_control_group():
     """What may be used there is what counts, and a job that keeps to it is not killed."""
     require_daemon()
-    with memory_limit(256 * MIB) as (enter, _):
+    with memory_limit(128 * MIB) as (enter, _):
         with Job(["-n", NODES, os.environ["IDLE"]], lacking=enter) as job:
             job.await_lines("running", NODES)
             bounds = [bound_of(pid) for pid in job.processes("gallocyd")]
-            expect(bounds == [128 * MIB // NODES] * NODES, "bounds:", bounds)
+            expect(bounds == [64 * MIB // NODES] * NODES, "bounds:", bounds)
             job.process.terminate()
             expect_status(job.wait(), 128 + signal.SIGTERM)
         result = run("-n", NODES, MEMORY, "malloc", 20, lacking=enter)
