@@ -106,6 +106,11 @@ Try<Program> choose(const Inspection& inspection, const Options& options) {
     // On its own, so let the kernel see what it would see without gallocy-run.
     return Program{inspection.execution.files.front(), options.command, false, {}};
   }
+  if (program.linked_with_libgallocy)
+    return refuse(exit_usage,
+                  fmt::format("--preload is for programs that have never heard of gallocy, and {} "
+                              "is linked with libgallocy; run it without --preload",
+                              subject_of(inspection.execution.files)));
   if (inspection.obstacle) return tl::unexpected<Refusal>(*inspection.obstacle);
   if (options.every_rank_runs_main)
     return refuse(exit_usage,

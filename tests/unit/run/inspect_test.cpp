@@ -145,7 +145,10 @@ TEST_CASE("a program that is linked with libgallocy is run as it is, whatever el
     CHECK(program->arguments == options.command);
   }
   options.preload = true;
-  CHECK(!choose(inspection, options));
+  const auto refused = choose(inspection, options);
+  REQUIRE(!refused);
+  CHECK(refused.error().status == 64);
+  CHECK(has(refused.error().sentence, path + " is linked with libgallocy; run it without"));
 }
 
 TEST_CASE("--no-preload runs everything else once") {
