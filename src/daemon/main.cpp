@@ -12,6 +12,7 @@
 #include <optional>
 #include <poll.h>
 
+#include "base/output.hpp"
 #include "daemon/control.hpp"
 #include "net/watch.hpp"
 #include "uffd/planted.hpp"
@@ -118,8 +119,12 @@ int serve(const Options& options, int signals) {
 int run(int argc, char** argv) {
   const auto parsed = parse_options(argc, argv);
   if (const auto* going = std::get_if<Leave>(&parsed)) {
-    std::fputs(going->text.c_str(), going->status == 0 ? stdout : stderr);
-    return going->status;
+    if (going->status != 0) {
+      std::fputs(going->text.c_str(), stderr);
+      return going->status;
+    }
+    const Status printed = print(going->text);
+    return printed ? 0 : leave(exit_io_error, printed.error().sentence.view());
   }
   if (const Status status = check_machine(); !status)
     return leave(exit_unavailable, status.error().sentence.view());

@@ -18,7 +18,8 @@ constexpr const char* footer =
     "gallocy.h).\n"
     "Exit status: that of rank 0; 128+N if a rank was killed by signal N; 64 usage;\n"
     "69 this machine can't run gallocy, or PROGRAM can't be shared; 70 a daemon or another rank\n"
-    "failed; 124 --timeout; 126 PROGRAM can't be executed; 127 PROGRAM was not found.\n"
+    "failed; 74 what gallocy-run prints can't be written; 124 --timeout; 126 PROGRAM can't be\n"
+    "executed; 127 PROGRAM was not found.\n"
     "Environment: GALLOCYD names the daemon's executable; GALLOCY_LOG a file to which private\n"
     "daemons append their log.";
 

@@ -6,7 +6,6 @@
 #include <sys/utsname.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <fstream>
 
 #include "base/ids.hpp"
@@ -19,7 +18,6 @@
 namespace gallocy::tools {
 namespace {
 
-constexpr int exit_unavailable = 69;
 constexpr std::uint64_t region_bytes = 64ull << 30;      // that a job maps
 constexpr std::uint64_t enough_memory_kib = 512 << 10;   // for a job of some use
 constexpr std::uint64_t enough_descriptors = 1024;
@@ -161,21 +159,18 @@ std::vector<Finding> examine() {
           file_size(),   descriptors(), addresses(), stale_files()};
 }
 
-int doctor() {
+Report doctor() {
+  std::string text;
   bool usable = true;
   for (const Finding& finding : examine()) {
-    std::fputs(fmt::format("{:.<16} {:<8} {}\n", finding.subject + " ", name_of(finding.verdict),
-                           finding.text)
-                   .c_str(),
-               stdout);
-    if (!finding.remedy.empty())
-      std::fputs(fmt::format("{:25} -> {}\n", "", finding.remedy).c_str(), stdout);
+    text += fmt::format("{:.<16} {:<8} {}\n", finding.subject + " ", name_of(finding.verdict),
+                        finding.text);
+    if (!finding.remedy.empty()) text += fmt::format("{:25} -> {}\n", "", finding.remedy);
     usable = usable && finding.verdict != Verdict::missing;
   }
-  std::fputs(usable ? "gallocy can run on this machine\n"
-                    : "gallocy can't run on this machine as it is\n",
-             stdout);
-  return usable ? 0 : exit_unavailable;
+  text += usable ? "gallocy can run on this machine\n"
+                 : "gallocy can't run on this machine as it is\n";
+  return {text, usable ? 0 : exit_unavailable};
 }
 
 }  // namespace gallocy::tools
