@@ -34,6 +34,8 @@ def usage():
                       ["--peer-timeout", "2", "--daemon", "x", "true"],
                       ["--placement", "heap", "true"], ["--placement", "1", "true"],
                       ["--placement", "", "true"], ["--memory", "1T", "true"],
+                      ["--memory", "", "true"], ["--timeout", "", "true"],
+                      ["--peer-timeout", "", "true"], ["-n", "", "true"],
                       ["-x", "=1", "true"], ["-x", "NOT_SET_HERE", "true"], ["-x"],
                        ["--daemon", "a,b", "-n", "1", "true"]):
         result = run(*arguments)
