@@ -29,6 +29,8 @@ Obstacle obstacle_of(const std::string& path, const std::optional<ElfFile>& elf)
     return {"it can't be read, and so not be looked at", "make it readable"};
   if (!elf || !elf->is_for_x86_64)
     return {"it is no ELF program for x86-64", "build it for x86-64"};
+  if (!elf->is_whole)
+    return {"its file is cut off or damaged: parts of the program are missing", "build it anew"};
   if (elf->is_go)
     return {"it is a Go program, which has memory and threads without the C library", ""};
   if (elf->dynamic_linker.empty())
