@@ -47,7 +47,9 @@
  *
  * Unless said otherwise a call is thread-safe, may block for as long as a message to another
  * node takes, is no cancellation point, and may not be used in a signal handler. After
- * gallocy_init() no call allocates from the C library.
+ * gallocy_init() no call allocates from the C library in the thread that makes it. Threads are the
+ * C library's own, though: one that begins in this process gets its stack and its thread-local
+ * storage from it, on a thread of gallocy's, whoever asked for it.
  */
 #ifndef GALLOCY_GALLOCY_H
 #define GALLOCY_GALLOCY_H
@@ -56,6 +58,10 @@
 #include <semaphore.h>
 #include <stddef.h>
 #include <time.h>
+
+#if !defined PTHREAD_BARRIER_SERIAL_THREAD || !defined CLOCK_MONOTONIC
+#error "gallocy.h needs POSIX: use -std=gnu11 and not c11, or -D_POSIX_C_SOURCE=200809L"
+#endif
 
 #ifdef __cplusplus
 extern "C" {

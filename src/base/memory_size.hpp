@@ -1,7 +1,5 @@
-// How much memory a person gives gallocy: sizes as they are written, and the defaults.
+// How much memory a person gives gallocy: sizes as they are written.
 #pragma once
-
-#include <unistd.h>
 
 #include <cstdint>
 #include <limits>
@@ -30,11 +28,6 @@ constexpr std::optional<std::uint64_t> parse_memory_size(std::string_view text) 
   }
   if (number > std::numeric_limits<std::uint64_t>::max() >> shift) return std::nullopt;
   return number << shift;
-}
-
-inline std::uint64_t half_of_ram_bytes() {
-  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 2;
 }
 
 }  // namespace gallocy

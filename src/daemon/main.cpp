@@ -12,6 +12,7 @@
 #include <optional>
 #include <poll.h>
 
+#include "base/output.hpp"
 #include "daemon/control.hpp"
 #include "net/watch.hpp"
 #include "uffd/planted.hpp"
@@ -29,9 +30,7 @@ int leave(int status, std::string_view sentence) {
 }
 
 Status check_machine() {
-  const auto found = uffd::probe();
-  if (!found) return tl::unexpected(found.error());
-  if (const Status status = uffd::check_capabilities(*found); !status) return status;
+  if (const auto found = uffd::probe(); !found) return tl::unexpected(found.error());
   return uffd::self_test();
 }
 
@@ -106,6 +105,10 @@ int serve(const Options& options, int signals) {
   }
   net::Watch watch((*control)->ring(), signals, POLLIN,
                    [&](int) { read_signals(signals, **control, log); });
+  if (const MemoryLimit usable = usable_memory(); options.memory_bytes > usable.bytes)
+    log.line(Sentence("warning: --memory is ", options.memory_bytes >> 20, " MiB, more than the ",
+                      usable.bytes >> 20, " MiB that ", usable.reason())
+                 .view());
   say_ready(options, incarnation, (*control)->port());
   const Status status = (*control)->run();
   if (status) return 0;
@@ -116,8 +119,12 @@ int serve(const Options& options, int signals) {
 int run(int argc, char** argv) {
   const auto parsed = parse_options(argc, argv);
   if (const auto* going = std::get_if<Leave>(&parsed)) {
-    std::fputs(going->text.c_str(), going->status == 0 ? stdout : stderr);
-    return going->status;
+    if (going->status != 0) {
+      std::fputs(going->text.c_str(), stderr);
+      return going->status;
+    }
+    const Status printed = print(going->text);
+    return printed ? 0 : leave(exit_io_error, printed.error().sentence.view());
   }
   if (const Status status = check_machine(); !status)
     return leave(exit_unavailable, status.error().sentence.view());

@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/memory_size.hpp"
+
 namespace gallocy::daemon {
 namespace {
 
@@ -48,7 +50,7 @@ void describe(CLI::App& app, Options& options, Texts& texts) {
       ->allow_extra_args(false);
   app.add_option("--memory", texts.memory,
                  "how much memory all jobs together may use for pages, in bytes or with K, M or G "
-                 "(default half of the machine's)")
+                 "(default half of the machine's, or of what its control group may have)")
       ->type_name("SIZE");
   app.add_option("--peer-timeout", texts.peer_timeout_s,
                  "how many seconds a lost connection to another daemon may take to come back "

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/ids.hpp"
-#include "base/memory_size.hpp"
+#include "base/usable_memory.hpp"
 #include "net/endpoint.hpp"
 
 namespace gallocy::daemon {
@@ -23,7 +23,7 @@ struct Options {
   std::vector<net::Endpoint> peers;  // daemons with lower ids
   NodeId node{};
   std::vector<uid_t> allowed_uids;  // besides root and the daemon's own
-  std::uint64_t memory_bytes = half_of_ram_bytes();  // of pages, for all jobs together
+  std::uint64_t memory_bytes = half_of_usable_memory_bytes();  // of pages, for all jobs together
   std::uint64_t peer_timeout_us = 5'000'000;
   std::string fault_stamps_folder;  // empty: none
 

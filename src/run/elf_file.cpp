@@ -4,6 +4,7 @@
 #include <gelf.h>
 #include <libelf.h>
 #include <limits.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <memory>
@@ -45,6 +46,18 @@ void read_sections(Elf* elf, ElfFile& file) {
   }
 }
 
+bool has_all_segments(Elf* elf, std::uint64_t file_bytes) {
+  std::size_t count = 0;
+  if (::elf_getphdrnum(elf, &count) != 0 || count == 0) return false;
+  for (std::size_t i = 0; i < count; ++i) {
+    GElf_Phdr header;
+    if (::gelf_getphdr(elf, static_cast<int>(i), &header) == nullptr) return false;
+    if (header.p_offset > file_bytes || header.p_filesz > file_bytes - header.p_offset)
+      return false;
+  }
+  return true;
+}
+
 std::string read_dynamic_linker(Elf* elf) {
   std::size_t count = 0;
   if (::elf_getphdrnum(elf, &count) != 0) return {};
@@ -82,6 +95,9 @@ std::optional<ElfFile> read_elf(const std::string& path) {
   ElfFile file;
   file.is_for_x86_64 = header.e_machine == EM_X86_64 && header.e_ident[EI_CLASS] == ELFCLASS64 &&
                        (header.e_type == ET_EXEC || header.e_type == ET_DYN);
+  struct stat status;
+  file.is_whole = ::fstat(fd.get(), &status) == 0 &&
+                  has_all_segments(elf.get(), static_cast<std::uint64_t>(status.st_size));
   file.dynamic_linker = read_dynamic_linker(elf.get());
   read_sections(elf.get(), file);
   return file;

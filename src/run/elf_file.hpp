@@ -10,6 +10,7 @@ namespace gallocy::run {
 struct ElfFile {
   bool is_for_x86_64 = false;
   bool is_go = false;
+  bool is_whole = true;  // all that is to be loaded is there
   std::string dynamic_linker;       // PT_INTERP; empty: it is statically linked
   std::vector<std::string> needed;  // the libraries that it names itself
 

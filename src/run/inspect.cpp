@@ -29,6 +29,8 @@ Obstacle obstacle_of(const std::string& path, const std::optional<ElfFile>& elf)
     return {"it can't be read, and so not be looked at", "make it readable"};
   if (!elf || !elf->is_for_x86_64)
     return {"it is no ELF program for x86-64", "build it for x86-64"};
+  if (!elf->is_whole)
+    return {"its file is cut off or damaged: parts of the program are missing", "build it anew"};
   if (elf->is_go)
     return {"it is a Go program, which has memory and threads without the C library", ""};
   if (elf->dynamic_linker.empty())
@@ -106,6 +108,11 @@ Try<Program> choose(const Inspection& inspection, const Options& options) {
     // On its own, so let the kernel see what it would see without gallocy-run.
     return Program{inspection.execution.files.front(), options.command, false, {}};
   }
+  if (program.linked_with_libgallocy)
+    return refuse(exit_usage,
+                  fmt::format("--preload is for programs that have never heard of gallocy, and {} "
+                              "is linked with libgallocy; run it without --preload",
+                              subject_of(inspection.execution.files)));
   if (inspection.obstacle) return tl::unexpected<Refusal>(*inspection.obstacle);
   if (options.every_rank_runs_main)
     return refuse(exit_usage,

@@ -9,6 +9,7 @@
 
 #include "base/memory_size.hpp"
 #include "run/installation.hpp"
+#include "run/memory.hpp"
 
 namespace gallocy::run {
 
@@ -33,7 +34,8 @@ std::uint64_t random_job_id() {
 Launch::Launch(const Options& options, const Program& program, Signals& signals,
                Messages& messages)
     : options_(options), program_(program), signals_(signals), messages_(messages),
-      memory_bytes_(options.memory_bytes) {
+      memory_bytes_(options.memory_bytes),
+      killed_for_memory_before_(out_of_memory_kill_count()) {
   watch_.add(signals_.fd(), WatchOrder::signal, [this] { on_signal(); });
   if (options_.timeout_s > 0)
     time_limit_ = Clock::now() + std::chrono::milliseconds{
@@ -68,7 +70,10 @@ bool Launch::start_daemons() {
   if (!folder) return refuse_job(folder.error());
   // They are all this job's.
   if (memory_bytes_ == 0)
-    memory_bytes_ = std::max(min_memory_bytes, half_of_ram_bytes() / options_.rank_count);
+    memory_bytes_ = std::max(min_memory_bytes, half_of_usable_memory_bytes() / options_.rank_count);
+  if (const auto warning = more_than_usable(memory_bytes_, options_.rank_count, usable_memory());
+      !warning.empty())
+    messages_.say(warning);
   std::vector<std::string> daemon_options{"--memory", std::to_string(memory_bytes_)};
   if (options_.peer_timeout_s > 0) {
     daemon_options.push_back("--peer-timeout");

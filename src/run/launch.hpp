@@ -102,6 +102,7 @@ class Launch {
   std::optional<Deadline> time_limit_;
   std::uint64_t job_ = 0;
   std::uint64_t memory_bytes_ = 0;  // 0: as the daemons share
+  std::uint64_t killed_for_memory_before_ = 0;  // processes of this machine, by the kernel
 
   std::optional<PrivateDaemons> daemons_;
   std::deque<Session> sessions_;  // one a daemon, in the order of ranks; addresses stay

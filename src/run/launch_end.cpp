@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "run/launch.hpp"
+#include "run/memory.hpp"
 #include "run/statistics.hpp"
 
 namespace gallocy::run {
@@ -181,6 +182,10 @@ void Launch::report(int status) {
       if (!log.empty())
         messages_.relay(fmt::format("---- log of node {} ----\n{}", daemon.node(), log));
     }
+  const bool crashed = verdict_.blame() == Blame::rank_crashed ||
+                       verdict_.blame() == Blame::node_died;
+  if (crashed && out_of_memory_kill_count() > killed_for_memory_before_)
+    messages_.say(out_of_memory_hint);
   // A guest that waits for its invitation says it itself.
   const bool guest_hears = options_.guest_fd >= 0 && ranks_.empty() &&
                            ipc::send_refused(options_.guest_fd,

@@ -7,10 +7,12 @@
 #include <optional>
 #include <string_view>
 
+#include "base/output.hpp"
 #include "run/inspect.hpp"
 #include "run/keeper.hpp"
 #include "run/launch.hpp"
 #include "run/relay.hpp"
+#include "run/statistics.hpp"
 
 using namespace gallocy::run;
 
@@ -18,17 +20,9 @@ namespace {
 
 constexpr int farewell_limit_ms = 1'000;
 
-void write_text(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto count = ::write(fd, text.data(), text.size());
-    if (count <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
-
 // No other process holds our descriptors yet, so this may write by itself.
 void say(std::string_view sentence) {
-  write_text(STDERR_FILENO, fmt::format("gallocy-run: {}\n", sentence));
+  gallocy::write_all(STDERR_FILENO, fmt::format("gallocy-run: {}\n", sentence));
 }
 
 int give_up(const Refusal& refusal) {
@@ -45,6 +39,9 @@ void fill_standard_descriptors() {
 }
 
 int launch(const Options& options) {
+  if (!options.statistics_file.empty())
+    if (auto writable = check_writable(options.statistics_file); !writable)
+      return give_up(writable.error());
   const auto path =
       find_program(options.command.front(), search_path_of(current_environment()));
   if (!path) return give_up(path.error());
@@ -95,6 +92,7 @@ int main(int argc, char** argv) {
     // Not exit(): the thread that writes messages may still be at it.
     ::_exit(launch(request->options));
   }
-  write_text(STDOUT_FILENO, *request->text);
+  if (const auto printed = gallocy::print(*request->text); !printed)
+    return give_up({gallocy::exit_io_error, printed.error().sentence.c_str()});
   return 0;
 }

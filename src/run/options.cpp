@@ -18,7 +18,8 @@ constexpr const char* footer =
     "gallocy.h).\n"
     "Exit status: that of rank 0; 128+N if a rank was killed by signal N; 64 usage;\n"
     "69 this machine can't run gallocy, or PROGRAM can't be shared; 70 a daemon or another rank\n"
-    "failed; 124 --timeout; 126 PROGRAM can't be executed; 127 PROGRAM was not found.\n"
+    "failed; 74 what gallocy-run prints can't be written; 124 --timeout; 126 PROGRAM can't be\n"
+    "executed; 127 PROGRAM was not found.\n"
     "Environment: GALLOCYD names the daemon's executable; GALLOCY_LOG a file to which private\n"
     "daemons append their log.";
 
@@ -93,8 +94,8 @@ Try<void> read_sockets(std::string_view list, bool given, Options& options) {
   return {};
 }
 
-Try<void> read_memory(const std::string& text, Options& options) {
-  if (text.empty()) return {};
+Try<void> read_memory(const std::string& text, bool given, Options& options) {
+  if (!given) return {};
   const auto size_bytes = parse_memory_size(text);
   if (!size_bytes || *size_bytes < min_memory_bytes)
     return refuse(exit_usage, fmt::format("--memory {}: must be a size of at least {}M, in bytes "
@@ -175,17 +176,18 @@ Try<Request> parse_command_line(int argc, char** argv) {
                      "use running daemons, ranks go round; without it one private daemon is "
                      "started for each rank")
           ->type_name("SOCKET,...");
-  app.add_option("--memory", memory,
+  CLI::Option* size = app.add_option("--memory", memory,
                  "how much memory each node may use for the job's pages, in bytes or with K, M or "
-                 "G (default half of the machine's, divided by the daemons started; of a running "
-                 "daemon's a quarter of what other jobs leave)")
+                 "G (default half of the machine's, or of what its control group may have, divided "
+                 "by the daemons started; of a running daemon's a quarter of what others leave)")
       ->type_name("SIZE");
   CLI::Option* peer_timeout =
       app.add_option("--peer-timeout", options.peer_timeout_s,
                      "how many seconds a lost connection between private daemons may take to come "
                      "back before the job ends, 0.1 to 3600 (default 5)")
           ->type_name("SECONDS");
-  app.add_option("--timeout", options.timeout_s, "end the job after so many seconds")
+  CLI::Option* time_limit =
+      app.add_option("--timeout", options.timeout_s, "end the job after so many seconds")
       ->type_name("SECONDS");
   // A flag with a value, not an option with an optional one: that would take the program's name.
   app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
@@ -214,6 +216,11 @@ Try<Request> parse_command_line(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return refuse(exit_usage, fmt::format("{}; try gallocy-run --help", error.what()));
   }
+  // CLI11 takes an empty number for none.
+  for (const CLI::Option* number : {count, time_limit, peer_timeout})
+    for (const std::string& text : number->results())
+      if (text.empty())
+        return refuse(exit_usage, fmt::format("{} needs a number", number->get_name()));
   if (version) {
     request.text = version_text;
     return request;
@@ -226,7 +233,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
                      .and_then([&] {
                        return check_numbers(rank_count, count->count() > 0, options);
                      })
-                     .and_then([&] { return read_memory(memory, options); })
+                     .and_then([&] { return read_memory(memory, size->count() > 0, options); })
                      .and_then([&] { return read_placement(placement, options); })
                      .and_then([&] { return read_statistics_options(statistics, options); })
                      .and_then([&] { return read_exports(exports, options); })

@@ -8,22 +8,14 @@
 #include <charconv>
 #include <string_view>
 
+#include "base/output.hpp"
+
 namespace gallocy::run {
 
 namespace {
 
 constexpr std::string_view relay_option = "--relay-lines-of-rank=";
 constexpr std::size_t line_bytes_max = 64 << 10;
-
-bool write_all(std::string_view text) {
-  while (!text.empty()) {
-    const auto count = ::write(STDOUT_FILENO, text.data(), text.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return true;
-}
 
 // Takes the whole lines out of `text`, and what is too long for one.
 std::string tagged_lines(std::string& text, std::string_view tag) {
@@ -81,10 +73,10 @@ int relay_lines(unsigned rank) {
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     text.append(buffer, static_cast<std::size_t>(count));
-    if (!write_all(tagged_lines(text, tag))) return exit_job_failed;
+    if (!write_all(STDOUT_FILENO, tagged_lines(text, tag))) return exit_job_failed;
   }
   // Others' lines may follow.
-  if (!text.empty()) write_all(fmt::format("{}{}\n", tag, text));
+  if (!text.empty()) write_all(STDOUT_FILENO, fmt::format("{}{}\n", tag, text));
   return 0;
 }
 

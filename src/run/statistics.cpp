@@ -3,12 +3,15 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 
+#include "base/output.hpp"
 #include "base/unique_fd.hpp"
 
 namespace gallocy::run {
@@ -40,6 +43,32 @@ std::string faults_json(const RankFigures& rank) {
     text += fmt::format("{}\"{}\": {}", text.empty() ? "" : ", ", name.key,
                         faults_of(rank, name.kind));
   return text;
+}
+
+// A rename would put a file in its place.
+bool is_special(const std::string& path) {
+  struct stat status;
+  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+std::string name_beside(const std::string& path) {
+  return fmt::format("{}.{}.tmp", path, ::getpid());
+}
+
+UniqueFd create(const std::string& path) {
+  return UniqueFd{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+}
+
+// Of a pipe that nobody reads it is an error, and nothing to wait for.
+UniqueFd open_special(const std::string& path) {
+  UniqueFd file{::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)};
+  if (file) ::fcntl(file.get(), F_SETFL, 0);
+  return file;
+}
+
+tl::unexpected<Refusal> refuse_file(int status, const std::string& path, int error) {
+  return refuse(status,
+                fmt::format("can't write statistics to {}: {}", path, ::strerrordesc_np(error)));
 }
 
 }  // namespace
@@ -117,17 +146,30 @@ std::string json_of(const Figures& figures) {
       figures.latency_us.percentile(50), figures.latency_us.percentile(99));
 }
 
+Try<void> check_writable(const std::string& path) {
+  const bool special = is_special(path);
+  // The rename would take the link away, and /dev/stdout may be one to a file.
+  std::error_code error;
+  if (!special && std::filesystem::is_symlink(path, error))
+    return refuse(exit_usage, fmt::format("can't write statistics to {}: it is a symbolic link to "
+                                          "a file; name the file itself", path));
+  const std::string written = special ? path : name_beside(path);
+  if (const UniqueFd file = special ? open_special(path) : create(written); !file)
+    return refuse_file(exit_usage, path, errno);
+  if (!special) ::unlink(written.c_str());
+  return {};
+}
+
 Try<void> write_file(const std::string& path, const std::string& text) {
-  const std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
-  const UniqueFd file{
-      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
-  const bool written =
-      file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  if (written && ::rename(temporary.c_str(), path.c_str()) == 0) return {};
+  const bool special = is_special(path);
+  const std::string written = special ? path : name_beside(path);
+  const UniqueFd file = special ? open_special(path) : create(written);
+  if (file && write_all(file.get(), text) &&
+      (special || ::rename(written.c_str(), path.c_str()) == 0))
+    return {};
   const int error = errno;
-  if (file) ::unlink(temporary.c_str());
-  return refuse(exit_job_failed, fmt::format("can't write statistics to {}: {}", path,
-                                             ::strerrordesc_np(error)));
+  if (file && !special) ::unlink(written.c_str());
+  return refuse_file(exit_io_error, path, error);
 }
 
 }  // namespace gallocy::run

@@ -32,7 +32,12 @@ std::string json_of(const Figures& figures);
 // 1234567 -> "1,234,567"
 std::string grouped(std::uint64_t number);
 
-// Whole or not at all: a temporary file beside it, then rename.
+// Asked before a job runs, so that its figures are not lost at its end: can that file be written?
+// Leaves nothing behind.
+Try<void> check_writable(const std::string& path);
+
+// Whole or not at all: a temporary file beside it, then rename. What is no file, as a pipe or
+// a terminal, is written to as it is.
 Try<void> write_file(const std::string& path, const std::string& text);
 
 }  // namespace gallocy::run

@@ -6,10 +6,10 @@
 #include <sys/utsname.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <fstream>
 
 #include "base/ids.hpp"
+#include "base/usable_memory.hpp"
 #include "net/ring.hpp"
 #include "tools/sockets.hpp"
 #include "uffd/probe.hpp"
@@ -18,7 +18,6 @@
 namespace gallocy::tools {
 namespace {
 
-constexpr int exit_unavailable = 69;
 constexpr std::uint64_t region_bytes = 64ull << 30;      // that a job maps
 constexpr std::uint64_t enough_memory_kib = 512 << 10;   // for a job of some use
 constexpr std::uint64_t enough_descriptors = 1024;
@@ -51,10 +50,8 @@ Finding kernel() {
 // The sentences of what is tried name their remedy themselves.
 Finding userfaultfd() {
   const char* const subject = "userfaultfd";
-  const auto found = uffd::probe();
-  if (!found) return {subject, Verdict::missing, "cannot be used", found.error().sentence.c_str()};
-  if (const Status status = uffd::check_capabilities(*found); !status)
-    return {subject, Verdict::missing, "lacks features", status.error().sentence.c_str()};
+  if (const auto found = uffd::probe(); !found)
+    return {subject, Verdict::missing, "cannot be used", found.error().sentence.c_str()};
   if (const Status status = uffd::self_test(); !status)
     return {subject, Verdict::missing, "fails its test", status.error().sentence.c_str()};
   return ok(subject, fmt::format("{} opens, pages can be served", uffd::device_path));
@@ -71,10 +68,19 @@ Finding io_uring() {
 }
 
 Finding memory() {
+  const char* const subject = "memory";
   const std::uint64_t available_kib = number_in("/proc/meminfo", "MemAvailable:");
+  const auto limit = control_group_limit();
+  if (limit && limit->bytes >> 10 < available_kib) {
+    const std::string text =
+        fmt::format("at most {} MiB, by the limit of a control group", limit->bytes >> 20);
+    if (limit->bytes >> 10 >= enough_memory_kib) return ok(subject, text);
+    return {subject, Verdict::warning, text,
+            fmt::format("raise {}, or use small jobs only", limit->file)};
+  }
   const std::string text = fmt::format("{} MiB available", available_kib >> 10);
-  if (available_kib >= enough_memory_kib) return ok("memory", text);
-  return {"memory", Verdict::warning, text, "end other programs, or use small jobs only"};
+  if (available_kib >= enough_memory_kib) return ok(subject, text);
+  return {subject, Verdict::warning, text, "end other programs, or use small jobs only"};
 }
 
 std::uint64_t limit_of(__rlimit_resource resource) {
@@ -153,21 +159,18 @@ std::vector<Finding> examine() {
           file_size(),   descriptors(), addresses(), stale_files()};
 }
 
-int doctor() {
+Report doctor() {
+  std::string text;
   bool usable = true;
   for (const Finding& finding : examine()) {
-    std::fputs(fmt::format("{:.<16} {:<8} {}\n", finding.subject + " ", name_of(finding.verdict),
-                           finding.text)
-                   .c_str(),
-               stdout);
-    if (!finding.remedy.empty())
-      std::fputs(fmt::format("{:25} -> {}\n", "", finding.remedy).c_str(), stdout);
+    text += fmt::format("{:.<16} {:<8} {}\n", finding.subject + " ", name_of(finding.verdict),
+                        finding.text);
+    if (!finding.remedy.empty()) text += fmt::format("{:25} -> {}\n", "", finding.remedy);
     usable = usable && finding.verdict != Verdict::missing;
   }
-  std::fputs(usable ? "gallocy can run on this machine\n"
-                    : "gallocy can't run on this machine as it is\n",
-             stdout);
-  return usable ? 0 : exit_unavailable;
+  text += usable ? "gallocy can run on this machine\n"
+                 : "gallocy can't run on this machine as it is\n";
+  return {text, usable ? 0 : exit_unavailable};
 }
 
 }  // namespace gallocy::tools

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/report.hpp"
+
 namespace gallocy::tools {
 
 enum class Verdict { ok, warning, missing };
@@ -18,7 +20,7 @@ struct Finding {
 // Looks only, on throw-away objects; takes a second at most when all is well.
 std::vector<Finding> examine();
 
-// Prints what was found. 0, or 69 if something that is needed is missing.
-int doctor();
+// The status is 0, or 69 if something that is needed is missing.
+Report doctor();
 
 }  // namespace gallocy::tools

@@ -1,7 +1,9 @@
 // gallocy: the tool for people.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 
+#include "base/output.hpp"
 #include "tools/doctor.hpp"
 #include "tools/stat.hpp"
 
@@ -9,11 +11,16 @@ using namespace gallocy::tools;
 
 namespace {
 
-constexpr int exit_usage = 64;
-
 std::string one_line(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
   return "gallocy: " + text + "; try gallocy --help\n";
+}
+
+int give_out(const std::string& text, int status) {
+  const auto printed = gallocy::print(text);
+  if (printed) return status;
+  std::fprintf(stderr, "gallocy: %s\n", printed.error().sentence.c_str());
+  return gallocy::exit_io_error;
 }
 
 }  // namespace
@@ -32,20 +39,21 @@ int main(int argc, char** argv) {
   stat_command->add_option("--socket", options.sockets, "a daemon's socket; may be repeated")
       ->type_name("PATH")
       ->allow_extra_args(false);
-  stat_command->add_option("--job", options.job, "only this job, by the number that stat prints")
+  stat_command->add_option("--job", options.job,
+                           "only this job, by the number that stat prints; exit status 69 if "
+                           "there is none")
       ->type_name("ID");
   stat_command->add_flag("--json", options.json, "as JSON: an array with an object a job and node");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion& version) {
-    std::puts(version.what());
-    return 0;
+    return give_out(std::string(version.what()) + "\n", 0);
   } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return 0;
+    return give_out(app.help(), 0);
   } catch (const CLI::ParseError& error) {
     std::fputs(one_line(error.what()).c_str(), stderr);
     return exit_usage;
   }
-  return doctor_command->parsed() ? doctor() : stat(options);
+  const Report report = doctor_command->parsed() ? doctor() : stat(options);
+  return give_out(report.text, report.status);
 }

@@ -4,7 +4,9 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
+#include <string_view>
 
 #include "gallocy/stats.h"
 #include "ipc/socket.hpp"
@@ -13,8 +15,6 @@
 namespace gallocy::tools {
 namespace {
 
-constexpr int exit_usage = 64;
-constexpr int exit_unavailable = 69;
 constexpr int answer_limit_ms = 5'000;
 constexpr std::size_t page_size_bytes = (sizeof(gallocy_stats) + 4095) / 4096 * 4096;
 
@@ -96,18 +96,36 @@ std::string json_of(const gallocy_stats& page) {
       page.fault_latency_p99_us, ranks);
 }
 
-void print(const std::vector<gallocy_stats>& pages, bool json) {
+std::string text_of(const std::vector<gallocy_stats>& pages, bool json) {
   std::string text;
   for (const gallocy_stats& page : pages)
     text += json ? (text.empty() ? "" : ",\n ") + json_of(page) : text_of(page);
-  if (json) text = fmt::format("[{}]\n", text);
-  else if (text.empty()) text = "no jobs\n";
-  std::fputs(text.c_str(), stdout);
+  return json ? fmt::format("[{}]\n", text) : text;
+}
+
+void say(const std::string& sentence) {
+  std::fputs(fmt::format("gallocy: {}\n", sentence).c_str(), stderr);
+}
+
+// "4f", or "0x4f".
+std::optional<std::uint64_t> parse_job(std::string_view text) {
+  if (text.starts_with("0x") || text.starts_with("0X")) text.remove_prefix(2);
+  std::uint64_t job = 0;
+  const auto end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, job, 16);
+  if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
+  return job;
 }
 
 }  // namespace
 
-int stat(const StatOptions& options) {
+Report stat(const StatOptions& options) {
+  const auto job = options.job ? parse_job(*options.job) : std::nullopt;
+  if (options.job && !job) {
+    say(fmt::format("--job {}: must be a job's number in hexadecimal, as gallocy stat prints it",
+                    *options.job));
+    return {{}, exit_usage};
+  }
   std::vector<std::string> sockets = options.sockets;
   if (sockets.empty())
     for (const Scratch& scratch : find_scratch_folders())
@@ -120,23 +138,26 @@ int stat(const StatOptions& options) {
     // A daemon that was only found may end while it is asked.
     const bool has_ended = asked.error().code != EPROTO && asked.error().code != ETIMEDOUT;
     if (options.sockets.empty() && has_ended) continue;
-    std::fputs(fmt::format("gallocy: {}: {}\n", socket, asked.error().sentence.view()).c_str(),
-               stderr);
+    say(fmt::format("{}: {}", socket, asked.error().sentence.view()));
     if (options.sockets.empty()) {  // others may tell more
       status = exit_unavailable;
       continue;
     }
     const bool none = asked.error().code == ENOENT || asked.error().code == ENAMETOOLONG;
-    return none ? exit_usage : exit_unavailable;
+    return {{}, none ? exit_usage : exit_unavailable};
   }
-  std::erase_if(pages, [&](const gallocy_stats& page) {
-    return !options.job.empty() && job_text(page.job) != options.job;
-  });
+  std::erase_if(pages, [&](const gallocy_stats& page) { return job && page.job != *job; });
   std::sort(pages.begin(), pages.end(), [](const auto& a, const auto& b) {
     return std::pair{a.job, a.node} < std::pair{b.job, b.node};
   });
-  print(pages, options.json);
-  return status;
+  std::string text = text_of(pages, options.json);
+  if (job && pages.empty()) {
+    say(fmt::format("there is no job {}, or it is another user's", job_text(*job)));
+    status = exit_unavailable;
+  } else if (text.empty()) {
+    text = "no jobs\n";
+  }
+  return {text, status};
 }
 
 }  // namespace gallocy::tools

@@ -95,6 +95,20 @@ def cpp_consumer_by_cmake():
         require_nodes(result, 2)
 
 
+def strict_c_is_told_what_to_do():
+    source = '#include <gallocy/gallocy.h>\n#include <gallocy/stats.h>\n'
+    include = os.path.join(HERE, "..", "..", "include")
+    for words, said in (["-std=c11"], "-D_POSIX_C_SOURCE=200809L"), \
+            (["-std=c11", "-D_POSIX_C_SOURCE=200809L"], None), (["-std=gnu11"], None):
+        done = subprocess.run([*shlex.split(os.environ.get("CC", "cc")), *words, "-Wall", "-Wextra",
+                               "-Werror", "-I", include, "-fsyntax-only", "-x", "c", "-"],
+                              input=source, capture_output=True, text=True, timeout=60)
+        if said is None:
+            expect(done.returncode == 0 and done.stderr == "", words, done.stderr)
+        else:
+            expect(done.returncode != 0 and said in done.stderr, words, done.stderr)
+
+
 def program_of_the_readme():
     """The C program in README.md compiles without a warning and does what it says."""
     with open(os.path.join(HERE, "..", "..", "README.md")) as file:
@@ -133,4 +147,4 @@ def devenv_runs_a_job():
 
 
 main(devenv_finds_the_launcher, devenv_runs_a_job, c_consumer_by_pkg_config,
-     cpp_consumer_by_cmake, program_of_the_readme, installed_tools_run)
+     cpp_consumer_by_cmake, strict_c_is_told_what_to_do, program_of_the_readme, installed_tools_run)

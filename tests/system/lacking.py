@@ -1,11 +1,12 @@
 """What a machine may lack, taken away from one process and its children: for the preexec_fn of
 subprocess, or as words before a command. x86-64 only, as gallocy."""
+import contextlib
 import ctypes
 import os
 import struct
 import subprocess
 
-from harness import Skipped
+from harness import Skipped, wait_for
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 IO_URING_SETUP, PERSONALITY = 425, 135  # numbers of system calls
@@ -46,3 +47,67 @@ def hiding(places):
     if os.geteuid() != 0 or subprocess.run([*words, "true"], capture_output=True).returncode != 0:
         raise Skipped("nothing can be mounted here")
     return words
+
+
+def _own_control_groups():
+    """Folders in which a group with a memory limit may be made, with the name of the limit's file:
+    that of this process, and for version 2, which has no group beside processes, the one around."""
+    with open("/proc/self/cgroup") as file:
+        groups = [line.strip().split(":", 2) for line in file]
+    for _, controllers, group in groups:
+        if "memory" in controllers.split(","):
+            yield f"/sys/fs/cgroup/memory{group}", "memory.limit_in_bytes"
+        if not controllers:
+            for place in (group, os.path.dirname(group)):
+                yield f"/sys/fs/cgroup{place}", "memory.max"
+
+
+def memory_limits_here():
+    """Those of this process's control group and of all around it, in bytes."""
+    limits = []
+    for folder, limit in _own_control_groups():
+        while folder.startswith("/sys/fs/cgroup"):
+            with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
+                with open(os.path.join(folder, limit)) as file:
+                    limits.append(int(file.read()))
+            folder = os.path.dirname(folder)
+    return limits
+
+
+def _make_control_group(size_bytes):
+    for parent, limit in _own_control_groups():
+        folder = os.path.join(parent, f"gt-{os.getpid()}")
+        try:
+            os.mkdir(folder)
+        except OSError:
+            continue
+        try:
+            with open(os.path.join(folder, limit), "w") as file:
+                file.write(str(size_bytes))
+            return folder, limit
+        except OSError:
+            os.rmdir(folder)
+    raise Skipped("no control group with a memory limit can be made here")
+
+
+def _try_rmdir(folder):
+    try:
+        os.rmdir(folder)
+        return True
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def memory_limit(size_bytes):
+    """A control group with that limit. Yields what a process calls to enter it, and the file that
+    says the limit."""
+    folder, limit = _make_control_group(size_bytes)
+
+    def enter():
+        with open(os.path.join(folder, "cgroup.procs"), "w") as file:
+            file.write(str(os.getpid()))
+    try:
+        yield enter, os.path.join(folder, limit)
+    finally:  # whoever was in it may be about to go
+        wait_for(lambda: _try_rmdir(folder), 10, "the control group is empty")

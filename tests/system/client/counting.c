@@ -138,6 +138,23 @@ static int errors(pthread_mutex_t* mutex) {
   return wrong;
 }
 
+static void* return_argument(void* argument) { return argument; }
+
+/* What the C library allocates for a thread it does on gallocy's own thread, and takes again what
+   the last one has left. */
+static int threads(int count_of_threads) {
+  int wrong = 0;
+  for (int i = 0; i < count_of_threads; ++i) {
+    pthread_t thread;
+    void* result = NULL;
+    const int status =
+        gallocy_pthread_create_on(&thread, NULL, return_argument, &wrong, gallocy_node());
+    if (status == ENOSYS) return 0;
+    wrong += status != 0 || gallocy_pthread_join(thread, &result) != 0 || result != &wrong;
+  }
+  return wrong;
+}
+
 /* Without stdio: that may allocate. */
 static void say(const char* text) {
   if (write(1, text, strlen(text)) < 0) _exit(1);
@@ -145,10 +162,13 @@ static void say(const char* text) {
 
 static int count_all(pthread_mutex_t* mutex) {
   mapped_pages();
+  const long threads_before = calls;
+  const int wrong_threads = threads(100);
+  const long of_threads = calls - threads_before;
   const long calls_before = calls, pages_before = mapped_pages();
   const void* break_before = sbrk(0);
-  const int wrong = requests(mutex) + errors(mutex);
-  const long delta = calls - calls_before, pages = mapped_pages() - pages_before;
+  const int wrong = wrong_threads + requests(mutex) + errors(mutex);
+  const long delta = of_threads + calls - calls_before, pages = mapped_pages() - pages_before;
   const long grown = (const char*)sbrk(0) - (const char*)break_before;
   printf("allocations %ld, break grew %ld bytes, mapped pages grew %ld, wrong answers %d\n", delta,
          grown, pages, wrong);

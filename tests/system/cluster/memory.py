@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import (Daemons, Job, expect, expect_status, holding_job, kill,  # noqa: E402
                      main, require_daemon, require_nodes, resident_bytes, run, wait_for,
                      words_of)
+from lacking import memory_limit, memory_limits_here  # noqa: E402
 
 MIB = 1 << 20
 BOUND = 64 * MIB
@@ -59,17 +60,55 @@ def untouched_by_the_default():
     expect(most < (8 * NODES + 6) * MIB + TABLE, most, "bytes are used")
 
 
+def bound_of(daemon):
+    words = words_of(daemon)
+    return int(words[words.index("--memory") + 1])
+
+
 def half_of_ram_by_default():
     """For all private daemons of the machine together."""
     require_daemon()
-    ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    ram = min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *memory_limits_here()])
     with Job(["-n", NODES, os.environ["IDLE"]]) as job:
         job.await_lines("running", NODES)
-        all_words = [words_of(pid) for pid in job.processes("gallocyd")]
-        bounds = [int(words[words.index("--memory") + 1]) for words in all_words]
+        bounds = [bound_of(pid) for pid in job.processes("gallocyd")]
         expect(bounds == [ram // 2 // NODES] * NODES, "bounds:", bounds, "of", ram)
         job.process.terminate()
         expect_status(job.wait(), 128 + signal.SIGTERM)
+
+
+def limit_of_a_control_group():
+    """What may be used there is what counts, and a job that keeps to it is not killed."""
+    require_daemon()
+    with memory_limit(128 * MIB) as (enter, _):
+        with Job(["-n", NODES, os.environ["IDLE"]], lacking=enter) as job:
+            job.await_lines("running", NODES)
+            bounds = [bound_of(pid) for pid in job.processes("gallocyd")]
+            expect(bounds == [64 * MIB // NODES] * NODES, "bounds:", bounds)
+            job.process.terminate()
+            expect_status(job.wait(), 128 + signal.SIGTERM)
+        result = run("-n", NODES, MEMORY, "malloc", 20, lacking=enter)
+        expect_status(result, 0)
+        expect(result.err == "", result)
+
+
+def more_than_a_control_group_may_have():
+    """A warning at the start, since a sparse program may well go on; one that fills it is killed
+    by the kernel, and that is said."""
+    require_daemon()
+    with memory_limit(128 * MIB) as (enter, limit):
+        much = ("--memory", "1G", MEMORY, "exceed")
+        warning = (f"gallocy-run: warning: {NODES} node{'s' * (NODES > 1)} of 1024 MiB may take "
+                   f"more than the 128 MiB that its control group may have ({limit}); if the job "
+                   "fills that, the kernel kills it: give a smaller --memory")
+        result = run("-n", NODES, *much, 8, 2, lacking=enter)
+        expect_status(result, 0)
+        expect(result.err == warning + "\n", result)
+        result = run("-n", NODES, *much, 200, 2, lacking=enter, left_wait_s=5)
+        expect(result.status != 0 and result.err.startswith(warning), result)
+        if result.status > 0:  # or gallocy-run was killed itself
+            expect("the kernel has killed a process for lack of memory meanwhile" in result.err,
+                   result)
 
 
 def malloc_until_there_is_no_more():
@@ -145,5 +184,6 @@ def all_of_it_for_each_in_turn():
 
 
 main(more_than_a_node_has, untouched_by_the_default, half_of_ram_by_default,
+     limit_of_a_control_group, more_than_a_control_group_may_have,
      malloc_until_there_is_no_more, sparse_memory_ends_with_a_sentence, bound_too_small,
      no_room_for_another_job, all_of_it_for_each_in_turn, chosen=[sys.argv[1]])

@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import (Daemons, Failed, Job, Skipped, environment_of, expect,  # noqa: E402
                      main, require_daemon, require_no_sanitizer, require_root, wait_for, words_of)
 from lacking import (IO_URING_SETUP, PERSONALITY, have_an_old_kernel, hiding,  # noqa: E402
-                     refuse_call)
+                     memory_limit, refuse_call)
 
 NOBODY = 65534
 
@@ -128,6 +128,17 @@ def doctor_warns():
     require_daemon()
     expect_findings([], ["addresses"], remedy="-no-pie",
                     preexec_fn=lambda: refuse_call(PERSONALITY, errno.EPERM))
+
+
+def doctor_knows_control_groups():
+    require_daemon()
+    with memory_limit(100 << 20) as (enter, limit):
+        expect_findings([], ["memory"], text="at most 100 MiB, by the limit of a control group",
+                        remedy=f"raise {limit}, or use small jobs only", preexec_fn=enter)
+
+
+def doctor_warns_of_little_memory():
+    require_daemon()
     with tempfile.NamedTemporaryFile("w", prefix="gt-", dir="/tmp") as file:
         file.write("MemTotal: 900000 kB\nMemFree: 800000 kB\nMemAvailable: 102400 kB\n")
         file.flush()
@@ -185,7 +196,13 @@ def stat_shows_private_jobs():
                              new["peer_bytes_in"] > old["peer_bytes_in"]
                              for old, new in zip(first, stat_of("--job", ours, env=env))),
                  20, "newer figures")
-        expect(stat_of("--job", "0" * 16, env=env) == [], "another job")
+        expect([page["node"] for page in stat_of("--job", "0x" + ours.lstrip("0").upper(), env=env)]
+               == [0, 1], "the number in another form")
+        other = f"{int(ours, 16) ^ 1:x}"
+        for form, said in ([], ""), (["--json"], "[]\n"):
+            status, out, err = tool("stat", "--job", other, *form, env=env)
+            expect(status == 69 and out == said, "another job", status, out, err)
+            expect(err == f"gallocy: there is no job {other:0>16}, or it is another user's\n", err)
         status, out, _ = tool("stat", env=env)
         expect(status == 0 and f"job {ours}" in out and "upgrade" in out, out)
 
@@ -209,6 +226,33 @@ def stat_shows_others_nothing():
                 expect(status == 0 and out == "no jobs\n", status, out, err)
             job.process.terminate()
             job.wait(20)
+
+
+def stat_of_no_job():
+    for job in ("foo", "", "0x", "12g", "-1", " 1", "1" * 17):
+        status, out, err = tool("stat", "--job", job)
+        expect(status == 64 and out == "", job, status, out, err)
+        expect(err == f"gallocy: --job {job}: must be a job's number in hexadecimal, as gallocy "
+                      "stat prints it\n", err)
+    with tempfile.TemporaryDirectory(prefix="gt-", dir="/tmp") as runtime:
+        status, out, err = tool("stat", "--job", "1", env={"XDG_RUNTIME_DIR": runtime})
+        expect(status == 69 and out == "" and "no job 0000000000000001" in err, status, out, err)
+
+
+def output_that_is_full():
+    """What can't be printed is no success: every program says so."""
+    for name, arguments in (("GALLOCY", ["doctor"]), ("GALLOCY", ["stat"]),
+                            ("GALLOCY", ["stat", "--json"]), ("GALLOCY", ["--help"]),
+                            ("GALLOCY", ["--version"]), ("GALLOCY_RUN", ["--help"]),
+                            ("GALLOCY_RUN", ["--version"]), ("GALLOCYD", ["--help"]),
+                            ("GALLOCYD", ["--version"])):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([os.environ[name], *arguments], stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=60)
+        program = os.path.basename(os.environ[name])
+        expect(done.returncode == 74 and
+               done.stderr == f"{program}: can't write to standard output: ENOSPC\n",
+               name, arguments, done)
 
 
 def stat_of_no_daemon():
@@ -251,6 +295,7 @@ def expect_unanswered(*arguments):
 
 
 main(usage, doctor_finds_nothing_wrong, doctor_names_limits, doctor_names_the_device,
-     doctor_names_the_kernel, doctor_names_io_uring, doctor_warns,
+     doctor_names_the_kernel, doctor_names_io_uring, doctor_warns, doctor_warns_of_little_memory,
+     doctor_knows_control_groups,
      doctor_finds_stale_folders, stat_shows_private_jobs, stat_shows_others_nothing,
-     stat_of_no_daemon, daemon_that_is_stopped, side_by_side=1)
+     stat_of_no_daemon, stat_of_no_job, output_that_is_full, daemon_that_is_stopped, side_by_side=1)

@@ -163,7 +163,13 @@ def linked_program_is_not_preloaded():
         expect(sorted(result.out.splitlines()) == ["rank 0 runs", "rank 1 runs"], result)
         os.unlink(tree.library)
         expect_status(tree.run("-n", "2", os.environ["FAKE_RANK"], "0:exit=5"), 5)
-        expect_end(tree.run("--preload", os.environ["FAKE_RANK"]), 69, LIBRARY + " was not found")
+
+def linked_program_can_not_be_preloaded():
+    with Tree() as tree:
+        for script in (None, tree.write("script", f"#!{os.environ['FAKE_RANK']}\n")):
+            result = tree.run("-n", "2", "--preload", script or os.environ["FAKE_RANK"])
+            expect_end(result, 64, "is linked with libgallocy; run it without --preload")
+            expect(result.out == "" and len(result.err.splitlines()) == 1, result)
 
 
 def programs_are_refused():
@@ -268,6 +274,7 @@ def spmd_needs_gallocy_init():
 
 main(main_runs_once, program_sees_nothing_of_it, addresses_are_fixed, scripts_run,
      rank_does_not_check_in, library_is_not_loaded, library_is_not_loaded_in_one_rank, rank_refuses,
-     linked_program_is_not_preloaded, programs_are_refused, refused_programs_run_on_one_node,
+     linked_program_is_not_preloaded, linked_program_can_not_be_preloaded, programs_are_refused,
+     refused_programs_run_on_one_node,
      privileged_programs_are_refused, installed_library_is_found, library_is_not_found,
      explanations, spmd_needs_gallocy_init, side_by_side=8)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,8 @@ def usage():
                       ["--peer-timeout", "2", "--daemon", "x", "true"],
                       ["--placement", "heap", "true"], ["--placement", "1", "true"],
                       ["--placement", "", "true"], ["--memory", "1T", "true"],
+                      ["--memory", "", "true"], ["--timeout", "", "true"],
+                      ["--peer-timeout", "", "true"], ["-n", "", "true"],
                       ["-x", "=1", "true"], ["-x", "NOT_SET_HERE", "true"], ["-x"],
                        ["--daemon", "a,b", "-n", "1", "true"]):
         result = run(*arguments)
@@ -124,6 +127,29 @@ def lines_are_tagged():
     result = run("--no-preload", "--tag", "sh", "-c", "sleep 8 & echo done", left_wait_s=20)
     expect_status(result, 0)
     expect(result.out == "[0] done\n", result)
+
+
+def statistics_that_can_not_be_written():
+    """A place that is none is refused before anything runs; one that turns out so at the end fails
+    the job, as long as it has not failed otherwise."""
+    with tempfile.TemporaryDirectory(prefix="gt-", dir="/tmp") as folder:
+        pipe = os.path.join(folder, "pipe")
+        os.mkfifo(pipe)
+        for path, why in ((folder + "/no/such", "No such file"), (folder, "Is a directory"),
+                          ("/proc/none", "No such file"), (pipe, "No such device")):
+            result = fake(f"--stat=json:{path}", ranks=["0:exit=0"])
+            expect_end(result, 64, f"gallocy-run: can't write statistics to {path}: {why}")
+            expect(result.out == "" and len(result.err.splitlines()) == 1, result)
+        expect(os.listdir(folder) == ["pipe"], os.listdir(folder))
+        for status, expected in (0, 74), (3, 3):
+            expect_end(fake("--stat=json:/dev/full", ranks=[f"0:exit={status}"]), expected,
+                       "can't write statistics to /dev/full: No space left")
+        expect(stat.S_ISCHR(os.stat("/dev/full").st_mode), "/dev/full was replaced")
+        target, link = os.path.join(folder, "target"), os.path.join(folder, "link")
+        open(target, "w").close()
+        os.symlink(target, link)
+        expect_end(fake(f"--stat=json:{link}", ranks=["0:exit=0"]), 64, "name the file itself")
+        expect(os.path.islink(link), "the link was replaced")
 
 
 def variables_are_passed_on():
@@ -297,10 +323,9 @@ def running_daemon_keeps_memory():
 
 
 main(usage, help_and_version, not_found_and_not_executable, not_linked_runs_once, job_runs,
-     every_rank_runs_main, lines_are_tagged, variables_are_passed_on,
-     statistics_line, daemon_does_not_start, daemon_is_mute, daemon_does_not_answer,
-     daemon_refuses, daemon_dies, daemon_is_deaf, log_is_shown, other_executables,
-     rank_does_not_check_in, rank_crashes, rank_leaves, rank_0_follows, rank_hangs_at_the_end,
-     timeout,
-     signals_end_it, a_second_signal_is_impatient, killed_launcher_leaves_no_process,
+     every_rank_runs_main, lines_are_tagged, variables_are_passed_on, statistics_line,
+     statistics_that_can_not_be_written, daemon_does_not_start, daemon_is_mute,
+     daemon_does_not_answer, daemon_refuses, daemon_dies, daemon_is_deaf, log_is_shown,
+     other_executables, rank_does_not_check_in, rank_crashes, rank_leaves, rank_0_follows,
+     rank_hangs_at_the_end, timeout, signals_end_it, a_second_signal_is_impatient, killed_launcher_leaves_no_process,
      running_daemons, running_daemon_keeps_memory, side_by_side=8)

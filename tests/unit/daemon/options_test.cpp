@@ -54,7 +54,7 @@ TEST_CASE("what makes no sense is a usage error in one line") {
 }
 
 TEST_CASE("memory is half of the machine's unless it is said") {
-  CHECK(std::get<Options>(parse({})).memory_bytes == half_of_ram_bytes());
+  CHECK(std::get<Options>(parse({})).memory_bytes == half_of_usable_memory_bytes());
   CHECK(std::get<Options>(parse({"--memory", "64M"})).memory_bytes == 64 << 20);
   for (const char* const bad : {"64X", "M", "-1", "15M", "1", "99999999999999999999G"})
     CHECK(usage_error({"--memory", bad}, bad));

@@ -97,6 +97,13 @@ TEST_CASE("another machine's program can't") {
   CHECK(has(obstacle_of(folder.write("empty", "")), "no ELF program"));
 }
 
+TEST_CASE("a program that is cut off can't, and is not called static") {
+  const Folder folder;
+  const std::string bytes = contents_of(folder.compile("program"));
+  for (const std::size_t size : {std::size_t{100}, std::size_t{700}, bytes.size() / 2})
+    CHECK(has(obstacle_of(folder.write("cut", bytes.substr(0, size))), "its file is cut off"));
+}
+
 TEST_CASE("what gains privileges can't") {
   const Folder folder;
   const std::string path = folder.compile("setuid");
@@ -145,7 +152,10 @@ TEST_CASE("a program that is linked with libgallocy is run as it is, whatever el
     CHECK(program->arguments == options.command);
   }
   options.preload = true;
-  CHECK(!choose(inspection, options));
+  const auto refused = choose(inspection, options);
+  REQUIRE(!refused);
+  CHECK(refused.error().status == 64);
+  CHECK(has(refused.error().sentence, path + " is linked with libgallocy; run it without"));
 }
 
 TEST_CASE("--no-preload runs everything else once") {
