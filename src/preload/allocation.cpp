@@ -40,15 +40,21 @@ void* or_no_memory(void* block) {
   return block;
 }
 
+// Of the job's memory.
+void* or_no_room(void* block, std::size_t size_bytes) {
+  if (block == nullptr) say_no_room(size_bytes);
+  return or_no_memory(block);
+}
+
 void* allocate(std::size_t size_bytes) {
-  if (is_application()) return or_no_memory(gallocy_malloc(size_bytes));
+  if (is_application()) return or_no_room(gallocy_malloc(size_bytes), size_bytes);
   return is_loading() ? or_no_memory(arena::take(size_bytes)) : __libc_malloc(size_bytes);
 }
 
 void* allocate_aligned(std::size_t alignment_bytes, std::size_t size_bytes) {
   // As glibc does: memalign takes any number, and means the next power of two.
   const std::size_t alignment = std::bit_ceil(std::max<std::size_t>(alignment_bytes, 16));
-  if (is_application()) return or_no_memory(gallocy_memalign(alignment, size_bytes));
+  if (is_application()) return or_no_room(gallocy_memalign(alignment, size_bytes), size_bytes);
   return is_loading() ? or_no_memory(arena::take(size_bytes, alignment))
                       : __libc_memalign(alignment, size_bytes);
 }
@@ -73,10 +79,10 @@ GALLOCY_TAKES void free(void* block) noexcept {
 }
 
 GALLOCY_TAKES void* calloc(size_t count, size_t size_bytes) noexcept {
-  if (is_application()) return or_no_memory(gallocy_calloc(count, size_bytes));
-  if (!is_loading()) return __libc_calloc(count, size_bytes);
+  if (!is_application() && !is_loading()) return __libc_calloc(count, size_bytes);
   std::size_t all_bytes = 0;
   if (__builtin_mul_overflow(count, size_bytes, &all_bytes)) return or_no_memory(nullptr);
+  if (is_application()) return or_no_room(gallocy_calloc(count, size_bytes), all_bytes);
   return or_no_memory(arena::take(all_bytes));
 }
 
@@ -85,7 +91,7 @@ GALLOCY_TAKES void* realloc(void* block, size_t size_bytes) noexcept {
   if (block == nullptr) return allocate(size_bytes);
   if (size_bytes == 0) return ::free(block), nullptr;
   if (arena::contains(block)) return move_block(block, arena::block_bytes(block), size_bytes);
-  if (in_region(block)) return or_no_memory(gallocy_realloc(block, size_bytes));
+  if (in_region(block)) return or_no_room(gallocy_realloc(block, size_bytes), size_bytes);
   if (is_application())
     return move_block(block, real::malloc_usable_size(block), size_bytes);
   return __libc_realloc(block, size_bytes);

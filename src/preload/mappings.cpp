@@ -46,9 +46,10 @@ std::size_t& recorded_bytes(void* block, std::size_t block_bytes) {
 }
 
 void* take_pages(std::size_t size_bytes) {
-  if (size_bytes < recorded_from_bytes) return client::zeroed_pages(size_bytes);
-  void* block = client::zeroed_pages(size_bytes + page_bytes);
-  if (block != nullptr) recorded_bytes(block, heap::block_bytes(block)) = size_bytes;
+  const bool is_recorded = size_bytes >= recorded_from_bytes;
+  void* block = client::zeroed_pages(size_bytes + (is_recorded ? page_bytes : 0));
+  if (block == nullptr) return say_no_room(size_bytes), nullptr;
+  if (is_recorded) recorded_bytes(block, heap::block_bytes(block)) = size_bytes;
   return block;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gallocy/gallocy.h"
 #include "ipc/rank_environment.hpp"
 
 namespace gallocy::preload {
@@ -12,6 +13,8 @@ namespace {
 constinit std::atomic<Stage> g_stage = Stage::unknown;
 
 constexpr int exit_refused = 69;
+
+constinit std::atomic<bool> g_said_no_room = false;
 
 }  // namespace
 
@@ -29,6 +32,13 @@ void refuse(const char* what) {
   const FixedText<320> line("gallocy: rank ", client::process.rank, " ends: ", what, "\n");
   [[maybe_unused]] const auto written = ::write(2, line.c_str(), line.view().size());
   ::_exit(exit_refused);
+}
+
+void say_no_room(std::size_t size_bytes) {
+  constexpr std::size_t address_space_bytes = std::size_t{1} << 47;  // more, nobody promises
+  if (size_bytes >= address_space_bytes || g_said_no_room.exchange(true)) return;
+  const client::ErrnoKeeper keeper;
+  client::say(Sentence("gallocy: ", gallocy_last_error(), "\n"));
 }
 
 }  // namespace gallocy::preload

@@ -33,4 +33,8 @@ inline bool is_served(const void* object) { return is_application() && is_shared
 // No silent difference.
 [[noreturn]] void refuse(const char* what);
 
+// The job had no room for so many bytes, which the kernel may have promised natively, and many
+// programs don't look whether they got any. Says so, the first time, before the caller fails.
+void say_no_room(std::size_t size_bytes);
+
 }  // namespace gallocy::preload

@@ -19,10 +19,10 @@ static void* run(void* given) {
 static struct timespec in_ms(clockid_t clock, long ms) {
   struct timespec time;
   clock_gettime(clock, &time);
-  time.tv_sec += ms / 1000;
-  time.tv_nsec += ms % 1000 * 1000000;
-  time.tv_sec += time.tv_nsec / 1000000000;
-  time.tv_nsec %= 1000000000;
+  // A second more, then less: with ms < 0 too, no part of it is negative.
+  const long ns = time.tv_nsec + ms % 1000 * 1000000 + 1000000000;
+  time.tv_sec += ms / 1000 + ns / 1000000000 - 1;
+  time.tv_nsec = ns % 1000000000;
   return time;
 }
 

@@ -29,7 +29,7 @@ STREAM_INPUT = b"".join(b"word%d %d\n" % (i, 20 + i) for i in range(4))
 
 # Words that a program is called with, and what it reads, if any.
 ARGUMENTS = {
-    "sort": [["1000000"]],
+    "sort": [["10000000"]],
     "xz": [["-k", "-T4", "--block-size=4MiB", "-0", "data"],
            ["-d", "-T4", "-c", "packed.xz"]],
     "primesieve": [["-t4", "-q", "4e9"]],

@@ -60,6 +60,17 @@ def memory():
             expect_end(refused(what, *where), rank, sentence)
 
 
+def no_room():
+    """Many programs do not look at what malloc gave: said once, before they fail."""
+    for where in ([], ["away"]):
+        result = refused("much", *where)
+        expect_status(result, 0)
+        expect(result.out == "none, ENOMEM\nnone, ENOMEM\n1\nwent on\n", "it printed", result)
+        expect(result.err.count("\n") == 1, "not one sentence:", result)
+        expect(result.err.startswith(f"gallocy: no room for 1 x {4 << 40} bytes: ")
+               and "gallocy-run --memory" in result.err, "no remedy:", result)
+
+
 def others():
     for rank, where in (0, []), (1, ["away"]):
         expect_end(refused("sem_open", *where), rank,
@@ -70,4 +81,4 @@ def others():
                "the CPU clock of a thread that runs on another node is not supported")
 
 
-main(children, libraries, memory, others, side_by_side=2)
+main(children, libraries, memory, no_room, others, side_by_side=2)

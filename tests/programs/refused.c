@@ -48,6 +48,14 @@ static void call(const char* what) {
   else if (strcmp(what, "fixed") == 0)
     mmap((void*)0x10000000, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   else if (strcmp(what, "sbrk") == 0) sbrk(4096);
+  else if (strcmp(what, "much") == 0) {
+    for (int i = 0; i < 2; ++i) {
+      void* volatile block = malloc((size_t)4 << 40);
+      printf("%s, %s\n", block == NULL ? "none" : "some", strerrorname_np(errno));
+    }
+    printf("%d\n", mmap(NULL, (size_t)4 << 40, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED);
+  }
   puts("went on");
 }
 
