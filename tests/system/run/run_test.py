@@ -328,4 +328,5 @@ main(usage, help_and_version, not_found_and_not_executable, not_linked_runs_once
      daemon_does_not_answer, daemon_refuses, daemon_dies, daemon_is_deaf, log_is_shown,
      other_executables, rank_does_not_check_in, rank_crashes, rank_leaves, rank_0_follows,
      rank_hangs_at_the_end, timeout, signals_end_it, a_second_signal_is_impatient,
-     killed_launcher_leaves_no_process, running_daemons, running_daemon_keeps_memory, side_by_side=8)
+     killed_launcher_leaves_no_process, running_daemons, running_daemon_keeps_memory,
+     side_by_side=8)
