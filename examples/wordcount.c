@@ -2,7 +2,9 @@
  * wordcount [-t THREADS_PER_NODE] [-o FILE] FILE...
  *
  * Counts words (runs of A-Z and a-z, lower-cased) with threads on every node of the job, and
- * prints the table as `sort | uniq -c` does. Start it as `gallocy-run -n 2 wordcount FILE...`.
+ * prints the table as `sort | uniq -c` does. Start it as `gallocy-run -n 2 wordcount FILE...`. Then
+ * main() counts all again by itself, and says OK if that comes to the same: on standard output, or
+ * on standard error if the table is there.
  *
  * A thread takes the next file, counts its words in a table of its own, in ordinary memory, and
  * then adds that to the one table that all share. What is shared lies in gallocy memory:
@@ -191,17 +193,28 @@ static struct entry* new_entry(struct stripe* stripe, const struct word* word) {
   return entry;
 }
 
+static struct entry** bucket_of(struct stripe* stripe, const struct word* word) {
+  return &stripe->buckets[word->hash / STRIPES % BUCKETS_PER_STRIPE];
+}
+
+/* NULL: it is not there. */
+static struct entry* find(struct stripe* stripe, const struct word* word) {
+  struct entry* entry = *bucket_of(stripe, word);
+  while (entry != NULL && (entry->hash != word->hash || entry->length != word->length ||
+                           memcmp(entry->text, word->text, word->length) != 0))
+    entry = entry->next;
+  return entry;
+}
+
 /* REQUIRES: the stripe's lock is held. */
 static void merge_word(struct stripe* stripe, const struct word* word) {
-  struct entry** place = &stripe->buckets[word->hash / STRIPES % BUCKETS_PER_STRIPE];
-  for (struct entry* entry = *place; entry != NULL; entry = entry->next) {
-    if (entry->hash != word->hash || entry->length != word->length ||
-        memcmp(entry->text, word->text, word->length) != 0)
-      continue;
+  struct entry* entry = find(stripe, word);
+  if (entry != NULL) {
     entry->count += word->count;
     return;
   }
-  struct entry* entry = new_entry(stripe, word);
+  struct entry** place = bucket_of(stripe, word);
+  entry = new_entry(stripe, word);
   entry->count = word->count;
   entry->next = *place;
   *place = entry;
@@ -351,6 +364,32 @@ static int print_table(const struct job* job, FILE* output) {
   return fflush(output) == 0 && !ferror(output) ? 0 : -1;
 }
 
+/* What one thread counts comes to the same? It must be the only one that still runs. */
+static int is_right(const struct job* job) {
+  char** texts = or_exit(calloc(job->file_count, sizeof *texts));
+  struct table table = {0};
+  int right = 1;
+  for (size_t i = 0; i < job->file_count; ++i) {
+    size_t size_bytes = 0;
+    texts[i] = read_file(job->names[i], &size_bytes);
+    if (texts[i] == NULL) right = 0;
+    else count_text(&table, texts[i], size_bytes);
+  }
+  for (size_t i = 0; i < table.used; ++i) {
+    const struct word* word = &table.words[i];
+    const struct entry* entry = find(job->stripes[word->hash % STRIPES], word);
+    if (entry == NULL || entry->count != word->count) right = 0;
+  }
+  size_t count = 0;
+  free(all_entries(job, &count));
+  if (count != table.used) right = 0;
+  for (size_t i = 0; i < job->file_count; ++i) free(texts[i]);
+  free(texts);
+  free(table.words);
+  free(table.slots);
+  return right;
+}
+
 static int usage(void) {
   fprintf(stderr, "usage: wordcount [-t THREADS_PER_NODE] [-o FILE | --output FILE] FILE...\n");
   return 64;
@@ -381,5 +420,10 @@ int main(int argc, char** argv) {
     fprintf(stderr, "wordcount: can't write the table: %s\n", strerror(errno));
     return 1;
   }
+  if (!is_right(job)) {
+    fprintf(stderr, "wordcount: one thread counts otherwise\n");
+    return 1;
+  }
+  fprintf(output == stdout ? stderr : stdout, "OK\n");
   return 0;
 }

@@ -1,36 +1,29 @@
-// What a user of the installed C interface writes in C++: found by CMake, warnings as errors.
-#include <gallocy/gallocy.h>
+// What a user of the installed C++ layer writes: found by CMake, warnings as errors.
+#include <gallocy/gallocy.hpp>
 #include <gallocy/stats.h>
 
 #include <cstdio>
-#include <new>
+#include <map>
+#include <mutex>
+#include <vector>
 
-namespace {
-
-struct Sum {
-  pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-  long value = 0;
-};
-
-void* add(void* context) {
-  auto* sum = static_cast<Sum*>(context);
-  for (int i = 0; i < 100; ++i) {
-    gallocy_pthread_mutex_lock(&sum->lock);
-    ++sum->value;
-    gallocy_pthread_mutex_unlock(&sum->lock);
-  }
-  return nullptr;
-}
-
-}  // namespace
+using Counts = std::map<int, long, std::less<>, gallocy::allocator<std::pair<const int, long>>>;
 
 int main() {
   static_assert(sizeof(gallocy_stats) < 8192);
-  if (gallocy_init() != 0) return 1;
-  auto* sum = new (gallocy_malloc(sizeof(Sum))) Sum;
-  pthread_t threads[2];
+  gallocy::init();
+  auto& counts = gallocy::find_or_make<Counts>("counts");
+  auto& lock = gallocy::find_or_make<gallocy::Mutex>("lock");
+  std::vector<gallocy::Thread> threads;
   for (int node = 0; node < 2; ++node)
-    gallocy_pthread_create_on(&threads[node], nullptr, add, sum, node);
-  for (const pthread_t thread : threads) gallocy_pthread_join(thread, nullptr);
-  std::printf("%ld\n", sum->value);
+    threads.push_back(gallocy::Thread::on(node, [&counts, &lock] {
+      for (int i = 0; i < 100; ++i) {
+        const std::lock_guard held(lock);
+        ++counts[i % 10];
+      }
+    }));
+  for (gallocy::Thread& thread : threads) thread.join();
+  long sum = 0;
+  for (const auto& [key, count] : counts) sum += count;
+  std::printf("%ld\n", sum);
 }

@@ -50,6 +50,7 @@ def whole_table_is_right():
         table = os.path.join(folder, "table")
         result = run("-n", nodes, wordcount, "-o", table, "--", *files, stat=True, limit_s=120)
         expect_status(result, 0)
+        expect(result.out == "OK\n", result)
         with open(table, "rb") as file:
             ours = file.read()
     theirs = table_of_the_shell(files)
