@@ -40,11 +40,16 @@ Obstacle obstacle_of(const std::string& path, const std::optional<ElfFile>& elf)
     return {fmt::format("its C library is not glibc, since its dynamic linker is {}",
                         elf->dynamic_linker),
             "build it with glibc"};
-  const std::string gained = gain(privileges_of(path), this_user());
+  const FilePrivileges privileges = privileges_of(path);
+  const std::string gained = gain(privileges, this_user());
   if (!gained.empty())
     return {fmt::format("it {}, and the dynamic linker loads nothing into programs that may do "
                         "more than their user",
                         gained),
+            "run a copy without that"};
+  if (is_laid_out_at_random(privileges))
+    return {"it has a set-id bit, and the kernel lays out the memory of such programs at random, "
+            "on each node otherwise",
             "run a copy without that"};
   return {};
 }

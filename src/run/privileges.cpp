@@ -8,6 +8,17 @@
 
 namespace gallocy::run {
 
+namespace {
+
+bool is_setuid(const FilePrivileges& file) { return (file.mode & S_ISUID) != 0; }
+
+bool is_setgid(const FilePrivileges& file) {
+  constexpr mode_t setgid = S_ISGID | S_IXGRP;  // without the group's x it means something else
+  return (file.mode & setgid) == setgid;
+}
+
+}  // namespace
+
 FilePrivileges privileges_of(const std::string& path) {
   FilePrivileges file;
   struct stat status;
@@ -23,15 +34,15 @@ FilePrivileges privileges_of(const std::string& path) {
   return file;
 }
 
+bool is_laid_out_at_random(const FilePrivileges& file) {
+  return file.set_id_counts && (is_setuid(file) || is_setgid(file));
+}
+
 User this_user() { return {::getuid(), ::getgid()}; }
 
 std::string gain(const FilePrivileges& file, const User& user) {
-  // Without the group's x the bit means something else.
-  constexpr mode_t setgid = S_ISGID | S_IXGRP;
-  const bool is_setuid = (file.mode & S_ISUID) != 0;
-  const bool is_setgid = (file.mode & setgid) == setgid;
-  if (file.set_id_counts && is_setuid && file.owner != user.uid) return "is setuid";
-  if (file.set_id_counts && is_setgid && file.group != user.gid) return "is setgid";
+  if (file.set_id_counts && is_setuid(file) && file.owner != user.uid) return "is setuid";
+  if (file.set_id_counts && is_setgid(file) && file.group != user.gid) return "is setgid";
   // The superuser has them all.
   if (file.capabilities_count && file.has_capabilities && user.uid != 0)
     return "has file capabilities";

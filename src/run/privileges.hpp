@@ -29,4 +29,8 @@ User this_user();
 // the kernel sees it. Empty: it doesn't.
 std::string gain(const FilePrivileges& file, const User& user);
 
+// Whether the kernel lays out the program's memory at random all the same: it does for what has a
+// set-id bit, also if that is its user's own (PER_CLEAR_ON_SETID).
+bool is_laid_out_at_random(const FilePrivileges& file);
+
 }  // namespace gallocy::run

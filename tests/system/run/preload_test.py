@@ -206,7 +206,7 @@ def privileged_programs_are_refused():
         program = tree.compile("program")
         os.chmod(program, 0o4755)
         expect_refused(tree.run(program, uid=NOBODY), "can't run on several nodes: it is setuid")
-        expect_status(tree.run("-n", "2", program), 0)  # root gains nothing
+        expect_refused(tree.run("-n", "2", program), "it has a set-id bit, and the kernel lays")
         os.chmod(program, 0o755)
         attribute = b"\1\0\0\2" + (1 << 13).to_bytes(4, "little") + bytes(12)
         try:

@@ -36,6 +36,16 @@ TEST_CASE("a setuid or setgid program gains what its user is not") {
   CHECK(gain(file_with(04755, 1000, 0), User{0, 0}) == "is setuid");
 }
 
+TEST_CASE("a set-id bit counts for the layout of memory, whoever the owner is") {
+  CHECK(!is_laid_out_at_random(file_with(0755, 1000, 100)));
+  CHECK(is_laid_out_at_random(file_with(04755, 1000, 100)));
+  CHECK(is_laid_out_at_random(file_with(02755, 1000, 100)));
+  CHECK(!is_laid_out_at_random(file_with(02745, 1000, 100)));
+  FilePrivileges file = file_with(06755, 1000, 100);
+  file.set_id_counts = false;
+  CHECK(!is_laid_out_at_random(file));
+}
+
 TEST_CASE("capabilities of a file are news for everybody but root") {
   FilePrivileges file = file_with(0755, 0, 0);
   file.has_capabilities = true;
