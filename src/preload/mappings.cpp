@@ -139,7 +139,8 @@ GALLOCY_TAKES void* mremap(void* address, size_t old_bytes, size_t new_bytes, in
 GALLOCY_TAKES int mprotect(void* address, size_t size_bytes, int protection) noexcept {
   if (!is_served(address)) return real::mprotect(address, size_bytes, protection);
   if (protection == (PROT_READ | PROT_WRITE)) return 0;
-  errno = EACCES;  // it would have to be so on all nodes
+  say_no_protection();
+  errno = EACCES;
   return -1;
 }
 

@@ -14,7 +14,7 @@ constinit std::atomic<Stage> g_stage = Stage::unknown;
 
 constexpr int exit_refused = 69;
 
-constinit std::atomic<bool> g_said_no_room = false;
+constinit std::atomic<bool> g_said_no_room = false, g_said_no_protection = false;
 
 }  // namespace
 
@@ -39,6 +39,13 @@ void say_no_room(std::size_t size_bytes) {
   if (size_bytes >= address_space_bytes || g_said_no_room.exchange(true)) return;
   const client::ErrnoKeeper keeper;
   client::say(Sentence("gallocy: ", gallocy_last_error(), "\n"));
+}
+
+void say_no_protection() {
+  if (g_said_no_protection.exchange(true)) return;
+  const client::ErrnoKeeper keeper;
+  client::say(Sentence("gallocy: mprotect of shared memory to anything but reading and writing is "
+                       "not supported, and fails with EACCES: guard pages guard nothing\n"));
 }
 
 }  // namespace gallocy::preload

@@ -71,6 +71,16 @@ def no_room():
                and "gallocy-run --memory" in result.err, "no remedy:", result)
 
 
+def protection():
+    """As before, once before they fail."""
+    for where in ([], ["away"]):
+        result = refused("protect", *where)
+        expect_status(result, 0)
+        expect(result.out == "-1, EACCES\n-1, EACCES\nwent on\n", "it printed", result)
+        expect(result.err.count("\n") == 1 and result.err.startswith("gallocy: mprotect of shared"),
+               "not one sentence:", result)
+
+
 def others():
     for rank, where in (0, []), (1, ["away"]):
         expect_end(refused("sem_open", *where), rank,
@@ -81,4 +91,4 @@ def others():
                "the CPU clock of a thread that runs on another node is not supported")
 
 
-main(children, libraries, memory, no_room, others, side_by_side=2)
+main(children, libraries, memory, no_room, protection, others, side_by_side=2)

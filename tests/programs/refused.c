@@ -48,7 +48,13 @@ static void call(const char* what) {
   else if (strcmp(what, "fixed") == 0)
     mmap((void*)0x10000000, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   else if (strcmp(what, "sbrk") == 0) sbrk(4096);
-  else if (strcmp(what, "much") == 0) {
+  else if (strcmp(what, "protect") == 0) {
+    char* page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (int i = 0; i < 2; ++i) {
+      const int status = mprotect(page, 4096, PROT_READ);
+      printf("%d, %s\n", status, strerrorname_np(errno));
+    }
+  } else if (strcmp(what, "much") == 0) {
     for (int i = 0; i < 2; ++i) {
       void* volatile block = malloc((size_t)4 << 40);
       printf("%s, %s\n", block == NULL ? "none" : "some", strerrorname_np(errno));
