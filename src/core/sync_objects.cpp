@@ -148,7 +148,7 @@ SyncObjects::Entries::iterator SyncObjects::forget(Entries::iterator found) {
   if (entry.borrower == no_node) return entries_.erase(found);
   for (const SyncWaiter& waiting : std::exchange(entry.postponed, {}))
     if (waiting.request.operation != SyncOperation::withdraw) answer(waiting, {EINVAL});
-  entry.is_over = true;
+  if (!std::exchange(entry.is_over, true)) ++over_count_;
   call_back(found->first, entry);
   return std::next(found);
 }
@@ -195,7 +195,8 @@ void SyncObjects::come_back(Entries::iterator found) {
   const std::uint64_t address = found->first;
   Entry& entry = found->second;
   entry.borrower = no_node;
-  entry.called_back = entry.is_over = false;
+  entry.called_back = false;
+  if (std::exchange(entry.is_over, false)) --over_count_;
   for (const SyncWaiter& one : std::exchange(entry.postponed, {}))
     on_request(one.from, one.transaction, one.request);
   if (const auto left = entries_.find(address); left != entries_.end()) settle(left);

@@ -263,7 +263,7 @@ TEST_CASE("a withdrawn wait for a lent mutex whose memory is over is answered on
   core.pass(100);
   CHECK(core.shortened(core.step(ClientCall{{}, ReturnChunksCall{region_base, 1}})) ==
         Lines{got(1, EINVAL)});
-  CHECK(core.far_returns(1) == Lines{got(0, 0)});  // of the chunk
+  CHECK(core.far_returns(1) == waits);
   CHECK(core.calls() == 0);
   CHECK(core.objects() == 0);
 }
@@ -276,6 +276,18 @@ TEST_CASE("a mutex whose memory is over while it is lent is nobody's when it is 
         Lines{got(1, EINVAL)});
   CHECK(core.objects() == 1);
   core.far_returns(1);
+  CHECK(core.objects() == 0);
+}
+
+// Else the borrower's threads could find it when the memory is another object's already.
+TEST_CASE("memory is handed out anew only when the mutexes in it are back") {
+  Lender core;
+  core.lend_far();
+  CHECK(core.shortened(core.step(ClientCall{{}, ReturnChunksCall{region_base, 1}})) ==
+        Lines{recalled});
+  CHECK(core.pass(1) == waits);
+  CHECK(core.far_returns(1) == waits);
+  CHECK(core.pass(1) == Lines{got(0, 0)});
   CHECK(core.objects() == 0);
 }
 
