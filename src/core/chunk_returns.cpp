@@ -34,7 +34,6 @@ bool ChunkReturns::on_returned(NodeId from, Transaction transaction) {
 
 // One chunk a step: a large block is a thousand of them, and faults have to be served in between.
 void ChunkReturns::proceed(TimeUs now_us) {
-  if (!can_proceed()) return;
   if (!current_) {
     current_ = {waiting_.front().first, false, {}, {}};
     directory_.close(current_->chunk);

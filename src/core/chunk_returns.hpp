@@ -45,6 +45,7 @@ class ChunkReturns {
   void begin_epoch(NodeId removed);
 
   // First of all in a step: pages that were installed in the step before are installed now.
+  // REQUIRES: can_proceed().
   void proceed(TimeUs now_us);
   // A step is needed to go on.
   bool can_proceed() const {

@@ -30,7 +30,7 @@ void Node::step(TimeUs now_us, const Event& event, Actions& actions) {
   GALLOCY_CHECK(!carrying_out_);
   carrying_out_ = true;
   outbox_.begin(actions);
-  returns_.proceed(now_us);
+  if (can_return_chunks()) returns_.proceed(now_us);
   std::visit([&](const auto& what) { on(now_us, what); }, event);
   drain_local(now_us);
   // A page that was granted in this step begins a hold of what its thread had before when it has
@@ -55,7 +55,7 @@ void Node::carried_out(TimeUs now_us) {
 }
 
 TimeUs Node::next_deadline() const {
-  if (returns_.can_proceed()) return 1;  // at once
+  if (can_return_chunks()) return 1;  // at once
   TimeUs next_us = 0;  // of those that are not 0
   for (const TimeUs deadline_us :
        {holder_.next_deadline(), threads_.next_deadline(), sync_calls_.next_deadline(),

@@ -64,6 +64,9 @@ class Node {
   const Statistics& statistics() const { return statistics_; }
 
  private:
+  bool can_return_chunks() const {
+    return returns_.can_proceed() && !sync_objects_.awaits_forgotten();
+  }
   void on(TimeUs now_us, const Fault& fault);
   void on(TimeUs now_us, const PeerMessage& message);
   void on(TimeUs now_us, const ClientAttached& attached);

@@ -146,8 +146,9 @@ SyncObjects::Entries::iterator SyncObjects::forget(Entries::iterator found) {
   Entry& entry = found->second;
   for (const SyncWaiter& waiting : entry.queue) answer(waiting, {EINVAL});
   if (entry.borrower == no_node) return entries_.erase(found);
-  for (const SyncWaiter& waiting : std::exchange(entry.postponed, {})) answer(waiting, {EINVAL});
-  entry.is_over = true;
+  for (const SyncWaiter& waiting : std::exchange(entry.postponed, {}))
+    if (waiting.request.operation != SyncOperation::withdraw) answer(waiting, {EINVAL});
+  if (!std::exchange(entry.is_over, true)) ++over_count_;
   call_back(found->first, entry);
   return std::next(found);
 }
@@ -166,12 +167,9 @@ void SyncObjects::lend(Entry& entry, const SyncWaiter& asking) {
   outbox_.send(asking.from, asking.transaction, SyncReply{0, 0, true});
 }
 
+// A withdrawal, too: whether its take could have been granted at once is known when the mutex is
+// back, and who may not wait at all has a mutex that nobody has.
 void SyncObjects::postpone(Entry& entry, const SyncWaiter& asking) {
-  if (asking.request.operation == SyncOperation::withdraw) {
-    const auto waiter = take_waiter(entry.postponed, asking.from, asking.transaction);
-    if (waiter) answer(*waiter, {static_cast<std::int32_t>(asking.request.argument)});
-    return;
-  }
   entry.postponed.push_back(asking);
   entry.postponed.back().request.may_be_lent = false;  // others want it, too
   call_back(asking.request.address, entry);
@@ -197,7 +195,8 @@ void SyncObjects::come_back(Entries::iterator found) {
   const std::uint64_t address = found->first;
   Entry& entry = found->second;
   entry.borrower = no_node;
-  entry.called_back = entry.is_over = false;
+  entry.called_back = false;
+  if (std::exchange(entry.is_over, false)) --over_count_;
   for (const SyncWaiter& one : std::exchange(entry.postponed, {}))
     on_request(one.from, one.transaction, one.request);
   if (const auto left = entries_.find(address); left != entries_.end()) settle(left);

@@ -50,6 +50,8 @@ class SyncObjects {
 
   // The memory is nobody's any more.
   void forget_memory(std::uint64_t address, std::uint64_t size_bytes);
+  // Whether a mutex of such memory is lent still: its borrower's threads may find it.
+  bool awaits_forgotten() const { return over_count_ > 0; }
 
   const Entries& entries() const { return entries_; }
   const Futexes& futexes() const { return futexes_; }
@@ -75,6 +77,7 @@ class SyncObjects {
 
   Outbox& outbox_;
   Entries entries_;
+  std::size_t over_count_ = 0;  // entries that are lent and over
   Futexes futexes_;
 };
 
