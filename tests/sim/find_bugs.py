@@ -12,7 +12,7 @@ import sys
 
 OPERATIONS = "2000"
 SECONDS_MAX = 600
-# A hole: 10,000 seeds each of four settings with late answers to evictions did not find it.
+# A hole: thousands of seeds of five settings with late answers to evictions did not find it.
 HOLES = {"accept_old_writeback_ack"}
 # Of what every draw could find, but hardly one does.
 OPTIONS = {"first_grant_forgotten":
