@@ -137,6 +137,18 @@ TEST_CASE("the last copy is sent when the home lacks it") {
         Lines{"to 0: writeback page 6 v4 bytes {1,6} + frame"});
 }
 
+TEST_CASE("an answer to an eviction that is over changes nothing of the next one") {
+  Full full;
+  full.ask();
+  full.wait(100);
+  full.from(0, by(1, 5), WritebackAck{PageNo{6}, WritebackOutcome::bytes_needed});
+  CHECK(full.from(0, by(1, 5), WritebackAck{PageNo{6}, WritebackOutcome::accepted}).empty());
+  CHECK(full.from(0, by(1, 5), WritebackAck{PageNo{6}, WritebackOutcome::busy}).empty());
+  CHECK(full.state(6) == PageState::shared);
+  CHECK(full.from(0, by(1, 6), WritebackAck{PageNo{6}, WritebackOutcome::accepted}) ==
+        Lines{"drop page 6", "to 0: done page 6 {1,6}", "to 0: read_request page 7 {1,4}"});
+}
+
 TEST_CASE("a page that the home did not take back is written to again") {
   Full full;
   full.wait(1'000);
