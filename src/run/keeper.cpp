@@ -70,6 +70,7 @@ int keep_descriptors() {
   for (bool more = true; more || !ranks.empty();) {
     std::vector<pollfd> entries{{more ? STDIN_FILENO : -1, POLLIN, 0}};
     for (const Kept& rank : ranks) entries.push_back({rank.front().get(), POLLIN, 0});
+    // Also for want of kernel memory: what is kept stays kept, which is all that it is for.
     if (::poll(entries.data(), entries.size(), -1) < 0) continue;
     // Backwards, so that what is behind an ended rank has been looked at.
     for (std::size_t i = ranks.size(); i > 0; --i)

@@ -1,54 +1,43 @@
 #include "base/usable_memory.hpp"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <fstream>
+
+#include "../temporary_folder.hpp"
 
 using namespace gallocy;
 
 namespace {
 
 // The files of a machine that is not this one.
-struct Machine {
-  Machine() {
-    std::string name = "/tmp/gallocy-base-test-XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    root = name;
-  }
-  ~Machine() { std::filesystem::remove_all(root); }
-  Machine(const Machine&) = delete;
-  Machine& operator=(const Machine&) = delete;
-
-  void write(const std::string& path, const std::string& text) const {
-    std::filesystem::create_directories(std::filesystem::path(root + path).parent_path());
-    std::ofstream{root + path} << text;
+struct Machine : TemporaryFolder {
+  void write(const std::string& file, const std::string& text) const {
+    std::filesystem::create_directories(std::filesystem::path(path + file).parent_path());
+    std::ofstream{path + file} << text;
   }
   void groups(const std::string& text) const { write("/proc/self/cgroup", text); }
   std::uint64_t bytes() const {
-    const auto limit = control_group_limit(root);
+    const auto limit = control_group_limit(path);
     return limit ? limit->bytes : 0;
   }
   std::string file() const {
-    const auto limit = control_group_limit(root);
+    const auto limit = control_group_limit(path);
     return limit ? limit->file : "";
   }
-
-  std::string root;
 };
 
 }  // namespace
 
 TEST_CASE("without control groups there is no limit") {
   const Machine machine;
-  CHECK(!control_group_limit(machine.root));
+  CHECK(!control_group_limit(machine.path));
   machine.groups("");
-  CHECK(!control_group_limit(machine.root));
+  CHECK(!control_group_limit(machine.path));
   machine.groups("nonsense\n0::\n:::\n4:memory\n");
-  CHECK(!control_group_limit(machine.root));
+  CHECK(!control_group_limit(machine.path));
   machine.groups("0::/a/b\n");  // nothing is mounted
-  CHECK(!control_group_limit(machine.root));
+  CHECK(!control_group_limit(machine.path));
 }
 
 TEST_CASE("the lowest limit of a group and all around it counts") {
@@ -87,7 +76,7 @@ TEST_CASE("version 1 has the memory controller alone or with others") {
     CHECK(machine.file() == "/sys/fs/cgroup/memory/a/memory.limit_in_bytes");
   }
   machine.groups("4:memorylike,cpu:/a\n");
-  CHECK(!control_group_limit(machine.root));
+  CHECK(!control_group_limit(machine.path));
 }
 
 TEST_CASE("what can be used here is something, and has a reason") {

@@ -1,25 +1,16 @@
 // A folder with files to execute, for as long as a test takes.
 #pragma once
 
-#include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include <filesystem>
 #include <fstream>
 #include <string>
 
-struct Folder {
-  Folder() {
-    std::string name = "/tmp/gallocy-run-test-XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
+#include "../temporary_folder.hpp"
 
+struct Folder : TemporaryFolder {
   std::string operator/(const std::string& name) const { return path + "/" + name; }
 
   std::string write(const std::string& name, const std::string& text, mode_t mode = 0755) const {
@@ -38,6 +29,4 @@ struct Folder {
     command(fmt::format("{} main.c -o {} {}", compiler != nullptr ? compiler : "cc", name, flags));
     return *this / name;
   }
-
-  std::string path;
 };
