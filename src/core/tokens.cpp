@@ -40,7 +40,9 @@ std::optional<Tokens::Returned> Tokens::take_back(const TokenTaken& taken) {
   if (found == loans_.end() || found->second.client != taken.client) return std::nullopt;
   const Loan loan = found->second;
   loans_.erase(found);
-  if (loan.called_back) recent(taken.address) = {taken.address, -reluctance_takes};
+  const bool found_no_room = taken.depth > 0;  // or its thread has no number there
+  if (loan.called_back || found_no_room)
+    recent(taken.address) = {taken.address, -reluctance_takes};
   return Returned{{taken.address, taken.owner, loan.kind, taken.depth}, loan.orphaned};
 }
 

@@ -8,7 +8,7 @@
 // when their owner ends is the home's to know.
 //
 // What is lent often enough for nothing is not asked for: only a mutex that this node has taken
-// twice in a row, and for a while not one that was called back.
+// twice in a row, and for a while not one that was called back or found no place in the table.
 #pragma once
 
 #include <array>

@@ -75,6 +75,17 @@ bool asks_for_a_loan(const Lines& lines) {
   return lines[0].find(" or a loan") != std::string::npos;
 }
 
+// After what the node has sent before.
+void expect_sixteen_takes_without_a_loan(Borrower& core, std::uint64_t counter) {
+  for (int i = 0; i < 17; ++i) {
+    CHECK_FALSE(asks_for_a_loan(core.lock(2)));
+    core.answer(++counter, 0);
+    core.call(Away::request(2, give, normal));
+    core.answer(++counter, 0);
+  }
+  CHECK(asks_for_a_loan(core.lock(2)));
+}
+
 }  // namespace
 
 // ---- when --------------------------------------------------------------------------------
@@ -137,14 +148,17 @@ TEST_CASE("what was called back is not asked for again for sixteen takes") {
   core.grant();
   core.recall();
   core.left(0);
-  std::uint64_t counter = 5;  // that was the return
-  for (int i = 0; i < 17; ++i) {
-    CHECK_FALSE(asks_for_a_loan(core.lock(2)));
-    core.answer(++counter, 0);
-    core.call(Away::request(2, give, normal));
-    core.answer(++counter, 0);
-  }
-  CHECK(asks_for_a_loan(core.lock(2)));
+  expect_sixteen_takes_without_a_loan(core, 5);
+}
+
+TEST_CASE("nor is what the table has no room for while it is had") {
+  Borrower core;
+  core.grant();
+  CHECK(core.left(1) ==
+        Lines{"to 0: token_return " + mutex + " thread 0x1000000000002 has it, depth 1 {1,5}"});
+  core.call(Away::request(2, give, normal));
+  core.answer(6, 0);
+  expect_sixteen_takes_without_a_loan(core, 6);
 }
 
 // ---- the home calls it back --------------------------------------------------------------
