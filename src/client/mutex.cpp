@@ -1,4 +1,6 @@
 // gallocy_pthread_mutex_*
+#include <sched.h>
+
 #include "client/sync.hpp"
 
 using namespace gallocy;
@@ -76,6 +78,13 @@ int lock_until(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) {
   return left_us ? operate(mutex, SyncOperation::take, *left_us) : report(left_us.error());
 }
 
+// Whoever has the mutex may be waiting for the daemon, as inside a wait at a condition, and where
+// threads that try again and again have all CPUs, that would get none before their time slices end.
+void let_owner_run() {
+  constexpr unsigned patience_tries = 16;
+  if (++self.busy_tries % patience_tries == 0) ::sched_yield();
+}
+
 Status check_attributes(const pthread_mutexattr_t* attr) {
   int protocol = 0, shared = 0;
   ::pthread_mutexattr_getprotocol(attr, &protocol);
@@ -121,7 +130,10 @@ int gallocy_pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock,
 }
 
 int gallocy_pthread_mutex_trylock(pthread_mutex_t* mutex) {
-  return operate(mutex, SyncOperation::try_take);
+  const int status = operate(mutex, SyncOperation::try_take);
+  if (status == EBUSY) let_owner_run();
+  else self.busy_tries = 0;
+  return status;
 }
 
 int gallocy_pthread_mutex_unlock(pthread_mutex_t* mutex) {

@@ -65,6 +65,7 @@ struct Self {
   std::uint64_t thread = 0;  // ThreadId, 0 if gallocy did not make the thread
   struct OnceCall* once_call = nullptr;  // what it runs for gallocy_pthread_once, innermost
   Value* values = nullptr;   // GALLOCY_KEYS_MAX, made by the first gallocy_pthread_setspecific
+  unsigned busy_tries = 0;  // in a row, of mutexes that others had
   KnownMutex known_mutexes[known_mutex_count] = {};  // each in the place that its address gives
   char error[ipc::sentence_bytes] = "no error";
 };
