@@ -2,8 +2,9 @@
 //
 // usage: test_litmus pages|one_page THREADS_A_NODE ITERATIONS SEED [planted]
 // For each test it prints a line for every outcome that x86-TSO allows,
-// "outcome|TEST|OUTCOME|sc or tso|1 if it is the one in question|COUNT", and OK at the end. An
-// outcome that x86-TSO forbids ends it with 1. With `planted` it runs the planted test only.
+// "outcome|TEST|OUTCOME|sc or tso|1 if it is the one in question|COUNT|ACROSS", and OK at the end;
+// ACROSS of the COUNT were seen by threads that were not all on one node. An outcome that x86-TSO
+// forbids ends it with 1. With `planted` it runs the planted test only.
 //
 // Threads meet at a barrier before each iteration, wait for a random while and run the test's
 // instructions once. An iteration has variables (on pages) of its own, so that no barrier is
@@ -272,9 +273,15 @@ class Runner {
     return batches * batch_size * teams;
   }
 
+  static bool is_across(const std::vector<Worker*>& workers, size_t first, size_t thread_count) {
+    return std::any_of(&workers[first], &workers[first] + thread_count,
+                       [&](const Worker* one) { return one->node != workers[first]->node; });
+  }
+
   bool judge(const Test& test, const std::vector<Worker*>& workers, size_t team) {
     bool good = true;
     const size_t thread_count = test.thread_count();
+    const bool across = is_across(workers, team * thread_count, thread_count);
     for (size_t instance = 0; instance < batch_size; ++instance) {
       Observation seen{number_, finals_[instance][team], {}, {}};
       for (size_t thread = 0; thread < thread_count; ++thread) {
@@ -290,7 +297,9 @@ class Runner {
       finals_[instance][team] = seen.finals;
       const auto outcome = outcome_of(test, seen);
       if (outcome && tso_.contains(*outcome)) {
-        ++counts_[*outcome];
+        Count& count = counts_[*outcome];
+        ++count.all;
+        count.across += across ? 1 : 0;
         continue;
       }
       good = false;
@@ -325,9 +334,10 @@ class Runner {
     const auto sc = outcomes_of(test, Model::sc);
     for (const Outcome& outcome : tso_) {
       const auto found = counts_.find(outcome);
-      printf("outcome|%s|%s|%s|%d|%zu\n", test.name, describe(test, outcome).c_str(),
-             sc.contains(outcome) ? "sc" : "tso", is_asked(test.asked, outcome) ? 1 : 0,
-             found == counts_.end() ? 0 : found->second);
+      const Count count = found == counts_.end() ? Count{} : found->second;
+      printf("outcome|%s|%s|%s|%d|%zu|%zu\n", test.name, describe(test, outcome).c_str(),
+             sc.contains(outcome) ? "sc" : "tso", is_asked(test.asked, outcome) ? 1 : 0, count.all,
+             count.across);
     }
   }
 
@@ -339,7 +349,11 @@ class Runner {
   std::array<std::array<std::array<uint64_t, variable_count>, team_count_max>, batch_size>
       finals_{};
   std::set<Outcome> tso_;
-  std::map<Outcome, size_t> counts_;
+  struct Count {
+    size_t all = 0;
+    size_t across = 0;  // threads on more than one node
+  };
+  std::map<Outcome, Count> counts_;
 };
 
 }  // namespace

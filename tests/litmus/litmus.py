@@ -2,9 +2,9 @@
 
 The iterations are spread evenly over 12 configurations: 2, 3 and 4 nodes; variables on one page,
 and each on a page of another home; one and two threads a node. An outcome that x86-TSO forbids ends
-the test. All that were seen are printed at the end, summed over the configurations; a test whose
-variables lie on different pages should have seen all that sequential consistency allows, or too
-little happened at once for it to count: what it did not see is named.
+the test. All that were seen are printed at the end, summed over the configurations. With variables
+on different pages and threads not all on one node, a test should have seen all that sequential
+consistency allows, or too little happened at once for it to count: what it did not see is named.
 
 With `planted` it runs a program that breaks the rules, which has to be found.
 
@@ -48,15 +48,18 @@ def end_children(*unused):
                 os.kill(int(pid), signal.SIGTERM)
 
 
-def histogram_of(text):
-    """{test: {outcome: count}} of what the program printed."""
-    histogram = {}
+def histograms_of(text):
+    """{test: {outcome: count}} of what the program printed, and the same of threads on several
+    nodes only."""
+    histogram, across_nodes = {}, {}
     for line in text.splitlines():
         kind, *fields = line.split("|")
         if kind == "outcome":
-            test, words, model, asked, count = fields
-            histogram.setdefault(test, {})[Outcome(words, model, asked == "1")] = int(count)
-    return histogram
+            test, words, model, asked, count, across = fields
+            outcome = Outcome(words, model, asked == "1")
+            histogram.setdefault(test, {})[outcome] = int(count)
+            across_nodes.setdefault(test, {})[outcome] = int(across)
+    return histogram, across_nodes
 
 
 def add(total, histogram):
@@ -68,38 +71,41 @@ def say(*words):
     print("litmus:", *words, flush=True)
 
 
-def print_table(total, on_pages):
-    """Each test's outcomes; ? is one that SC allows and that was not seen on different pages."""
+def print_table(total, apart):
+    """Each test's outcomes, how often they were seen, and how often apart: with variables on
+    different pages and threads not all on one node. ? is one that SC allows and that never was."""
     complete = 0
     for test, counts in total.items():
         asked = [outcome for outcome in counts if outcome.asked]
         unseen = [outcome for outcome in counts
-                  if outcome.model == "sc" and on_pages[test][outcome] == 0]
+                  if outcome.model == "sc" and apart[test][outcome] == 0]
         complete += not unseen
         verdict = f"tso allows, seen {sum(counts[one] for one in asked)}" if asked else "never"
-        say(f"{test} [{verdict}]: {sum(counts.values())} iterations"
+        say(f"{test} [{verdict}]: {sum(counts.values())} iterations, "
+            f"{sum(apart[test].values())} apart"
             + (f", does not count yet: {len(unseen)} not seen" if unseen else ""))
         for outcome, count in sorted(counts.items(), key=lambda one: -one[1]):
             mark = "?" if outcome in unseen else "*" if outcome.model == "tso" else " "
-            say(f"  {mark} {count:9} {outcome.words}")
+            say(f"  {mark} {count:9} {apart[test][outcome]:9} {outcome.words}")
     say(f"{len(total)} tests, none saw what x86-TSO forbids; {complete} saw all that sequential "
-        "consistency allows with variables on different pages (? not seen, * only with TSO)")
+        "consistency allows apart: variables on different pages, threads not all on one node "
+        "(? not seen, * only with TSO)")
 
 
-def run_pass(each, total, on_pages):
+def run_pass(each, total, apart):
     """`each` iterations of every test in every configuration."""
     for nodes, place, threads in CONFIGURATIONS:
         result = run_one(nodes, place, threads, each)
         what = f"{nodes} nodes, {place}, {threads} threads a node"
         expect(result.status == 0 and result.out.splitlines()[-1:] == ["OK"], what, result)
         require_nodes(result, nodes)
-        histogram = histogram_of(result.out)
+        histogram, across_nodes = histograms_of(result.out)
         expect(len(histogram) == TEST_COUNT, what, "only", len(histogram), "tests ran")
         for test, counts in histogram.items():
             expect(sum(counts.values()) >= each, what, test, "ran too rarely:", counts)
         add(total, histogram)
         if place == "pages":
-            add(on_pages, histogram)
+            add(apart, across_nodes)
         say(f"{what}: {each} iterations a test in {result.seconds:.1f} s")
 
 
@@ -109,13 +115,15 @@ def catalogue():
     expect(wanted > 0, "LITMUS_ITERATIONS must be a number above 0, not", wanted)
     end = time.monotonic() + float(os.environ.get("LITMUS_SECONDS", "inf"))
     passes = -(-wanted // PASS_ITERATIONS)
-    total, on_pages = {}, {}
+    total, apart = {}, {}
     for made in range(passes):
         if made > 0 and time.monotonic() >= end:
-            say(f"the time is over after {made} of {passes} passes")
             break
-        run_pass(-(-wanted // (passes * len(CONFIGURATIONS))), total, on_pages)
-    print_table(total, on_pages)
+        run_pass(-(-wanted // (passes * len(CONFIGURATIONS))), total, apart)
+    print_table(total, apart)
+    # scripts/soak looks for it.
+    say(f"{min(sum(counts.values()) for counts in total.values())} of {wanted} iterations of each "
+        "test")
 
 
 def planted():

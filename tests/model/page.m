@@ -1,8 +1,9 @@
 -- One page, three nodes, one removal: the protocol of src/core, every interleaving of it.
 --
--- A rule names the function of core that it stands for. Time is left out: a holder that keeps a
--- page for a while is a message that comes late, ages are free choices. Nodes are alike (a scalarset), so the "lowest sharer" is any one.
--- What a node tells itself is handled before anything else happens, as Node::drain_local does.
+-- A rule names the function of core that it stands for, or says that there is none. Time is left
+-- out: a holder that keeps a page for a while is a message that comes late, ages are free choices.
+-- Nodes are alike (a scalarset), so the "lowest sharer" is any one. What a node tells itself is
+-- handled before anything else happens, as Node::drain_local does.
 --
 -- Bounded: the number of requests and of writes. A write makes the page's value the next number;
 -- `last` is the one that every reader has to see.
@@ -10,7 +11,7 @@
 const
   node_count: 3;
   write_max: 2;
-  request_max: 2;  -- of all nodes together
+  request_max: 3;  -- of all nodes together; with 2 no upgrade finds its copy gone
   channel_max: 4;
 
   -- Mistakes that the invariants must find; see check_model.py.
@@ -23,6 +24,8 @@ const
   downgrade_unprotected: 6;  -- the owner stays writable when it gives a read copy
   early_release: 7;        -- kept bytes go when the request is served, not when it is done
   newer_epoch_dropped: 8;  -- who has not heard of the new epoch drops its messages
+  lost_upgrade_race: 9;    -- an upgrade is granted though its copy was invalidated meanwhile
+  upgrade_before_acks: 10;  -- an upgrade does not wait for acknowledgements
   planted: right;
 
 type
@@ -257,7 +260,8 @@ var message: Message;
     transaction: Transaction;
 begin
   if !pending[n].permitted then return; endif;
-  if planted != grant_before_acks & count(pending[n].acks_from) < pending[n].acks_expected then
+  if count(pending[n].acks_from) < pending[n].acks_expected & planted != grant_before_acks &
+     !(planted = upgrade_before_acks & pending[n].wish = upgrade) then
     return;
   endif;
   state[n] := pending[n].is_write ? exclusive : shared;
@@ -297,7 +301,8 @@ ruleset n: Node do
     submit(n, read);
   end;
 
-  -- A store by a thread. A removed node's lease has ended before: its pages are unmapped.
+  -- No function of core, which hears of none: a thread's store to a page that it may write.
+  -- A removed node's lease has ended before: its pages are unmapped.
   rule "store"
     !is_in_step() & state[n] = exclusive & last < write_max & is_member(n)
   ==>
@@ -387,6 +392,7 @@ ruleset h: Node; r: Node; source: Node do
     has_it := entry[h].copyset[r];
     assert !(has_it & (wish = read | entry[h].state = owned)) "asks for what it has";
     assert entry[h].state != lost "asks for a lost page";
+    if planted = lost_upgrade_race & wish = upgrade then has_it := true; endif;
     entry[h].busy := true;
     entry[h].current.requester := r;
     entry[h].current.number := entry[h].queue[r].number;
@@ -539,8 +545,9 @@ end;
 
 -- ---- removal --------------------------------------------------------------------------------
 
--- MemberRemoved: consensus removes a node whose lease has ended; the home is somebody who is left. The
--- removed node knows nothing of it and goes on in the old epoch.
+-- No function of core: consensus decides that a node is removed, whose lease has ended, and which
+-- of those left is the home from then on. Each of them hears of it in the rule "new epoch"; the
+-- removed node does not, and goes on in the old one.
 ruleset victim: Node; heir: Node do
   rule "removal"
     !any_removed & !is_in_step() & heir != victim & (home[0] != victim -> heir = home[0])
@@ -557,11 +564,11 @@ ruleset victim: Node; heir: Node do
   end;
 end;
 
--- Node::on(MemberRemoved), Requester::ask_anew: a survivor hears of the new epoch. What it waits for is asked for again once the
--- directory is rebuilt, and what was asked of it is forgotten (here: dropped with the old epoch's
--- messages). Bytes that came for a write that lacks acknowledgements become a read copy, and an
--- upgrade that lacks some stays one. It reports its entry of the page table, also its version, and
--- of which transaction the bytes in its slot are.
+-- Node::on(MemberRemoved), Requester::ask_anew, Recovery::begin: a survivor hears of the new epoch.
+-- What it waits for is asked for again once the directory is rebuilt, and what was asked of it is
+-- forgotten (here: dropped with the old epoch's messages). Bytes that came for a write that lacks
+-- acknowledgements become a read copy, and an upgrade that lacks some stays one. It reports its
+-- entry of the page table, also its version, and of which transaction the bytes in its slot are.
 ruleset n: Node do
   rule "new epoch"
     any_removed & n != removed & epoch[n] = 0 & !is_in_step()
@@ -643,8 +650,9 @@ begin
          reports[reports[n].slot.transaction.requester].version < reports[n].slot.version;
 end;
 
--- Node::rebuild, Directory::rebuild: with the last report the new home makes the directory anew. Copies count most; without one,
--- a page of which the old home knew that it is zero; then bytes in a slot. Otherwise it is lost.
+-- Node::rebuild, Directory::rebuild: with the last report the new home makes the directory anew.
+-- Copies count most; without one, a page of which the old home knew that it is zero; then bytes in
+-- a slot. Otherwise it is lost.
 procedure rebuild(h: Node);
 var message: Message;
     transaction: Transaction;
@@ -697,6 +705,7 @@ begin
 end;
 
 ruleset from: Node; h: Node do
+  -- Recovery::on_report
   rule "report" can_take(from, h, report) ==>
   var message: Message;
   begin
@@ -709,9 +718,9 @@ ruleset from: Node; h: Node do
   end;
 end;
 
--- Node::handle(Rebuilt): the directory is there again. Kept bytes are taken back or freed; what waits is asked for
--- anew, under its old transaction: the epoch alone tells old answers from new ones. Threads that
--- need a lost page are told (Poison).
+-- Node::handle(Rebuilt): the directory is there again. Kept bytes are taken back or freed; what
+-- waits is asked for anew, under its old transaction: the epoch alone tells old answers from new
+-- ones. Threads that need a lost page are told (Poison).
 ruleset h: Node; n: Node do
   rule "rebuilt" can_take(h, n, rebuilt) ==>
   var message: Message;
@@ -738,7 +747,8 @@ end;
 
 -- ---- the whole ------------------------------------------------------------------------------
 
--- The end of a run, which is no deadlock: nobody who is left waits, and nothing is on its way.
+-- No function of core: the end of a run, which is no deadlock. Nobody who is left waits, and
+-- nothing is on its way.
 rule "rest"
   forall n: Node do
     is_member(n) -> pending[n].wish = none & !awaits_rebuilt[n] &

@@ -129,6 +129,41 @@ TEST_CASE("clean copies go before pages that only this node has, and none inside
         Lines{"drop page 6", "to 0: done page 6 {1,5}", "to 0: read_request page 7 {1,4}"});
 }
 
+// Thread 1 of node 1 has page 5 and now gets page 6, for one access. Thread 3 waits for a frame.
+TEST_CASE("nothing is evicted in the step that grants a page, nor before the hold that it begins") {
+  Core core(with_frames(1, 2));
+  core.fault(Access::write, 5);
+  core.from(0, by(1, 2), ChunkHome{ChunkNo{0}, NodeId{0}});
+  core.from(0, by(1, 1), Grant{PageNo{5}, Version{1}, Access::write, 0, true});
+  core.wait(1'000);
+  core.fault(Access::read, 6);
+  core.wait(10);
+  CHECK(core.fault(Access::read, 7, 3).empty());
+  CHECK(core.from(0, by(1, 3), PageData{PageNo{6}, Version{4}, Access::read, 0}) ==
+        Lines{"install page 6 read from message client 0", "to 0: done page 6 {1,3}"});
+  CHECK(core.wait(99).empty());
+}
+
+// Thread 1 of node 1 has page 5 and would keep it until it has page 6; page 9 stays for its hold.
+TEST_CASE("a page is not kept for an access that is younger than one that waits for its frame") {
+  Core core(with_frames(1, 2));
+  core.fault(Access::write, 9, 4);
+  core.from(0, by(1, 2), ChunkHome{ChunkNo{0}, NodeId{0}});
+  core.from(0, by(1, 1), Grant{PageNo{9}, Version{1}, Access::write, 0, true});
+  core.entries[9].hold_until_us = core.now_us + 10'000;
+  core.fault(Access::write, 5);
+  core.from(0, by(1, 3), Grant{PageNo{5}, Version{1}, Access::write, 0, true});
+  core.wait(10);
+  CHECK(core.fault(Access::read, 7, 3).empty());
+  core.wait(10);
+  CHECK(core.fault(Access::read, 6).empty());
+  const Recall recall{Access::write, PageNo{5}, NodeId{2}, Version{2}, 0, core.now_us + 1'000};
+  CHECK(core.from(0, by(2, 1), recall).empty());
+  CHECK(core.wait(80) == Lines{"protect page 5", "capture page 5 in slot 0", "drop page 5",
+                               "to 2: page_data page 5 v2 write acks 0 {2,1} + slot 0",
+                               "to 0: read_request page 7 {1,4}"});
+}
+
 TEST_CASE("the last copy is sent when the home lacks it") {
   Full full;
   full.ask();

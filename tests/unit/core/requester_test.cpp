@@ -79,3 +79,29 @@ TEST_CASE("a page is not kept from a younger rival if an older access here waits
   CHECK(core.from(0, by(2, 1), Invalidate{PageNo{5}, NodeId{2}, core.now_us}) ==
         Lines{"drop page 5", "to 2: invalidate_ack page 5 {2,1}"});
 }
+
+TEST_CASE("how long others kept a page is no part of its time on the road, which makes holds") {
+  Core core(1);
+  ask(core, Access::write);
+  core.wait(5'000);
+  core.from(0, by(1, 1), PageData{PageNo{5}, Version{3}, Access::write, 0, 5'000});
+  const Recall recall{Access::write, PageNo{5}, NodeId{2}, Version{4}, 0, core.now_us};
+  CHECK(core.from(0, by(2, 1), recall).empty());
+  CHECK(core.node.next_deadline() == core.now_us + 100);
+}
+
+TEST_CASE("a thread that makes a call has used its pages, and begins with the least hold") {
+  for (const bool calls : {false, true}) {
+    Core core(1);
+    ask(core, Access::write);
+    core.from(0, by(1, 1), PageData{PageNo{5}, Version{3}, Access::write, 0});
+    core.wait(1'000);
+    core.from(0, by(2, 1), Recall{Access::write, PageNo{5}, NodeId{2}, Version{4}, 0, 1});
+    core.from(0, by(2, 1), Release{PageNo{5}});
+    if (calls) core.step(ClientCall{{}, HomeCall{region_base}, 1});
+    core.fault(Access::write, 5);
+    core.from(0, by(1, 3), PageData{PageNo{5}, Version{5}, Access::write, 0});
+    core.from(0, by(2, 2), Recall{Access::write, PageNo{5}, NodeId{2}, Version{6}, 0, 1});
+    CHECK(core.node.next_deadline() == core.now_us + (calls ? 100 : 200));
+  }
+}

@@ -64,3 +64,13 @@ TEST_CASE("an access that begins after another was heard of is younger than that
   core.fault(Access::write, 5);
   CHECK(core.node.requester().pending().at(PageNo{5}).since_us >= 50'000'000);
 }
+
+// A cycle through something else than pages would last as long.
+TEST_CASE("no access keeps a page for longer than a fifth of a second") {
+  Contended core;
+  core.wait(10'000'000);
+  const Turn own{core.node.requester().pending().at(PageNo{6}).since_us, NodeId{0}};
+  CHECK(core.from(2, by(2, 1), write(5, own.since_us + 1)).empty());
+  CHECK(core.wait(199'000).empty());
+  CHECK(core.wait(2'000).size() == 4);
+}
