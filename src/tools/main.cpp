@@ -1,4 +1,6 @@
 // gallocy: the tool for people.
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -26,6 +28,8 @@ int give_out(const std::string& text, int status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // doctor is to say so.
+  ::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{"Looks at machines and jobs of gallocy.", "gallocy"};
   app.set_version_flag("--version", "gallocy " GALLOCY_VERSION);
   app.require_subcommand(1);
