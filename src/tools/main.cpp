@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/empty_option.hpp"
 #include "base/output.hpp"
 #include "tools/doctor.hpp"
 #include "tools/stat.hpp"
@@ -56,6 +57,10 @@ int main(int argc, char** argv) {
     return give_out(app.help(), 0);
   } catch (const CLI::ParseError& error) {
     std::fputs(one_line(error.what()).c_str(), stderr);
+    return exit_usage;
+  }
+  if (const std::string empty = gallocy::option_without_value(*stat_command); !empty.empty()) {
+    std::fputs(one_line(empty + " needs a value").c_str(), stderr);
     return exit_usage;
   }
   const Report report = doctor_command->parsed() ? doctor() : stat(options);
