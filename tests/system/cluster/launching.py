@@ -1,6 +1,6 @@
 """What gallocy-run can be told about how a job runs, with real daemons.
 
-The environment names the programs: SPMD, PLACEMENT, OWNERS."""
+The environment names the programs: SPMD, PLACEMENT, OWNERS, BY_LIBRARY."""
 import errno
 import os
 import socket
@@ -131,6 +131,21 @@ def daemon_without_descriptors():
         wait_for(lambda: run(daemons.option, program, 2).status == 0, 20, "the next is served")
 
 
+def linked_by_a_library():
+    """A program that only a library of its makes one of gallocy's is not preloaded."""
+    require_daemon()
+    program = os.environ["BY_LIBRARY"]
+    result = run("-n", 2, program, stat=True)
+    expect_status(result, 0)
+    expect(result.out == "written on node 1, read on node 0\n" and result.err == "", result)
+    require_nodes(result, 2)
+    result = run("-n", 2, "--preload", program)
+    expect_status(result, 64)
+    expect("is linked with libgallocy; run it without --preload" in result.last_line(), result)
+    result = run("-n", 2, "--explain", program)
+    expect("preloaded: no, since a library of its is linked with libgallocy" in result.err, result)
+
+
 def connect_to(path):
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.settimeout(10)
@@ -140,4 +155,5 @@ def connect_to(path):
 
 main(every_rank_runs_main, placement_of_threads, tagged_output, logs_in_a_file,
      owner_leaves, machine_that_lacks_something, limits_that_are_too_small,
-     statistics_larger_than_a_file, daemon_without_descriptors, side_by_side=1)
+     statistics_larger_than_a_file, daemon_without_descriptors, linked_by_a_library,
+     side_by_side=1)
