@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "uffd/no_addresses.hpp"
 
 namespace gallocy::uffd {
 namespace {
@@ -41,7 +42,7 @@ Result<PageMemory> PageMemory::create(const char* name, std::uint64_t size_bytes
   if (!fd) return tl::unexpected<Error>(fd.error());
   void* alias = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd->get(), 0);
   if (alias == MAP_FAILED)
-    return fail_errno("cannot map ", size_bytes, " bytes of page memory (mmap; ulimit -v?)");
+    return fail_to_map("cannot map ", size_bytes, " bytes of page memory (mmap)");
   PageMemory memory(std::move(*fd), static_cast<std::byte*>(alias), size_bytes);
   if (!keep_private(alias, size_bytes))
     return fail_errno("cannot keep page memory out of children and core dumps (madvise)");

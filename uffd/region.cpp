@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "uffd/abi.hpp"
+#include "uffd/no_addresses.hpp"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -66,7 +67,7 @@ Result<Region> map_closed(int memfd, std::uint64_t address, std::uint64_t size_b
   const int placing = existing == Existing::replaced ? MAP_FIXED : MAP_FIXED_NOREPLACE;
   void* start = ::mmap(wanted, size_bytes, PROT_NONE, MAP_SHARED | placing, memfd, offset);
   if (start == MAP_FAILED)
-    return fail_errno("cannot map the region of ", size_bytes, " bytes at ", Hex{address},
+    return fail_to_map("cannot map the region of ", size_bytes, " bytes at ", Hex{address},
                       errno == EEXIST ? ", where something else is mapped" : "");
   Region region(reinterpret_cast<std::uint64_t>(start), size_bytes);
   // A kernel or sandbox that does not know the flag takes the address as a hint.

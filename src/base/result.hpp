@@ -6,6 +6,7 @@
 #include <cstring>
 #include <tl/expected.hpp>
 
+#include "base/remedy.hpp"
 #include "base/text.hpp"
 
 namespace gallocy {
@@ -24,13 +25,14 @@ tl::unexpected<Error> fail(int code, const Parts&... parts) {
   return tl::unexpected<Error>(Error{code, Sentence(parts...)});
 }
 
-// For a system call that has just failed: "<parts>: <name of errno>". The name, not strerror:
-// strerror may allocate and depends on the locale.
+// For a system call that has just failed: "<parts>: <name of errno>", and the remedy, if that is a
+// limit. The name, not strerror: strerror may allocate and depends on the locale.
 template <class... Parts>
 tl::unexpected<Error> fail_errno(const Parts&... parts) {
   const int code = errno;
   const char* name = strerrorname_np(code);
-  return fail(code, parts..., ": ", name != nullptr ? name : "unknown error");
+  return fail(code, parts..., ": ", name != nullptr ? name : "unknown error",
+              remedy_of(code));
 }
 
 }  // namespace gallocy

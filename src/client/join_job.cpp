@@ -71,7 +71,9 @@ Result<Welcome> shake_hands(int socket_fd, const Invitation& invitation) {
   hello.job = invitation.job;
   hello.rank = invitation.rank;
   describe_executable(hello);
-  if (auto status = ipc::send_message(socket_fd, hello, {}, answer_timeout_ms); !status)
+  // Who reads nothing may have said why.
+  if (auto status = ipc::send_message(socket_fd, hello, {}, answer_timeout_ms);
+      !status && status.error().code != EPIPE)
     return tl::unexpected<Error>(status.error());
   UniqueFd fds[ipc::welcome_fd_count];
   const auto message = ipc::receive<ipc::ClientWelcome>(socket_fd, fds, answer_timeout_ms);

@@ -54,7 +54,13 @@ int ask(Object object, SyncOperation operation, SyncKind kind, std::uint64_t arg
   return report(object, reply.status, operation == SyncOperation::try_take);
 }
 
-// One microsecond more, since the daemon counts whole ones: a wait never ends too early.
+std::uint64_t timeout_us_of(std::int64_t seconds, std::int64_t nanoseconds) {
+  if (seconds < 0) return 0;
+  if (seconds > longest_s) return no_timeout;
+  const std::int64_t all_us = seconds * us_per_second + nanoseconds / 1000;
+  return all_us < 0 ? 0 : static_cast<std::uint64_t>(all_us) + 1;
+}
+
 Result<std::uint64_t> time_left_us(clockid_t clock, const timespec* until) {
   if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
     return fail(EINVAL, "a wait ends by CLOCK_REALTIME or CLOCK_MONOTONIC");
@@ -62,11 +68,7 @@ Result<std::uint64_t> time_left_us(clockid_t clock, const timespec* until) {
     return fail(EINVAL, "there is no such time: tv_nsec is 0 to 999999999");
   timespec now{};
   ::clock_gettime(clock, &now);
-  if (until->tv_sec < now.tv_sec) return std::uint64_t{0};
-  if (until->tv_sec - now.tv_sec > longest_s) return std::uint64_t{no_timeout};
-  const std::int64_t left_us = (until->tv_sec - now.tv_sec) * us_per_second +
-                               (until->tv_nsec - now.tv_nsec) / 1000;
-  return left_us < 0 ? 0 : static_cast<std::uint64_t>(left_us) + 1;
+  return timeout_us_of(until->tv_sec - now.tv_sec, until->tv_nsec - now.tv_nsec);
 }
 
 Status check_shared(int shared, const char* nouns) {

@@ -34,6 +34,10 @@ int report(Object object, int status, bool only_tries = false);
 int ask(Object object, SyncOperation operation, SyncKind kind,
         std::uint64_t argument = 0, std::uint64_t timeout_us = no_timeout);
 
+// For a wait of so long, as the daemon counts: in whole microseconds, and one more, so that none
+// ends too early. 0: the time is over. The nanoseconds may be less than 0.
+std::uint64_t timeout_us_of(std::int64_t seconds, std::int64_t nanoseconds);
+
 // What is left until an absolute time of that clock, 0 if it is over. EINVAL: no such clock or no
 // such time.
 Result<std::uint64_t> time_left_us(clockid_t clock, const timespec* until);

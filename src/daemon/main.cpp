@@ -41,7 +41,6 @@ Result<UniqueFd> open_signals() {
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
   UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd) return fail_errno("can't watch signals");
   return fd;
@@ -117,6 +116,8 @@ int serve(const Options& options, int signals) {
 }
 
 int run(int argc, char** argv) {
+  // Where they are ignored, the call that fails says so itself.
+  for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
   const auto parsed = parse_options(argc, argv);
   if (const auto* going = std::get_if<Leave>(&parsed)) {
     if (going->status != 0) {

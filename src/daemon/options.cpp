@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/empty_option.hpp"
 #include "base/memory_size.hpp"
 
 namespace gallocy::daemon {
@@ -121,6 +122,8 @@ std::variant<Options, Leave> parse_options(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return Leave{exit_usage, one_line(error.what())};
   }
+  if (const std::string empty = option_without_value(app); !empty.empty())
+    return Leave{exit_usage, one_line(empty + " needs a value")};
   if (const Status status = resolve(texts, options); !status)
     return Leave{exit_usage, one_line(std::string(status.error().sentence.view()))};
   return options;

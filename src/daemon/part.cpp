@@ -28,7 +28,7 @@ void Part::open() {
   // The creator's sentence names who is late, so it speaks first.
   limit_.arm(seconds_from_now(creator_ == settings_.self ? open_limit_s : open_limit_s + 2));
   auto job = Job::start(settings_, services_.events, context_.log);
-  if (!job) return fail_with(job.error().sentence);
+  if (!job) return fail_with(job.error());
   job_ = std::move(*job);
   others().for_each([this](NodeId peer) {
     if (services_.links.up(peer)) link_made(peer);
@@ -71,8 +71,8 @@ void Part::met(NodeId peer, wire::ConnectionKind kind, Result<Dial::Met> outcome
 // Whoever refuses to take one up has failed or ended the job, and says so over the link.
 void Part::not_met(NodeId peer, const Error& error) {
   if (phase_ == Phase::opening)
-    return fail_with(Sentence("no connection to node ", raw(peer), " (", error.sentence.view(),
-                              ")"));
+    return fail_with({error.code, Sentence("no connection to node ", raw(peer), " (",
+                                           error.sentence.view(), ")")});
   context_.say("job ", Hex{raw(settings_.job)}, ": a connection to node ", raw(peer),
                " is not taken up again (", error.sentence.view(), ")");
   if (error.code == ESTALE)
@@ -215,19 +215,19 @@ void Part::peer_ended(NodeId peer, std::int32_t status) {
   look_if_over();
 }
 
-void Part::fail_with(const Sentence& why) {
+void Part::fail_with(const Error& why) {
   if (phase_ == Phase::ending || phase_ == Phase::over) return;
   tell_failure(why);
-  tell_others(wire::JobFailed{settings_.job, why});
+  tell_others(wire::JobFailed{settings_.job, why.sentence});
   end(status_failed, true);
 }
 
 // A launcher that has had JobReady expects news, one that waits for it an answer.
-void Part::tell_failure(const Sentence& why) {
+void Part::tell_failure(const Error& why) {
   if (phase_ == Phase::ending || phase_ == Phase::over) return;
-  context_.say("job ", Hex{raw(settings_.job)}, " has failed: ", why.view());
-  if (phase_ == Phase::ready) return tell(failure_of(settings_.job, why));
-  for (Session* launcher : launchers_) launcher->refuse({EIO, why});
+  context_.say("job ", Hex{raw(settings_.job)}, " has failed: ", why.sentence.view());
+  if (phase_ == Phase::ready) return tell(failure_of(settings_.job, why.sentence));
+  for (Session* launcher : launchers_) launcher->refuse(why);
 }
 
 void Part::end(std::int32_t status, bool others_know) {

@@ -83,8 +83,9 @@ class Part {
   bool may_connect() const { return phase_ == Phase::opening || phase_ == Phase::ready; }
   void became_ready();
   void out_of_time();
-  void fail_with(const Sentence& why);
-  void tell_failure(const Sentence& why);
+  void fail_with(const Error& why);
+  void fail_with(const Sentence& why) { fail_with(Error{EIO, why}); }
+  void tell_failure(const Error& why);
   void end(std::int32_t status, bool others_know);
   void look_if_over();
   void become_over();

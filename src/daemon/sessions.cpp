@@ -1,6 +1,8 @@
 #include "daemon/sessions.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -19,6 +21,16 @@ Result<UniqueFd> listen_for(const Options& options) {
   auto listener = ipc::listen_at(options.socket_path.c_str());
   ::umask(before);
   return listener;
+}
+
+// What it has sent and nobody has read would reset the connection, and take the answer with it.
+// Who sends from here on hears that nobody reads.
+void refuse_at_the_door(const UniqueFd& fd, const Error& why) {
+  ::shutdown(fd.get(), SHUT_RD);
+  ipc::AnyMessage unread;
+  while (ipc::receive_any(fd.get(), unread, {}, 0)) {
+  }
+  static_cast<void>(ipc::send_refused(fd.get(), why, 0));
 }
 
 }  // namespace
@@ -97,6 +109,7 @@ Sessions::Sessions(const Context& context, Events events, UniqueFd listener)
     : context_(context),
       events_(std::move(events)),
       listener_(std::move(listener)),
+      spare_(::fcntl(listener_.get(), F_DUPFD_CLOEXEC, 0)),
       retry_(context.ring.timers(), [this] { accept(); }) {
   watch_.emplace(context.ring, listener_.get(), POLLIN, [this](int) { accept(); });
 }
@@ -104,17 +117,38 @@ Sessions::Sessions(const Context& context, Events events, UniqueFd listener)
 Sessions::~Sessions() { ::unlink(context_.options.socket_path.c_str()); }
 
 void Sessions::accept() {
-  for (;;) {
-    auto fd = ipc::accept_from(listener_.get());
-    if (fd) {
-      admit(std::move(*fd));
-      continue;
-    }
-    if (fd.error().code == EAGAIN) return;
-    // Out of descriptors, say. The watch reports arrivals only: look again later.
-    context_.say(fd.error().sentence.view());
-    return retry_.arm(net::now_us() + retry_us);
+  Status taken;
+  do taken = take_one();
+  while (taken);
+  if (taken.error().code == EAGAIN) return;
+  // Out of memory, say. The watch reports arrivals only: look again later.
+  context_.say(taken.error().sentence.view());
+  retry_.arm(net::now_us() + retry_us);
+}
+
+// EAGAIN: nobody waits.
+Status Sessions::take_one() {
+  auto fd = ipc::accept_from(listener_.get());
+  if (fd) {
+    admit(std::move(*fd));
+    return {};
   }
+  if (is_of_a_limit(fd.error().code)) return turn_away(fd.error());
+  return tl::unexpected(fd.error());
+}
+
+// It would wait for a descriptor in vain, and never know why.
+Status Sessions::turn_away(const Error& why) {
+  spare_.reset();
+  Status done;
+  if (const auto fd = ipc::accept_from(listener_.get())) {
+    refuse_at_the_door(*fd, why);
+    context_.say("somebody is turned away: ", why.sentence.view());
+  } else {
+    done = tl::unexpected(fd.error());
+  }
+  spare_ = UniqueFd(::fcntl(listener_.get(), F_DUPFD_CLOEXEC, 0));
+  return done;
 }
 
 void Sessions::admit(UniqueFd fd) {
@@ -124,7 +158,7 @@ void Sessions::admit(UniqueFd fd) {
       sessions_.begin(), sessions_.end(), [](const auto& each) { return !each->bound(); }));
   if (newcomer_count >= max_newcomer_count || sessions_.size() >= max_session_count) {
     const Error busy{EBUSY, Sentence("the daemon has too many connections: try again")};
-    static_cast<void>(ipc::send_refused(fd.get(), busy, 0));
+    refuse_at_the_door(fd, busy);
     return context_.say("process ", who->pid, " of uid ", who->uid,
                         " is turned away: too many connections");
   }

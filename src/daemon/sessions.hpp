@@ -73,11 +73,14 @@ class Sessions {
   Sessions(const Context& context, Events events, UniqueFd listener);
   void accept();
   void admit(UniqueFd fd);
+  Status take_one();
+  Status turn_away(const Error& why);
   void ended(Session& session);
 
   const Context& context_;
   Events events_;
   UniqueFd listener_;
+  UniqueFd spare_;  // a number for a client that there is no descriptor for
   std::list<std::unique_ptr<Session>> sessions_;
   net::Timer retry_;
   std::optional<net::Watch> watch_;

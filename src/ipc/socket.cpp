@@ -158,7 +158,7 @@ Result<UniqueFd> accept_from(int listener) {
     UniqueFd fd{::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
     if (fd) return fd;
     // ECONNABORTED: whoever waited has gone; the next one may be there.
-    if (errno != EINTR && errno != ECONNABORTED) return fail_errno("accepting a client");
+    if (errno != EINTR && errno != ECONNABORTED) return fail_errno("can't take another program");
   }
 }
 
@@ -210,6 +210,11 @@ Result<Datagram> receive_datagram(int fd, std::span<std::byte> buffer, std::span
 
   const unsigned fd_count = take_all_fds(message, fds);
   const bool cut = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+  // There was room for more than came: the kernel could not open them here.
+  if ((message.msg_flags & MSG_CTRUNC) != 0 && fd_count < max_fds_per_datagram) {
+    close_all(fds);
+    return fail(EMFILE, "can't take the descriptors of a message: EMFILE", remedy_of(EMFILE));
+  }
   if (cut || fd_count > fds.size()) {
     close_all(fds);
     return fail(EPROTO, "received a message that is too long or has too many descriptors");

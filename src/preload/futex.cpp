@@ -50,13 +50,6 @@ long check(const timespec* limit) {
   return is_time ? 0 : -EINVAL;
 }
 
-// As the daemon counts: a microsecond more, so that no wait ends too early.
-std::uint64_t microseconds_of(const timespec& duration) {
-  constexpr time_t longest_s = time_t{1} << 40;  // what is later is never
-  if (duration.tv_sec > longest_s) return no_timeout;
-  return static_cast<std::uint64_t>(duration.tv_sec * 1'000'000 + duration.tv_nsec / 1000 + 1);
-}
-
 struct Wait {
   const std::uint32_t* word;
   std::uint32_t expected;
@@ -75,7 +68,8 @@ long check(const Wait& wait) {
 long wait_for(const Wait& wait) {
   if (const long error = check(wait); error != 0) return error;
   const std::uint64_t timeout_us =
-      wait.limit == nullptr ? no_timeout : microseconds_of(*wait.limit);
+      wait.limit == nullptr ? no_timeout
+                            : client::timeout_us_of(wait.limit->tv_sec, wait.limit->tv_nsec);
   return -client::futex_wait(wait.word, wait.expected, wait.bits, timeout_us);
 }
 

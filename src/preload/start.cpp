@@ -35,6 +35,7 @@
 #include "preload/real.hpp"
 #include "preload/stacks.hpp"
 #include "preload/stage.hpp"
+#include "preload/static_results.hpp"
 
 using namespace gallocy;
 using namespace gallocy::preload;
@@ -59,6 +60,7 @@ struct StartRecord {
   char** environment;
   Guards guards;
   Machine machine;
+  StaticResults results;
   std::size_t window_count;
   ipc::Window windows[object_count_max + 1];
   std::size_t object_count;
@@ -149,6 +151,7 @@ void publish_start() {
   g_call.argv = shared_texts(g_call.argv);
   record.guards = guards_of_this_thread();
   record.machine = g_machine;
+  set_static_results(record.results);
   record.object_count = g_object_count;
   ::memcpy(record.objects, g_objects, sizeof g_objects);
   const arena::Used used = arena::used();
@@ -217,6 +220,7 @@ void compare(const StartRecord& record) {
   }
   environ = record.environment;
   set_first_node(record.first_node);
+  set_static_results(record.results);
   set_guards(record.guards);
   meet(record.all_have_mapped);
   self.thread = 0;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -74,8 +73,7 @@ int read_exec_error(int fd) {
 
 Try<Pipe> make_pipe() {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0)
-    return refuse(exit_job_failed, fmt::format("can't make a pipe: {}", ::strerrordesc_np(errno)));
+  if (::pipe2(ends, O_CLOEXEC) != 0) return refuse_errno("can't make a pipe");
   return Pipe{UniqueFd{ends[0]}, UniqueFd{ends[1]}};
 }
 
@@ -85,9 +83,7 @@ Try<Child> Child::start(const ChildPlan& plan) {
   const ExecArguments arguments{plan};
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
-  if (pid < 0)
-    return refuse(exit_job_failed,
-                  fmt::format("can't start a process: {}", ::strerrordesc_np(errno)));
+  if (pid < 0) return refuse_errno("can't start a process");
   if (pid == 0) run_child(plan, arguments, parent, report->write_end.get());
   if (plan.own_group) ::setpgid(pid, pid);
   report->write_end.reset();
@@ -100,16 +96,14 @@ Try<Child> Child::start(const ChildPlan& plan) {
   ::waitpid(pid, nullptr, 0);
   if (error != 0)
     return refuse(exit_not_executable, fmt::format("{}: can't be executed: {}", plan.path,
-                                                   ::strerrordesc_np(error)));
-  return refuse(exit_job_failed,
-                fmt::format("can't watch a process: {}", ::strerrordesc_np(pidfd_error)));
+                                                   describe_error(error)));
+  errno = pidfd_error;
+  return refuse_errno("can't watch a process");
 }
 
 Try<Child> Child::guest(pid_t pid) {
   UniqueFd pidfd{open_pidfd(pid)};
-  if (!pidfd)
-    return refuse(exit_job_failed,
-                  fmt::format("can't watch process {}: {}", pid, ::strerrordesc_np(errno)));
+  if (!pidfd) return refuse_errno(fmt::format("can't watch process {}", pid));
   return Child{pid, std::move(pidfd), true};
 }
 

@@ -57,7 +57,9 @@ Try<PrivateDaemon*> PrivateDaemons::start_next(const sigset_t& signal_mask) {
   plan.own_group = true;
   plan.signal_mask = signal_mask;
   auto child = Child::start(plan);
-  if (!child) return refuse(exit_job_failed, child.error().sentence);
+  if (!child && child.error().status == exit_not_executable)
+    return refuse(exit_job_failed, child.error().sentence);
+  if (!child) return tl::unexpected<Refusal>(child.error());
   daemons_.emplace_back(node, socket_path, std::move(*child), std::move(pipe->read_end));
   return &daemons_.back();
 }

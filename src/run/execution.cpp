@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -70,7 +69,7 @@ class Follower {
       return refuse(exit_not_executable,
                     fmt::format("{}: can't be executed: its interpreter {}: {}",
                                 execution_.files.back(), line.interpreter,
-                                ::strerrordesc_np(error)));
+                                describe_error(error)));
     arguments_.front() = execution_.files.back();
     if (!line.argument.empty()) arguments_.insert(arguments_.begin(), line.argument);
     arguments_.insert(arguments_.begin(), line.interpreter);

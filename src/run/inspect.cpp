@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "run/installation.hpp"
+#include "run/libraries.hpp"
 #include "run/privileges.hpp"
 #include "run/ranks.hpp"
 
@@ -61,12 +62,13 @@ std::string subject_of(const std::vector<std::string>& files) {
 }
 
 bool wants_preload(const Inspection& inspection, const Options& options) {
-  return options.preload.value_or(!inspection.elf.needs_libgallocy());
+  return options.preload.value_or(!inspection.linked_with_libgallocy);
 }
 
 std::string why_chosen(const Inspection& inspection, const Options& options) {
   if (options.preload) return *options.preload ? "--preload says so" : "--no-preload says so";
-  return inspection.elf.needs_libgallocy() ? "it is linked with libgallocy"
+  if (inspection.elf.needs_libgallocy()) return "it is linked with libgallocy";
+  return inspection.linked_with_libgallocy ? "a library of its is linked with libgallocy"
                                            : "it is not linked with libgallocy";
 }
 
@@ -85,8 +87,8 @@ std::string list_of(const std::vector<std::string>& names) {
 Inspection inspect(const std::string& path, const Options& options) {
   Inspection inspection;
   inspection.execution = {{path}, path, options.command};
-  auto execution = follow_interpreters(
-      path, options.command, search_path_of(exported(current_environment(), options)));
+  const Environment environment = exported(current_environment(), options);
+  auto execution = follow_interpreters(path, options.command, search_path_of(environment));
   if (!execution) {
     inspection.obstacle = execution.error();
     return inspection;
@@ -95,6 +97,7 @@ Inspection inspect(const std::string& path, const Options& options) {
   const std::string& last = inspection.execution.files.back();
   const auto elf = read_elf(last);
   if (elf) inspection.elf = *elf;
+  inspection.linked_with_libgallocy = inspection.elf.needs_libgallocy();
   const Obstacle obstacle = obstacle_of(last, elf);
   if (!obstacle.reason.empty())
     inspection.obstacle = Refusal{
@@ -102,12 +105,16 @@ Inspection inspect(const std::string& path, const Options& options) {
         fmt::format("{} can't run on several nodes: {}; {}run it on one node with --no-preload",
                     subject_of(inspection.execution.files), obstacle.reason,
                     obstacle.remedy.empty() ? "" : obstacle.remedy + ", or ")};
+  if (inspection.obstacle || inspection.linked_with_libgallocy) return inspection;
+  // A dynamic linker that can't be asked will not start the program either, and says why then.
+  inspection.linked_with_libgallocy =
+      loads_libgallocy(elf->dynamic_linker, last, environment).value_or(false);
   return inspection;
 }
 
 Try<Program> choose(const Inspection& inspection, const Options& options) {
   Program program{inspection.execution.path, inspection.execution.arguments,
-                  inspection.elf.needs_libgallocy(), {}};
+                  inspection.linked_with_libgallocy, {}};
   if (!wants_preload(inspection, options)) {
     if (program.linked_with_libgallocy) return program;
     // On its own, so let the kernel see what it would see without gallocy-run.

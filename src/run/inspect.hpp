@@ -15,6 +15,8 @@ namespace gallocy::run {
 struct Inspection {
   Execution execution;
   ElfFile elf;                      // of what is executed in the end
+  // Itself, or by a library of its, which is asked if nothing else keeps it from being preloaded.
+  bool linked_with_libgallocy = false;
   std::optional<Refusal> obstacle;  // why it can't be preloaded
 };
 

@@ -1,9 +1,7 @@
 #include "run/keeper.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,8 +37,7 @@ bool take_one(std::vector<Kept>& ranks) {
 Try<Keeper> Keeper::start(const sigset_t& signal_mask) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-    return refuse(exit_job_failed,
-                  fmt::format("can't make a pair of sockets: {}", ::strerrordesc_np(errno)));
+    return refuse_errno("can't make a pair of sockets");
   UniqueFd own{ends[0]};
   const UniqueFd input{ends[1]}, no_output{::open("/dev/null", O_WRONLY | O_CLOEXEC)};
   ChildPlan plan;

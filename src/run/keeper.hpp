@@ -2,7 +2,8 @@
 // pages. When the last userfaultfd of a process closes, its absent pages read as zeros, without a
 // word. So neither a program that closes what it did not open nor the death of its daemon may
 // close the last one. The keeper's goes with the rank's process, and the keeper with the last of
-// them, whatever becomes of gallocy-run.
+// them, whatever becomes of gallocy-run. Without it the job ends: a page that reads as zeros must
+// not be what tells of the next death.
 #pragma once
 
 #include <span>

@@ -173,7 +173,11 @@ bool Launch::start_keeper() {
   keeper_.emplace(std::move(*keeper));
   Child& child = keeper_->child();
   watch_.add(child.pidfd(), WatchOrder::log, [this, &child] {
-    if (child.try_reap()) watch_.remove(child.pidfd());
+    if (!child.try_reap()) return;
+    watch_.remove(child.pidfd());
+    blame(Blame::decided, exit_job_failed,
+          fmt::format("the process that holds the ranks' descriptors {}; the job ends",
+                      describe_end(child.wait_status())));
   });
   return true;
 }

@@ -75,6 +75,8 @@ void Launch::on_session(Session& session) {
     watch_.remove(session.fd());
     session.close();
     if (session.failed) return;
+    if (is_of_a_limit(received.error().code))
+      return blame(Blame::decided, exit_unavailable, received.error().sentence.c_str());
     const std::string who = session.node ? fmt::format("of node {}", *session.node)
                                          : fmt::format("at {}", session.socket_path());
     blame(Blame::node_silent, exit_job_failed,
@@ -113,7 +115,8 @@ void Launch::on_refused(Session& session, const ipc::Refused& refused) {
   // The daemon closes now; that is no news.
   watch_.remove(session.fd());
   session.close();
-  const bool impossible_here = refused.code == ENOTSUP || refused.code == ENOSYS;
+  const bool impossible_here = refused.code == ENOTSUP || refused.code == ENOSYS ||
+                               is_of_a_limit(refused.code);
   blame(Blame::daemon_said, impossible_here ? exit_unavailable : exit_job_failed,
         session.node ? fmt::format("{} (node {})", text_of(refused.sentence), *session.node)
                      : fmt::format("{} ({})", text_of(refused.sentence), session.socket_path()));

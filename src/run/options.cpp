@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
+#include "base/empty_option.hpp"
 #include "base/memory_size.hpp"
 
 namespace gallocy::run {
@@ -17,9 +18,9 @@ constexpr const char* footer =
     "PROGRAM is started once per rank; without --spmd its main() goes on in rank 0 only (see\n"
     "gallocy.h).\n"
     "Exit status: that of rank 0; 128+N if a rank was killed by signal N; 64 usage;\n"
-    "69 this machine can't run gallocy, or PROGRAM can't be shared; 70 a daemon or another rank\n"
-    "failed; 74 what gallocy-run prints can't be written; 124 --timeout; 126 PROGRAM can't be\n"
-    "executed; 127 PROGRAM was not found.\n"
+    "69 this machine or a limit (ulimit) keeps gallocy from running, or PROGRAM can't be shared;\n"
+    "70 a daemon or another rank failed or ended; 74 what gallocy-run prints can't be written;\n"
+    "124 --timeout; 126 PROGRAM can't be executed; 127 PROGRAM was not found.\n"
     "Environment: GALLOCYD names the daemon's executable; GALLOCY_LOG a file to which private\n"
     "daemons append their log.";
 
@@ -186,8 +187,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
                      "how many seconds a lost connection between private daemons may take to come "
                      "back before the job ends, 0.1 to 3600 (default 5)")
           ->type_name("SECONDS");
-  CLI::Option* time_limit =
-      app.add_option("--timeout", options.timeout_s, "end the job after so many seconds")
+  app.add_option("--timeout", options.timeout_s, "end the job after so many seconds")
       ->type_name("SECONDS");
   // A flag with a value, not an option with an optional one: that would take the program's name.
   app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
@@ -216,11 +216,8 @@ Try<Request> parse_command_line(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return refuse(exit_usage, fmt::format("{}; try gallocy-run --help", error.what()));
   }
-  // CLI11 takes an empty number for none.
-  for (const CLI::Option* number : {count, time_limit, peer_timeout})
-    for (const std::string& text : number->results())
-      if (text.empty())
-        return refuse(exit_usage, fmt::format("{} needs a number", number->get_name()));
+  if (const std::string empty = option_without_value(app); !empty.empty())
+    return refuse(exit_usage, fmt::format("{} needs a value; try gallocy-run --help", empty));
   if (version) {
     request.text = version_text;
     return request;

@@ -1,7 +1,6 @@
 #include "run/program.hpp"
 
 #include <fmt/format.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +14,7 @@ Try<std::string> refuse_path(const std::string& name, int error) {
   if (error == ENOENT || error == ENOTDIR)
     return refuse(exit_not_found, fmt::format("{}: no such program", name));
   return refuse(exit_not_executable,
-                fmt::format("{}: can't be executed: {}", name, ::strerrordesc_np(error)));
+                fmt::format("{}: can't be executed: {}", name, describe_error(error)));
 }
 
 Try<std::string> search(const std::string& name, std::string_view rest) {

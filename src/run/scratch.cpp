@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -29,9 +28,7 @@ Try<ScratchFolder> ScratchFolder::create() {
   std::string path;
   for (const auto& parent : ipc::scratch_parents())
     if (path.empty()) path = make_folder_in(parent);
-  if (path.empty())
-    return refuse(exit_job_failed, fmt::format("can't make a folder for sockets in /tmp: {}",
-                                               ::strerrordesc_np(errno)));
+  if (path.empty()) return refuse_errno("can't make a folder for sockets in /tmp");
   return ScratchFolder{std::move(path)};
 }
 

@@ -27,8 +27,10 @@ Signals::Signals() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2})
     if (!is_ignored(signal)) sigaddset(&ending, signal);
   blocked = ending;
-  // A closed standard error is no reason to leave processes behind.
+  // Nothing that can't be written is a reason to leave processes behind: a closed standard error,
+  // statistics that are larger than a file may be.
   sigaddset(&blocked, SIGPIPE);
+  sigaddset(&blocked, SIGXFSZ);
   ::sigprocmask(SIG_BLOCK, &blocked, &original_mask_);
   fd_.reset(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
   GALLOCY_CHECK(bool(fd_), GALLOCY_VALUE(errno));

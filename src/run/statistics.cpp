@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,7 +67,7 @@ UniqueFd open_special(const std::string& path) {
 
 tl::unexpected<Refusal> refuse_file(int status, const std::string& path, int error) {
   return refuse(status,
-                fmt::format("can't write statistics to {}: {}", path, ::strerrordesc_np(error)));
+                fmt::format("can't write statistics to {}: {}", path, describe_error(error)));
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 // gallocy: the tool for people.
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 
+#include "base/empty_option.hpp"
 #include "base/output.hpp"
 #include "tools/doctor.hpp"
 #include "tools/stat.hpp"
@@ -26,6 +29,8 @@ int give_out(const std::string& text, int status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // doctor is to say so.
+  ::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{"Looks at machines and jobs of gallocy.", "gallocy"};
   app.set_version_flag("--version", "gallocy " GALLOCY_VERSION);
   app.require_subcommand(1);
@@ -52,6 +57,10 @@ int main(int argc, char** argv) {
     return give_out(app.help(), 0);
   } catch (const CLI::ParseError& error) {
     std::fputs(one_line(error.what()).c_str(), stderr);
+    return exit_usage;
+  }
+  if (const std::string empty = gallocy::option_without_value(*stat_command); !empty.empty()) {
+    std::fputs(one_line(empty + " needs a value").c_str(), stderr);
     return exit_usage;
   }
   const Report report = doctor_command->parsed() ? doctor() : stat(options);

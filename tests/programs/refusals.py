@@ -5,9 +5,12 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
-from harness import expect, expect_status, main, require_daemon, run  # noqa: E402
+from harness import (expect, expect_status, main, make_program, require_daemon,  # noqa: E402
+                     run)
 
 CHILD = "a child would not see the memory of the job. posix_spawn, system and popen work"
+BY_EXEC = ("takes the place of this program by exec and is not shared: it runs on one node; name "
+           "it to gallocy-run itself")
 
 
 def refused(*words):
@@ -47,6 +50,24 @@ def libraries():
                      "none, refused by gallocy: libraries are loaded at the start only\nsome\n"
                      "went on\n",
                      f"dlopen of {library} is refused: it is not supported yet once main() runs")
+
+
+def programs_run_by_exec():
+    """They run as natively, on one node. That is told once, and only if they do run."""
+    require_daemon()
+    with tempfile.TemporaryDirectory(prefix="gp-") as folder:
+        script = os.path.join(folder, "script")
+        make_program(script, "#!/bin/sh\n"
+                             "exec /bin/sh -c 'exec /bin/echo \"$1\"' sh \"$@\"\n")
+        expect_error(run("-n", 2, script, "a word"), "a word\n",
+                     f"/bin/sh {BY_EXEC}")
+        make_program(script, "#!/bin/sh\nPATH=/no/such:/bin\nexec echo found\n")
+        expect_error(run("-n", 2, script), "found\n",
+                     f"/bin/echo {BY_EXEC}")
+        make_program(script, "#!/bin/sh\nexec /no/such/program\n")
+        result = run("-n", 2, script)
+        expect_status(result, 127)
+        expect("gallocy:" not in result.err, "it was not run:", result)
 
 
 def memory():
@@ -91,4 +112,4 @@ def others():
                "the CPU clock of a thread that runs on another node is not supported")
 
 
-main(children, libraries, memory, no_room, protection, others, side_by_side=2)
+main(children, libraries, programs_run_by_exec, memory, no_room, protection, others, side_by_side=2)

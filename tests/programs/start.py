@@ -6,6 +6,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 from harness import expect, expect_status, main, require_daemon, run  # noqa: E402
+from lacking import (TOO_SMALL, have_at_most,  # noqa: E402
+                     run_with_more_and_more_descriptors)
 
 
 def differing(rank, what, *options):
@@ -52,6 +54,18 @@ def limits_differ():
     expect_refused(differing(1, "memory"), "its limit of the address space is ", "`ulimit -v`\n")
 
 
+def limits_too_small():
+    """The same on all nodes, and less than a job needs: main() does not run, with the remedy."""
+    require_daemon()
+    for name, value, remedy in TOO_SMALL:
+        result = run("-n", 2, os.environ["PROGRAM"], lacking=lambda: have_at_most(name, value))
+        expect_status(result, 69)
+        expect(remedy in result.err and result.out == "", name, value, result)
+    result = run_with_more_and_more_descriptors(
+        lambda lacking: run("-n", 2, os.environ["PROGRAM"], lacking=lacking))
+    expect(result.out != "" and result.err == "", result)
+
+
 def libraries_differ():
     library = os.environ["LIBRARY"]
     expect_refused(differing(1, f"library={library}"),
@@ -84,5 +98,6 @@ def explanations():
     expect_refused(result, "its limit of the stack is 4096 KiB")
 
 
-main(alike, cpus_differ, pages_differ, limits_differ, libraries_differ, explanations,
+main(alike, cpus_differ, pages_differ, limits_differ, limits_too_small, libraries_differ,
+     explanations,
      side_by_side=1)

@@ -3,10 +3,11 @@ subprocess, or as words before a command. x86-64 only, as gallocy."""
 import contextlib
 import ctypes
 import os
+import resource
 import struct
 import subprocess
 
-from harness import Skipped, wait_for
+from harness import Failed, Skipped, expect, wait_for
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 IO_URING_SETUP, PERSONALITY = 425, 135  # numbers of system calls
@@ -31,6 +32,30 @@ def refuse_call(number, error):
         struct.pack("HxxxxxxQ", len(instructions), ctypes.addressof(code)))
     _call(LIBC.prctl, NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     _call(LIBC.prctl, SECCOMP, SECCOMP_FILTER, program, 0, 0)
+
+
+def have_at_most(name, value):
+    """A limit of the process, RLIMIT_..."""
+    resource.setrlimit(getattr(resource, name), (value, value))
+
+
+# What a job meets, as a limit of all of its processes: the limit, a value, and the remedy.
+TOO_SMALL = (("RLIMIT_FSIZE", 8 << 10, "ulimit -f unlimited"),
+             ("RLIMIT_FSIZE", 1 << 30, "ulimit -f unlimited"),
+             ("RLIMIT_AS", 8 << 30, "ulimit -v unlimited"))
+
+
+def run_with_more_and_more_descriptors(run, limit_s=8):
+    """run(lacking=...) with each limit of open files until it ends with 0: before that it must say
+    what to do, in time and with a status that is none of the program's."""
+    for count in range(5, 200):
+        result = run(lacking=lambda count=count: have_at_most("RLIMIT_NOFILE", count))
+        if result.status == 0:
+            return result
+        expect(result.status in (69, 70) and "ulimit -n 1024" in result.err and result.out == "",
+               "with", count, "descriptors:", result)
+        expect(result.seconds < limit_s, "with", count, "descriptors it took too long:", result)
+    raise Failed("200 descriptors are not enough")
 
 
 def have_an_old_kernel():

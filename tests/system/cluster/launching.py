@@ -1,14 +1,17 @@
 """What gallocy-run can be told about how a job runs, with real daemons.
 
-The environment names the programs: SPMD, PLACEMENT, OWNERS."""
+The environment names the programs: SPMD, PLACEMENT, OWNERS, BY_LIBRARY."""
 import errno
 import os
+import socket
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import expect, expect_status, main, require_daemon, require_nodes, run  # noqa: E402
-from lacking import IO_URING_SETUP, have_an_old_kernel, refuse_call  # noqa: E402
+from harness import (Daemons, expect, expect_status, main, require_daemon,  # noqa: E402
+                     require_no_sanitizer, require_nodes, run, wait_for)
+from lacking import (IO_URING_SETUP, TOO_SMALL, have_an_old_kernel, have_at_most,  # noqa: E402
+                     refuse_call, run_with_more_and_more_descriptors)
 
 
 def every_rank_runs_main():
@@ -83,5 +86,74 @@ def machine_that_lacks_something():
         expect(result.out == "", "the program ran:", result)
 
 
+def limits_that_are_too_small():
+    """The job ends with the remedy, and nothing is left behind."""
+    require_daemon()
+    require_no_sanitizer("it needs more addresses, and descriptors for its reports")
+    idle = os.environ["PLACEMENT"]
+    for name, value, remedy in TOO_SMALL:
+        result = run("-n", 2, idle, 2, lacking=lambda: have_at_most(name, value))
+        expect_status(result, 69)
+        expect(remedy in result.last_line() and result.out == "", name, value, result)
+    # gallocy_init() fails in the program, too, which ends with a status of its own.
+    def placed_with(lacking):
+        result = run("-n", 2, idle, 2, lacking=lacking)
+        if "gallocy_init" in result.err and result.status == 1:
+            result.status = 70
+        return result
+    run_with_more_and_more_descriptors(placed_with)
+
+
+def statistics_larger_than_a_file():
+    require_daemon()
+    with tempfile.TemporaryDirectory(prefix="gt-", dir="/tmp") as folder:
+        path = os.path.join(folder, "stat")
+        result = run(f"--stat=json:{path}", "--no-preload", "true",
+                     lacking=lambda: have_at_most("RLIMIT_FSIZE", 10))
+        expect_status(result, 74)
+        expect(os.listdir(folder) == [], os.listdir(folder))
+
+
+def daemon_without_descriptors():
+    """Whoever finds a daemon that has no descriptor left is told so, at once; when it has some
+    again, the next one is served."""
+    require_daemon()
+    require_no_sanitizer("its reports need descriptors")
+    with Daemons(prefix=lambda node: ["prlimit", "--nofile=40:1024", "--"]) as daemons:
+        program = os.environ["PLACEMENT"]
+        expect_status(run(daemons.option, program, 2), 0)
+        held = [connect_to(daemons.sockets[0]) for _ in range(40)]
+        result = run(daemons.option, program, 2)
+        expect(result.status in (69, 70) and "ulimit -n 1024" in result.last_line(), result)
+        expect(result.seconds < 5, "it was not told at once:", result)
+        for connection in held:
+            connection.close()
+        wait_for(lambda: run(daemons.option, program, 2).status == 0, 20, "the next is served")
+
+
+def linked_by_a_library():
+    """A program that only a library of its makes one of gallocy's is not preloaded."""
+    require_daemon()
+    program = os.environ["BY_LIBRARY"]
+    result = run("-n", 2, program, stat=True)
+    expect_status(result, 0)
+    expect(result.out == "written on node 1, read on node 0\n" and result.err == "", result)
+    require_nodes(result, 2)
+    result = run("-n", 2, "--preload", program)
+    expect_status(result, 64)
+    expect("is linked with libgallocy; run it without --preload" in result.last_line(), result)
+    result = run("-n", 2, "--explain", program)
+    expect("preloaded: no, since a library of its is linked with libgallocy" in result.err, result)
+
+
+def connect_to(path):
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.settimeout(10)
+    connection.connect(path)
+    return connection
+
+
 main(every_rank_runs_main, placement_of_threads, tagged_output, logs_in_a_file,
-     owner_leaves, machine_that_lacks_something, side_by_side=1)
+     owner_leaves, machine_that_lacks_something, limits_that_are_too_small,
+     statistics_larger_than_a_file, daemon_without_descriptors, linked_by_a_library,
+     side_by_side=1)

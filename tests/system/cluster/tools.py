@@ -53,7 +53,9 @@ def expect_findings(missing, warnings=(), text="", remedy="", **how):
 
 
 def usage():
-    for arguments in ([], ["bogus"], ["stat", "--bogus"], ["stat", "--socket"], ["doctor", "x"]):
+    for arguments in ([], ["bogus"], ["stat", "--bogus"], ["stat", "--socket"], ["doctor", "x"],
+                      ["stat", "--socket", ""], ["stat", "--job", ""], ["stat", "--job", "x"],
+                      ["stat", "--job", "10000000000000000"]):
         status, out, err = tool(*arguments)
         expect(status == 64 and out == "", arguments, status, out)
         expect(err.startswith("gallocy: ") and len(err.splitlines()) == 1, err)
@@ -229,7 +231,7 @@ def stat_shows_others_nothing():
 
 
 def stat_of_no_job():
-    for job in ("foo", "", "0x", "12g", "-1", " 1", "1" * 17):
+    for job in ("foo", "0x", "12g", "-1", " 1", "1" * 17):
         status, out, err = tool("stat", "--job", job)
         expect(status == 64 and out == "", job, status, out, err)
         expect(err == f"gallocy: --job {job}: must be a job's number in hexadecimal, as gallocy "

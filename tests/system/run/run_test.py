@@ -37,7 +37,9 @@ def usage():
                       ["--memory", "", "true"], ["--timeout", "", "true"],
                       ["--peer-timeout", "", "true"], ["-n", "", "true"],
                       ["-x", "=1", "true"], ["-x", "NOT_SET_HERE", "true"], ["-x"],
-                       ["--daemon", "a,b", "-n", "1", "true"]):
+                      ["--daemon", "", "true"], ["-x", "", "true"],
+                      ["-n", "99999999999999999999", "true"], ["--timeout", "inf", "true"],
+                      ["--daemon", "a,b", "-n", "1", "true"]):
         result = run(*arguments)
         expect_status(result, 64)
         expect(len(result.err.splitlines()) == 1 and result.err.startswith("gallocy-run: "),

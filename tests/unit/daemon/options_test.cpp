@@ -48,9 +48,28 @@ TEST_CASE("what makes no sense is a usage error in one line") {
   CHECK(usage_error({"--node-id", "64"}, "64"));
   CHECK(usage_error({"--peer", "example.org:1"}, "example.org"));
   CHECK(usage_error({"--allow-uid", "root"}, "root"));
+  CHECK(usage_error({"--node-id", "-1"}, "-1"));
+  CHECK(usage_error({"--peer", "127.0.0.1:65536"}, "65536"));
+  for (const char* const bad : {"-1", "4294967296"})
+    CHECK(usage_error({"--allow-uid", bad}, "--allow-uid"));
   const char* const nothing[] = {"gallocyd"};
   const auto parsed = parse_options(1, nothing);
   CHECK(std::get<Leave>(parsed).status == exit_usage);
+}
+
+TEST_CASE("no option takes an empty value") {
+  for (const char* const option : {"--memory", "--peer", "--allow-uid", "--peer-timeout",
+                                   "--fault-stamps"})
+    CHECK(usage_error({option, ""}, option));
+  for (const unsigned empty : {2u, 4u, 6u}) {
+    const char* words[] = {"gallocyd",    "--socket",  "/tmp/s", "--listen",
+                           "127.0.0.1:0", "--node-id", "3"};
+    words[empty] = "";
+    const auto parsed = parse_options(std::size(words), words);
+    REQUIRE(std::holds_alternative<Leave>(parsed));
+    CHECK(std::get<Leave>(parsed).status == exit_usage);
+    CHECK(std::get<Leave>(parsed).text.find(words[empty - 1]) != std::string::npos);
+  }
 }
 
 TEST_CASE("memory is half of the machine's unless it is said") {

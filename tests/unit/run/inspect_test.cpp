@@ -41,6 +41,18 @@ std::string compile_linked(const Folder& folder, const std::string& name) {
   return folder.compile(name, "-Wl,--no-as-needed libgallocy.so");
 }
 
+// One whose library names it.
+std::string compile_linked_by_a_library(const Folder& folder, const std::string& name) {
+  folder.write("library.c", "int middle(void) { return 1; }\n", 0644);
+  compile_linked(folder, "unused");
+  folder.command("cp libgallocy.so libgallocy.so.0");
+  folder.command(fmt::format("{} -shared -fPIC library.c -Wl,--no-as-needed libgallocy.so "
+                             "-Wl,-rpath,'$ORIGIN' "
+                             "-Wl,-soname,libmiddle.so -o libmiddle.so", ::getenv("CC")));
+  return folder.compile(name, "-Wl,--no-as-needed,-rpath,'$ORIGIN' ./libmiddle.so "
+                              "-Wl,--allow-shlib-undefined");
+}
+
 }  // namespace
 
 TEST_CASE("an ordinary program can be preloaded") {
@@ -228,4 +240,24 @@ TEST_CASE("a broken file is looked at without harm") {
     const bool refused = inspect(path, options_for(path)).obstacle.has_value();
     if (size < header_bytes) CHECK(refused);
   }
+}
+
+TEST_CASE("a program is linked with libgallocy by its library, too") {
+  const Folder folder;
+  const std::string path = compile_linked_by_a_library(folder, "program");
+  Options options = options_for(path);
+  const Inspection inspection = inspect(path, options);
+  CHECK(!inspection.elf.needs_libgallocy());
+  CHECK(inspection.linked_with_libgallocy);
+  CHECK(!inspection.obstacle);
+  const auto program = choose(inspection, options);
+  REQUIRE(program);
+  CHECK(program->linked_with_libgallocy);
+  CHECK(!program->is_preloaded());
+  CHECK(has(explain(inspection, options, program).back(),
+            "no, since a library of its is linked with libgallocy"));
+  options.preload = true;
+  const auto preloaded = choose(inspection, options);
+  REQUIRE(!preloaded);
+  CHECK(preloaded.error().status == 64);
 }

@@ -1,0 +1,20 @@
+// What lifts the limit that a system call ran into.
+#pragma once
+
+#include <cerrno>
+
+namespace gallocy {
+
+// For the errno of an error that only a limit makes, to be put behind its name; else empty.
+constexpr const char* remedy_of(int code) {
+  switch (code) {
+    case EMFILE: return "; raise the limit of open files: ulimit -n 1024";
+    case ENFILE: return "; raise this machine's limit of open files: sysctl fs.file-max";
+    case EFBIG: return "; lift the limit of file sizes: ulimit -f unlimited";
+    default: return "";
+  }
+}
+
+constexpr bool is_of_a_limit(int code) { return *remedy_of(code) != '\0'; }
+
+}  // namespace gallocy
