@@ -169,7 +169,8 @@ GALLOCY_API int gallocy_home_of(const void* pointer);
  * a block of another rank was freed before is noticed by that rank, which ends so, later.
  * Blocks of other ranks go back to them in batches, without waiting: a rank takes them when it
  * allocates or frees next. Memory that a rank does not use any more goes back to the job, to be
- * had by all ranks; a rank keeps up to 34 MiB of it near each node where it allocates.
+ * had by all ranks; a rank keeps up to 34 MiB of it near each node where it allocates, and all
+ * ranks together keep of a node's memory a quarter and 2 MiB each at most.
  */
 GALLOCY_API void gallocy_free(void* block);
 

@@ -123,6 +123,7 @@ void remember(const ipc::ClientWelcome& welcome) {
   process.rank_count = welcome.rank_count;
   process.node = welcome.node;
   process.node_count = welcome.node_count;
+  process.memory_chunk_count = welcome.memory_chunk_count;
   process.runs_main = welcome.rank == 0 || welcome.every_rank_runs_main != 0;
 }
 

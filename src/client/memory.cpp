@@ -242,8 +242,12 @@ bool prefetch(std::uint64_t address, std::size_t size_bytes) {
 
 }  // namespace
 
+// All ranks may keep spare chunks near one node, and nobody asks for them when another finds no
+// room there: together they keep no more than a quarter of what there is.
 heap::ChunkSource client::daemon_chunks(std::uint32_t heap_number) {
-  return {take_chunks, give_chunks, reinterpret_cast<void*>(std::uint64_t{heap_number})};
+  const std::uint64_t share = process.memory_chunk_count / (4 * process.rank_count);
+  return {take_chunks, give_chunks, reinterpret_cast<void*>(std::uint64_t{heap_number}),
+          std::min(share, heap::spare_chunks_max)};
 }
 
 void* client::zeroed_pages(std::size_t size_bytes) {

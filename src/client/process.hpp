@@ -26,6 +26,7 @@ struct Process {
 
   std::uint64_t region_address = 0, region_size_bytes = 0;
   std::uint32_t rank = 0, rank_count = 0, node = 0, node_count = 0;
+  std::uint32_t memory_chunk_count = 0;  // on each node, for all ranks
   bool runs_main = false;  // gallocy_init returns; the thread that called it is the job's
   bool main_is_apart = false;  // main() runs in a thread that adopts itself before it
   bool is_guest = false;   // it has started its launcher, and nobody else tells how the job ends

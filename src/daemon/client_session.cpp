@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -61,6 +62,8 @@ Status ClientSession::welcome(const JobSettings& settings, int pages_fd) {
   welcome.node = raw(settings.self);
   welcome.node_count = settings.nodes.count();
   welcome.every_rank_runs_main = settings.every_rank_runs_main;
+  welcome.memory_chunk_count = static_cast<std::uint32_t>(
+      std::min(settings.memory_bytes, settings.region_size_bytes) / chunk_bytes);
   const int fds[ipc::welcome_fd_count] = {pages_fd, device->get(), ring_memory_.fd(),
                                           doorbell_.get(), clients_end.get()};
   if (auto sent = ipc::send_message(socket_.get(), welcome, fds, 0); !sent) return sent;

@@ -162,7 +162,7 @@ void Heap::give(Run run) {
 }
 
 void Heap::keep_or_give(Run run) {
-  if (run.chunk_count > kept_chunks_max) return give(run);
+  if (run.chunk_count > source_.spare_chunk_count) return give(run);
   give(std::exchange(kept_, run));
 }
 

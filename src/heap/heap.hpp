@@ -23,6 +23,9 @@ struct ChunkSource {
   // Chunks, or some of them, that were taken. They may hold anything.
   void (*give)(void* context, std::uint64_t address, std::uint64_t chunk_count) = nullptr;
   void* context = nullptr;
+  // How many chunks of a large block that was freed may be kept for the next: others can't have
+  // them meanwhile.
+  std::uint64_t spare_chunk_count = spare_chunks_max;
 };
 
 enum class FreeOutcome {

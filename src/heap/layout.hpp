@@ -128,7 +128,7 @@ inline constexpr unsigned first_block_page =
     page_states_page + pages_per_chunk * sizeof(PageState) / page_bytes;
 inline constexpr unsigned max_run_pages = pages_per_chunk - first_block_page;
 inline constexpr unsigned large_block_page = 2;
-inline constexpr std::uint64_t kept_chunks_max = 16;  // 32 MiB
+inline constexpr std::uint64_t spare_chunks_max = 16;  // 32 MiB
 inline constexpr std::size_t max_alignment_bytes = chunk_bytes;
 
 inline std::uint64_t address_of(const void* pointer) {

@@ -87,7 +87,7 @@ struct ClientWelcome {
   std::uint32_t rank = 0, rank_count = 0;
   std::uint32_t node = 0, node_count = 0;
   std::uint32_t every_rank_runs_main = 0;  // 1: gallocy_init returns in this rank, whichever it is
-  std::uint32_t reserved = 0;
+  std::uint32_t memory_chunk_count = 0;    // so many have room in the job's memory on each node
 };
 inline constexpr unsigned welcome_fd_count = 5;
 

@@ -118,6 +118,12 @@ def malloc_until_there_is_no_more():
     expect(most <= 32 * MIB + TABLE, most, "bytes are used of 32 MiB")
 
 
+def freed_by_one_rank_for_the_next():
+    """What a rank keeps of what it has freed leaves room for all others."""
+    for mib in (4, 10, 20, 30, 40):
+        expect_status(watch("--memory", "64M", MEMORY, "turns", mib)[0], 0)
+
+
 def sparse_memory_ends_with_a_sentence():
     require_daemon()
     result = run("-n", NODES, "--memory", "64M", MEMORY, "sparse", NODES - 1)
@@ -185,5 +191,5 @@ def all_of_it_for_each_in_turn():
 
 main(more_than_a_node_has, untouched_by_the_default, half_of_ram_by_default,
      limit_of_a_control_group, more_than_a_control_group_may_have,
-     malloc_until_there_is_no_more, sparse_memory_ends_with_a_sentence, bound_too_small,
+     malloc_until_there_is_no_more, freed_by_one_rank_for_the_next, sparse_memory_ends_with_a_sentence, bound_too_small,
      no_room_for_another_job, all_of_it_for_each_in_turn, chosen=[sys.argv[1]])

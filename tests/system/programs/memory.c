@@ -6,6 +6,7 @@
 //                              allocated again
 //   memory hold MIB            each node allocates MIB, and all check it when standard input has
 //                              ended
+//   memory turns MIB           each rank in turn allocates MIB near node 0 and frees it
 //   memory sparse NODE         a thread on NODE writes to more than its home has room for
 #include <errno.h>
 #include <stdint.h>
@@ -136,6 +137,15 @@ static void* clear_and_repeat(void* argument) {
   return NULL;
 }
 
+static void* allocate_and_free(void* argument) {
+  const size_t* size_bytes = argument;
+  char* block = gallocy_malloc_on(0, *size_bytes);
+  REQUIRE(block != NULL);
+  memset(block, 1, *size_bytes);
+  gallocy_free(block);
+  return NULL;
+}
+
 // Untouched memory costs nothing, so there is more of it than can be written to.
 static void* write_all(void* argument) {
   char** blocks = argument;
@@ -162,6 +172,11 @@ int main(int argc, char** argv) {
       for (int other = 0; other < gallocy_node_count(); ++other) run_on(other, check_pile, pile);
       run_on(node, clear_and_repeat, pile);
     }
+  } else if (strcmp(what, "turns") == 0 && argc == 3) {
+    size_t* size_bytes = gallocy_malloc(sizeof *size_bytes);
+    *size_bytes = (size_t)atoi(argv[2]) << 20;
+    for (int turn = 0; turn < 2 * gallocy_node_count(); ++turn)
+      run_on(turn % gallocy_node_count(), allocate_and_free, size_bytes);
   } else if (strcmp(what, "sparse") == 0 && argc == 3) {
     char** blocks = gallocy_calloc(4, sizeof *blocks);
     for (int i = 0; i < 4; ++i) REQUIRE((blocks[i] = gallocy_malloc(30 << 20)) != NULL);

@@ -53,7 +53,7 @@ class Measured {
   std::size_t asked_ = 0, asked_at_peak_ = 0, taken_at_peak_ = 0;
 };
 
-constexpr std::size_t kept_bytes = (1 + kept_chunks_max) * chunk_bytes;
+constexpr std::size_t kept_bytes = (1 + spare_chunks_max) * chunk_bytes;
 
 }  // namespace
 

@@ -284,3 +284,19 @@ TEST_CASE("small blocks stay where a smaller one would not save much") {
   CHECK(!heap.resize(block, 1'025));
   CHECK(!heap.resize(block, 100));
 }
+
+TEST_CASE("a large block that was freed is kept for the next if the source lets it lie there") {
+  constexpr std::uint64_t own_pages = large_block_page * page_bytes;
+  for (const std::uint64_t spare : {0, 2, 16}) {
+    Arena arena{64};
+    ChunkSource source = arena.source();
+    source.spare_chunk_count = spare;
+    Heap heap{me, source};
+    for (const std::uint64_t chunk_count : {2, 3, 16, 17}) {
+      void* block = heap.allocate(chunk_count * chunk_bytes - own_pages);
+      REQUIRE(block != nullptr);
+      CHECK(heap.free_local(block) == FreeOutcome::freed);
+      CHECK(arena.taken() <= spare);
+    }
+  }
+}

@@ -40,7 +40,7 @@ class Model {
       else allocate_one();
     }
     while (!alive_.empty()) free_one(alive_.size() - 1);
-    REQUIRE(arena_.taken() <= 1 + kept_chunks_max);
+    REQUIRE(arena_.taken() <= 1 + spare_chunks_max);
   }
 
   std::size_t refused() const { return refused_; }
