@@ -21,7 +21,7 @@ SUITES = ("lint", "unit", "trace", "model", "sim", "system", "programs", "litmus
           "install")
 SANITIZED_SUITES = ("unit", "trace", "sim", "system", "stress")
 ONE_AT_A_TIME = ("system", "programs", "litmus", "bench", "install", "stress")
-REPORTING = ("litmus", "stress")  # say in lines of their own what they did
+REPORTING = ("litmus", "stress", "sim")  # say in lines of their own what they did
 OUTPUT_LINES_MAX = 200
 # Whatever else meson says of a test is a failure.
 MEANINGS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped", "IGNORED": "skipped"}

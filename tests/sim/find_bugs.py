@@ -15,8 +15,12 @@ SECONDS_MAX = 600
 # A hole: thousands of seeds of five settings with late answers to evictions did not find it.
 HOLES = {"accept_old_writeback_ack"}
 # Of what every draw could find, but hardly one does.
-OPTIONS = {"first_grant_forgotten":
-           ["--workload", "recycled", "--faults", "removal,crash,delay,pause"]}
+OPTIONS = {
+    "first_grant_forgotten": ["--workload", "recycled", "--faults", "removal,crash,delay,pause"],
+    "evict_what_the_oldest_needs": ["--workload", "random", "--faults", "pressure,loss,pause",
+                                    "--nodes", "5"],
+    "token_of_the_dead_kept": ["--workload", "sync", "--nodes", "3"],
+}
 LAST_LINE = re.compile(r"^seed (\d+): FAIL ", re.M)
 REASON = re.compile(r"^seed \d+ at \d+ us, (?:pattern (\w+): )?(.*)$|^seed \d+ at \d+ us: (.*)$",
                     re.M)
@@ -44,22 +48,26 @@ def main():
     listed = subprocess.run([simulator, "--list"], capture_output=True, text=True, check=True)
     names = [line.split(":")[0] for line in listed.stdout.splitlines()]
     bugs = sys.argv[3:] or [name for name in names if name not in HOLES]
-    print(f"not tried, a hole: {', '.join(sorted(HOLES & set(names)))}")
+    print("sim: planted bugs, the first seed that finds each, and what found it")
+    print(f"sim: not tried, a hole: {', '.join(sorted(HOLES & set(names)))}")
     missed = []
     for bug in bugs:
         done = run(simulator, bug, seed_count)
         found = LAST_LINE.search(done.stdout)
         if done.returncode != 0 and not found and SANITIZER.search(done.stderr):
-            print(f"{bug:34}      ?  {SANITIZER.search(done.stderr).group(0)[:140]}", flush=True)
+            print(f"sim: {bug:34}      ?  {SANITIZER.search(done.stderr).group(0)[:140]}",
+                  flush=True)
             continue
         if done.returncode != 1 or not found:
             missed.append(bug)
-            print(f"{bug:34} not found (exit {done.returncode})", flush=True)
+            print(f"sim: {bug:34} not found (exit {done.returncode})", flush=True)
             continue
-        print(f"{bug:34} {found.group(1):>6}  {detector_of(done)}", flush=True)
+        options = " ".join(["", *OPTIONS.get(bug, [])])
+        print(f"sim: {bug:34} {found.group(1):>6}  {detector_of(done)}{options}", flush=True)
     if run(simulator, None, 20).returncode != 0:
         missed.append("nothing: the simulator fails without a bug")
-    print(f"{len(bugs) - len(missed)} of {len(bugs)} planted bugs found"
+    print(f"sim: {len(bugs) - len(missed)} of {len(bugs)} planted bugs found within "
+          f"{seed_count:,} seeds"
           + (f"; not: {', '.join(missed)}" if missed else ""))
     return 1 if missed else 0
 

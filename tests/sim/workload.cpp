@@ -17,7 +17,7 @@ constexpr std::uint64_t address_of(PageNo page) { return region_base + raw(page)
 
 }  // namespace
 
-Workload::Workload(World& world) : world_(world), remaining_(world.settings().operation_count) {}
+Workload::Workload(World& world) : world_(world) {}
 
 void Workload::attached(NodeId node, ClientId client, ThreadId) { agents_[{node, client}]; }
 
@@ -98,8 +98,7 @@ void Workload::run_thread(std::uint32_t number) {
   SimThread& thread = threads_.at(number);
   if (thread.gone) return;
   if (!thread.busy) {
-    if (remaining_ == 0) return world_.calm_down();
-    --remaining_;
+    if (ended_ >= world_.settings().operation_count) return world_.calm_down();
     choose(thread);
   }
   switch (thread.operation.kind) {
@@ -339,6 +338,8 @@ void Workload::check_ended() const {
     if (thread.busy)
       throw Failure(fmt::format("thread {} of node {} waits for ever", thread.number,
                                 raw(thread.node)));
+  if (ended_ < world_.settings().operation_count)
+    throw Failure(fmt::format("only {} operations have ended", ended_));
   if (world_.any_removed()) return;  // blocks were on their way from or to the removed node
   for (const auto& [address, count] : freed_)
     if (count != 0) throw Failure(fmt::format("freed block {:#x}: {} left", address, count));

@@ -149,7 +149,7 @@ class Workload {
   std::map<std::uint64_t, int> freed_;  // blocks freed and not yet taken
   std::set<std::uint64_t> locked_;
   std::vector<PageNo> pages_;
-  std::uint64_t remaining_ = 0, ended_ = 0, write_count_ = 0, check_count_ = 0;
+  std::uint64_t ended_ = 0, write_count_ = 0, check_count_ = 0;
   unsigned waiting_for_chunks_ = 0;
   bool has_begun_ = false;
   TimeUs pause_us_ = 0;  // between operations, at most

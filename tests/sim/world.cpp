@@ -139,21 +139,22 @@ bool World::is_over(const Happening& happening) {
 
 void World::trouble_members() {
   if (!removes_ || faults_.stopped() || !workload_->has_begun()) return;
-  if (faults_.strikes(FaultKind::crash, 12'000)) lose_node(true);
-  else if (faults_.strikes(FaultKind::removal, 12'000)) lose_node(false);
+  if (faults_.is_due(FaultKind::crash, 12'000)) lose_node(FaultKind::crash);
+  else if (faults_.is_due(FaultKind::removal, 12'000)) lose_node(FaultKind::removal);
 }
 
 // Half of the nodes stay, or soon nothing would happen any more. Often two go together, as when a
 // rack does: the second while the others recover from the first.
-void World::lose_node(bool crashes) {
+void World::lose_node(FaultKind kind) {
   const NodeSet alive = members_.alive();
   if (alive.count() <= node_count() / 2) return;
   NodeId node;
   do node = NodeId{static_cast<std::uint8_t>(random_.below(node_count()))};
   while (!alive.contains(node));
   if (random_.one_in(2))
-    plan_membership(random_.below(2'000), [this, crashes] { lose_node(crashes); });
-  if (!crashes) return remove(node);
+    plan_membership(random_.below(2'000), [this, kind] { lose_node(kind); });
+  faults_.note(kind);
+  if (kind == FaultKind::removal) return remove(node);
   members_.crash(node);
   plan_membership(random_.between(1'000, 20'000), [this, node] { remove(node); });
 }
