@@ -122,7 +122,8 @@ void World::happen(const Happening& happening) {
 
 // ---- members -----------------------------------------------------------------------------
 
-// Nothing happens on a node that has ended; one that was removed goes on, but for its threads.
+// Nothing happens on a node that has ended; one that was removed goes on, and its threads access
+// pages for a while, but nobody answers what they have called for.
 bool World::is_over(const Happening& happening) {
   const bool crashed = members_.crashed(happening.node);
   if (!crashed && members_.contains(happening.node)) return false;
@@ -131,6 +132,8 @@ bool World::is_over(const Happening& happening) {
       if (crashed) network_.take(happening.index);
       return crashed;
     case Happening::Kind::tick:
+    case Happening::Kind::fault:
+    case Happening::Kind::thread:
       return crashed;
     default:
       return true;
@@ -231,12 +234,12 @@ void World::send(NodeId from, NodeId to, const core::Message& message, const Byt
   const bool hands_out = std::holds_alternative<core::ChunkGrant>(message.body) ||
                          std::holds_alternative<core::Loan>(message.body);
   if (hands_out && !members_.contains(from)) return;
-  if (const auto* lost = std::get_if<core::Lost>(&message.body)) oracle_.check_loss(lost->page);
+  if (const auto* lost = std::get_if<core::Lost>(&message.body); lost && members_.contains(from))
+    oracle_.check_loss(lost->page);
   network_.send(now_us_, from, to, message, bytes);
 }
 
 void World::wake(NodeId node, ClientId client, PageNo page) {
-  if (!members_.contains(node)) return;
   workload_->wake(node, client, page);
 }
 
