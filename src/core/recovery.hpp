@@ -50,8 +50,8 @@ class Recovery {
 
   // False: the peer may not say that.
   bool on_report(NodeId from, const Report& report);
-  // The sender gives back inherited chunks, and its report that its clients had them may have been
-  // of the epoch before: after two removals in a row it comes here after the second, and is dropped.
+  // The sender gives back inherited chunks, and its report that its clients had them may have
+  // been of the epoch before: then it came after the next removal, and was dropped.
   // False: others have them.
   bool note_returned(NodeId from, const ChunkReturn& what);
   bool is_complete() const { return unreported_.empty(); }
