@@ -22,7 +22,7 @@ SUITES = ("lint", "unit", "trace", "model", "sim", "system", "programs", "litmus
           "install")
 SANITIZED_SUITES = ("unit", "trace", "sim", "system", "stress")
 ONE_AT_A_TIME = ("system", "programs", "litmus", "bench", "install", "stress")
-REPORTING = ("model", "litmus", "stress")  # say in lines of their own what they did
+REPORTING = ("model", "sim", "litmus", "stress")  # say in lines of their own what they did
 PROOFS = ("model", "litmus")  # without them --ci and --full would prove less than they say
 OUTPUT_LINES_MAX = 200
 # Whatever else meson says of a test is a failure.

@@ -385,6 +385,7 @@ bool Node::handle(const Received& from, const RootReply& body) {
 }
 
 bool Node::handle(const Received& from, const ChunkReturn& body) {
+  if (!recovery_.note_returned(from.from, body)) return false;
   if (!returns_.on_return(from.from, from.transaction, body)) return false;
   sync_objects_.forget_memory(homes_.address_of(body.first), body.count * chunk_bytes);
   return true;

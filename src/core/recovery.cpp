@@ -87,6 +87,17 @@ bool Recovery::on_report(NodeId from, const Report& report) {
   return true;
 }
 
+bool Recovery::note_returned(NodeId from, const ChunkReturn& what) {
+  if (!unreported_.contains(from)) return true;
+  const std::uint64_t end = std::uint64_t{raw(what.first)} + what.count;
+  auto chunk = inherited_.lower_bound(what.first);
+  while (chunk != inherited_.end() && raw(*chunk) < end) {
+    if (!chunks_.note_loan(from, *chunk)) return false;
+    chunk = inherited_.erase(chunk);  // once
+  }
+  return true;
+}
+
 bool Recovery::take(NodeId from, const LockReport& lock) {
   if (!homes_.homed_here(lock.address) || !has_owner(lock.kind)) return false;
   if (!lock.lent) claims_.insert({lock.address, lock.thread});

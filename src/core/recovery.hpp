@@ -50,6 +50,10 @@ class Recovery {
 
   // False: the peer may not say that.
   bool on_report(NodeId from, const Report& report);
+  // The sender gives back inherited chunks, and its report that its clients had them may have
+  // been of the epoch before: then it came after the next removal, and was dropped.
+  // False: others have them.
+  bool note_returned(NodeId from, const ChunkReturn& what);
   bool is_complete() const { return unreported_.empty(); }
   const Census& census() const { return census_; }
   // Makes the objects from what has been reported, and tells all members that the home is ready.

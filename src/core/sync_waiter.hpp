@@ -25,7 +25,7 @@ inline std::optional<SyncWaiter> take_waiter(SyncQueue& queue, NodeId from,
                                              Transaction transaction) {
   const auto found = std::ranges::find_if(queue, [&](const SyncWaiter& one) {
     const bool same = one.transaction == transaction;
-    return one.from == from && (same || planted(Bug::accept_old_transaction));
+    return one.from == from && (same || planted(Bug::accept_old_wait));
   });
   if (found == queue.end()) return std::nullopt;
   const SyncWaiter waiter = *found;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <numeric>
 #include <sstream>
 
 namespace gallocy::sim {
@@ -17,12 +16,12 @@ std::optional<FaultSet> faults_of(const std::string& list) {
     if (found == std::end(fault_names)) return std::nullopt;
     set |= 1U << (found - std::begin(fault_names));
   }
-  return set == 0 ? std::nullopt : std::optional(set);
+  return set == 0 || list.ends_with(',') ? std::nullopt : std::optional(set);
 }
 
 bool Faults::strikes(FaultKind kind, std::uint64_t count) {
-  if (!has(kind) || !random_.one_in(count)) return false;
-  ++counts_[static_cast<unsigned>(kind)];
+  if (!is_due(kind, count)) return false;
+  note(kind);
   return true;
 }
 
@@ -39,7 +38,7 @@ TimeUs Faults::slowness_us(NodeId node) {
 void Faults::trouble_connection(TimeUs now_us, NodeId from, NodeId to, unsigned stream) {
   TimeUs& until_us = down_until_us_[stream][raw(from)][raw(to)];
   if (until_us >= now_us && until_us != 0) return;
-  if (!strikes(FaultKind::loss, 600)) return;
+  if (!strikes(FaultKind::loss, 400)) return;
   until_us = now_us + random_.between(200, 8'000);
   down_until_us_[stream][raw(to)][raw(from)] = until_us;
 }
@@ -47,12 +46,8 @@ void Faults::trouble_connection(TimeUs now_us, NodeId from, NodeId to, unsigned 
 // Who is paused is not paused again: for less, what has been put off would be overtaken.
 void Faults::trouble_node(TimeUs now_us, NodeId node) {
   TimeUs& until_us = paused_until_us_[raw(node)];
-  if (until_us <= now_us && strikes(FaultKind::pause, 3'000))
+  if (until_us <= now_us && strikes(FaultKind::pause, 2'000))
     until_us = now_us + random_.between(200, 10'000);
-}
-
-std::uint64_t Faults::count() const {
-  return std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});
 }
 
 }  // namespace gallocy::sim

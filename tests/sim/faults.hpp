@@ -55,7 +55,10 @@ class Faults {
   bool has(FaultKind kind) const {
     return !calm_ && (set_ >> static_cast<unsigned>(kind) & 1) != 0;
   }
-  // One in `count` times, if the run has this kind; counts it.
+  // One in `count` times, if the run has this kind.
+  bool is_due(FaultKind kind, std::uint64_t count) { return has(kind) && random_.one_in(count); }
+  void note(FaultKind kind) { ++counts_[static_cast<unsigned>(kind)]; }
+  // Both.
   bool strikes(FaultKind kind, std::uint64_t count);
   void choose_slow_node(unsigned node_count);
   TimeUs slowness_us(NodeId node);
@@ -78,7 +81,6 @@ class Faults {
   // From now on nothing befalls anybody; what has, ends.
   void stop() { calm_ = true; }
   bool stopped() const { return calm_; }
-  std::uint64_t count() const;
   const std::array<std::uint64_t, fault_count>& counts() const { return counts_; }
 
  private:

@@ -114,19 +114,21 @@ bool Oracle::same_epoch() const {
 }
 
 // The removed node had the page or was getting it, or it was its home and alone knew that it is
-// zero.
+// zero. What it has asked for and a member keeps for somebody else it was not getting.
 bool Oracle::had(PageNo page, const Machine& with) const {
   const auto& pending = with.node().requester().pending();
   const auto asked = pending.find(page);
   if (with.state(page) != core::PageState::invalid || with.node().holder().kept(page)) return true;
-  if (asked != pending.end() && asked->second.kind != core::RequestKind::read) return true;
   // It may not have heard yet that the chunk is its own.
   const NodeId home = with.node().chunks().home_of(chunk_of(page));
   if ((home == with.id() || home == no_node) && !truth_.contains(page)) return true;
+  bool is_kept = false;
   for (const auto& machine : machines_)
-    if (const auto kept = machine->node().holder().kept(page))
+    if (const auto kept = machine->node().holder().kept(page)) {
       if (kept->transaction.requester == with.id()) return true;
-  return false;
+      is_kept = is_kept || !removed_.contains(machine->id());
+    }
+  return !is_kept && asked != pending.end() && asked->second.kind != core::RequestKind::read;
 }
 
 std::set<PageNo> Oracle::pages_of(const Machine& removed) const {

@@ -34,8 +34,9 @@ inline constexpr unsigned pattern_count = 12;
 
 struct Settings {
   std::uint64_t seed = 0;
+  std::uint64_t job = 0;  // of `sync`: several follow each other under one seed
   unsigned node_count = 4;
-  std::uint64_t operation_count = 5'000;
+  std::uint64_t operation_count = 5'000;  // at least
   std::optional<Pattern> workload;  // none: by the seed
   FaultSet faults = all_faults;
   std::optional<LateAnswers> late;  // none: by the seed

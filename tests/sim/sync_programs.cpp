@@ -346,7 +346,8 @@ Program Programs::prepare(Actor& actor) {
 
 void Programs::plan() {
   const auto size = [this] { return static_cast<unsigned>(random().between(2, 5)); };
-  const unsigned rounds = static_cast<unsigned>(world.settings().operation_count / 50);
+  const auto asked = world.settings().operation_count;
+  const auto rounds = static_cast<unsigned>(std::clamp<std::uint64_t>(asked / 50, 1, 1'000));
   const SyncKind kinds[] = {normal, recursive, error_check, robust_normal, robust_error_check};
   for (unsigned i = 0; i < 3; ++i)
     mutexes.push_back({world.new_address(), random().pick(kinds), {}});

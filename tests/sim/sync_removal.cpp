@@ -9,11 +9,12 @@ namespace gallocy::sim {
 void SyncWorld::choose_who_dies() {
   if (random_.one_in(2)) return;
   dying_node_ = last_node();
-  crashes_ = faults_.strikes(FaultKind::crash, 3);
-  removes_ = crashes_ || faults_.strikes(FaultKind::removal, 3);
+  crashes_ = faults_.is_due(FaultKind::crash, 3);
+  removes_ = crashes_ || faults_.is_due(FaultKind::removal, 3);
 }
 
 void SyncWorld::lose_node(std::vector<Actor*> dead) {
+  faults_.note(crashes_ ? FaultKind::crash : FaultKind::removal);
   if (crashes_) members_.crash(dying_node_);
   const TimeUs lease_us = crashes_ ? random_.between(1'000, 20'000) : 0;
   later(lease_us, [this, dead = std::move(dead)] { remove(dead); });

@@ -61,9 +61,9 @@ void FutexWaiting::look_again(std::uint64_t sequence, std::coroutine_handle<> wa
 }
 
 SyncWorld::SyncWorld(const Settings& settings)
-    : settings_(settings), random_(settings.seed), faults_(settings.faults, random_),
-      network_(timeline_, random_, faults_), members_(settings.node_count),
-      outlives_clients_(!Random(settings.seed).one_in(3)) {
+    : settings_(settings), random_(settings.seed ^ settings.job << 32),
+      faults_(settings.faults, random_), network_(timeline_, random_, faults_),
+      members_(settings.node_count), outlives_clients_(!random_.one_in(3)) {
   faults_.choose_slow_node(settings_.node_count);
   make_machines();
 }
@@ -402,7 +402,8 @@ bool SyncWorld::is_had_by_borrower(std::uint64_t address,
 }
 
 std::string SyncWorld::dump(const std::string& reason) const {
-  std::string text = fmt::format("seed {} at {} us: {}\n", settings_.seed, now_us_, reason);
+  std::string text = fmt::format("seed {} at {} us: {}\n  job {}\n", settings_.seed, now_us_,
+                                 reason, settings_.job);
   for (const auto& [id, actor] : actors_)
     if (!actor->ended)
       text += fmt::format("  thread {:#x} on node {} client {}{}\n", raw(id), raw(actor->node),

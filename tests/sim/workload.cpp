@@ -15,9 +15,14 @@ constexpr unsigned locked_cell = cells_per_page - 1;
 
 constexpr std::uint64_t address_of(PageNo page) { return region_base + raw(page) * page_bytes; }
 
+bool suffices(Mapping mapping, core::Access access) {
+  return mapping == Mapping::writable || mapping == Mapping::poisoned ||
+         (mapping == Mapping::read_only && access == core::Access::read);
+}
+
 }  // namespace
 
-Workload::Workload(World& world) : world_(world), remaining_(world.settings().operation_count) {}
+Workload::Workload(World& world) : world_(world) {}
 
 void Workload::attached(NodeId node, ClientId client, ThreadId) { agents_[{node, client}]; }
 
@@ -81,7 +86,24 @@ void Workload::forget_node(NodeId node) {
     thread.busy = false;
     thread.gone = true;
     thread.parked.reset();
+    run_again(thread, world_.random().below(1'000));
   }
+}
+
+// On a node that was removed and has not ended: its core serves the faults as if nothing had
+// happened. What its threads would read or write counts for nothing, so they do not.
+void Workload::haunt(SimThread& thread) {
+  if (thread.parked || pages_.empty()) return;
+  Random& random = world_.random();
+  Operation operation = access_of(thread, 1, 50);
+  if (!leases_.empty() && random.one_in(2)) {
+    const auto& [address, lease] = *leases_.begin();
+    touch_some(operation, address, lease.count);
+  }
+  const Touch touch = operation.touches[0];
+  if (suffices(world_.machine(thread.node).mapping(thread.client, touch.page), touch.access))
+    return run_again(thread, random.below(1'000));
+  park(thread, touch);
 }
 
 void Workload::run_again(SimThread& thread, TimeUs delay_us) {
@@ -96,10 +118,9 @@ void Workload::call(const SimThread& thread, decltype(core::ClientCall::call) wh
 
 void Workload::run_thread(std::uint32_t number) {
   SimThread& thread = threads_.at(number);
-  if (thread.gone) return;
+  if (thread.gone) return haunt(thread);
   if (!thread.busy) {
-    if (remaining_ == 0) return world_.calm_down();
-    --remaining_;
+    if (ended_ >= world_.settings().operation_count) return world_.calm_down();
     choose(thread);
   }
   switch (thread.operation.kind) {
@@ -268,8 +289,7 @@ bool Workload::mapped(SimThread& thread) {
   for (unsigned i = 0; i < thread.operation.touch_count; ++i) {
     const Touch& touch = thread.operation.touches[i];
     const Mapping mapping = machine.mapping(thread.client, touch.page);
-    if (mapping == Mapping::writable || mapping == Mapping::poisoned) continue;
-    if (mapping == Mapping::read_only && touch.access == core::Access::read) continue;
+    if (suffices(mapping, touch.access)) continue;
     park(thread, touch);
     return false;
   }
@@ -339,6 +359,8 @@ void Workload::check_ended() const {
     if (thread.busy)
       throw Failure(fmt::format("thread {} of node {} waits for ever", thread.number,
                                 raw(thread.node)));
+  if (ended_ < world_.settings().operation_count)
+    throw Failure(fmt::format("only {} operations have ended", ended_));
   if (world_.any_removed()) return;  // blocks were on their way from or to the removed node
   for (const auto& [address, count] : freed_)
     if (count != 0) throw Failure(fmt::format("freed block {:#x}: {} left", address, count));
@@ -347,7 +369,7 @@ void Workload::check_ended() const {
 std::optional<PageNo> Workload::page_in_question() const {
   const SimThread* oldest = nullptr;
   for (const SimThread& thread : threads_)
-    if (thread.parked &&
+    if (thread.busy && thread.parked &&
         (oldest == nullptr || thread.operation.started_us < oldest->operation.started_us))
       oldest = &thread;
   return oldest == nullptr ? std::nullopt : std::optional(oldest->parked->page);

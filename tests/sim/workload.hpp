@@ -49,7 +49,7 @@ struct SimThread {
   std::uint32_t number = 0;
   ThreadId id{};
   bool busy = false;
-  bool gone = false;  // with its node
+  bool gone = false;  // with its node; it may go on where nobody cares
   std::optional<Touch> parked;
   Operation operation;
 
@@ -67,7 +67,7 @@ class Workload {
   void freed_pending(NodeId node, ClientId client, std::uint32_t count);
   // All nodes have memory, and threads use it.
   bool has_begun() const { return has_begun_; }
-  // Its threads end, wherever they are.
+  // Its threads are no part of the program any more, wherever they are.
   void forget_node(NodeId node);
   void attached(NodeId node, ClientId client, ThreadId thread);
 
@@ -105,6 +105,7 @@ class Workload {
   Operation access_of(const SimThread& thread, unsigned count, unsigned write_percent);
   Operation several_pages(const SimThread& thread, unsigned count);
   void end(SimThread& thread);
+  void haunt(SimThread& thread);
   void run_again(SimThread& thread, TimeUs delay_us);
   void call(const SimThread& thread, decltype(core::ClientCall::call) what, TimeUs delay_us,
             std::function<void(const core::Reply&)> on_reply);
@@ -149,7 +150,7 @@ class Workload {
   std::map<std::uint64_t, int> freed_;  // blocks freed and not yet taken
   std::set<std::uint64_t> locked_;
   std::vector<PageNo> pages_;
-  std::uint64_t remaining_ = 0, ended_ = 0, write_count_ = 0, check_count_ = 0;
+  std::uint64_t ended_ = 0, write_count_ = 0, check_count_ = 0;
   unsigned waiting_for_chunks_ = 0;
   bool has_begun_ = false;
   TimeUs pause_us_ = 0;  // between operations, at most

@@ -122,7 +122,8 @@ void World::happen(const Happening& happening) {
 
 // ---- members -----------------------------------------------------------------------------
 
-// Nothing happens on a node that has ended; one that was removed goes on, but for its threads.
+// Nothing happens on a node that has ended; one that was removed goes on, and its threads access
+// pages for a while, but nobody answers what they have called for.
 bool World::is_over(const Happening& happening) {
   const bool crashed = members_.crashed(happening.node);
   if (!crashed && members_.contains(happening.node)) return false;
@@ -131,6 +132,8 @@ bool World::is_over(const Happening& happening) {
       if (crashed) network_.take(happening.index);
       return crashed;
     case Happening::Kind::tick:
+    case Happening::Kind::fault:
+    case Happening::Kind::thread:
       return crashed;
     default:
       return true;
@@ -139,21 +142,22 @@ bool World::is_over(const Happening& happening) {
 
 void World::trouble_members() {
   if (!removes_ || faults_.stopped() || !workload_->has_begun()) return;
-  if (faults_.strikes(FaultKind::crash, 12'000)) lose_node(true);
-  else if (faults_.strikes(FaultKind::removal, 12'000)) lose_node(false);
+  if (faults_.is_due(FaultKind::crash, 12'000)) lose_node(FaultKind::crash);
+  else if (faults_.is_due(FaultKind::removal, 12'000)) lose_node(FaultKind::removal);
 }
 
 // Half of the nodes stay, or soon nothing would happen any more. Often two go together, as when a
 // rack does: the second while the others recover from the first.
-void World::lose_node(bool crashes) {
+void World::lose_node(FaultKind kind) {
   const NodeSet alive = members_.alive();
   if (alive.count() <= node_count() / 2) return;
   NodeId node;
   do node = NodeId{static_cast<std::uint8_t>(random_.below(node_count()))};
   while (!alive.contains(node));
   if (random_.one_in(2))
-    plan_membership(random_.below(2'000), [this, crashes] { lose_node(crashes); });
-  if (!crashes) return remove(node);
+    plan_membership(random_.below(2'000), [this, kind] { lose_node(kind); });
+  faults_.note(kind);
+  if (kind == FaultKind::removal) return remove(node);
   members_.crash(node);
   plan_membership(random_.between(1'000, 20'000), [this, node] { remove(node); });
 }
@@ -230,12 +234,12 @@ void World::send(NodeId from, NodeId to, const core::Message& message, const Byt
   const bool hands_out = std::holds_alternative<core::ChunkGrant>(message.body) ||
                          std::holds_alternative<core::Loan>(message.body);
   if (hands_out && !members_.contains(from)) return;
-  if (const auto* lost = std::get_if<core::Lost>(&message.body)) oracle_.check_loss(lost->page);
+  if (const auto* lost = std::get_if<core::Lost>(&message.body); lost && members_.contains(from))
+    oracle_.check_loss(lost->page);
   network_.send(now_us_, from, to, message, bytes);
 }
 
 void World::wake(NodeId node, ClientId client, PageNo page) {
-  if (!members_.contains(node)) return;
   workload_->wake(node, client, page);
 }
 

@@ -79,7 +79,7 @@ class World final : public Surroundings {
 
   bool is_over(const Happening& happening);
   void trouble_members();
-  void lose_node(bool crashes);
+  void lose_node(FaultKind kind);
   void remove(NodeId node);
   void hear(NodeId node);
   void plan_membership(TimeUs delay_us, std::function<void()> what);

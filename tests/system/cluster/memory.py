@@ -191,5 +191,6 @@ def all_of_it_for_each_in_turn():
 
 main(more_than_a_node_has, untouched_by_the_default, half_of_ram_by_default,
      limit_of_a_control_group, more_than_a_control_group_may_have,
-     malloc_until_there_is_no_more, freed_by_one_rank_for_the_next, sparse_memory_ends_with_a_sentence, bound_too_small,
+     malloc_until_there_is_no_more, freed_by_one_rank_for_the_next,
+     sparse_memory_ends_with_a_sentence, bound_too_small,
      no_room_for_another_job, all_of_it_for_each_in_turn, chosen=[sys.argv[1]])

@@ -111,6 +111,19 @@ TEST_CASE("bytes taken back for a read that waits have a frame") {
   CHECK(core.node.memory().cached() == 1);
 }
 
+TEST_CASE("a chunk comes back to an heir whom its borrower's report reached too late") {
+  Config config = Core::make_config(0, 4);
+  config.nodes = NodeSet{15};
+  Core core(config);
+  core.step(MemberRemoved{NodeId{3}, NodeId{0}, Epoch{2}, {{ChunkNo{0}, 1, NodeId{3}}}});
+  core.step(MemberRemoved{NodeId{2}, NodeId{0}, Epoch{3}, {{ChunkNo{0}, 1, NodeId{0}}}});
+  CHECK(core.from(1, {}, Report{{}, {}, {ChunkNo{0}}, true}, Epoch{2}).empty());
+  CHECK(core.from(1, by(1, 1), ChunkReturn{ChunkNo{0}, 1}, Epoch{2}).empty());
+  CHECK(core.from(1, by(1, 2), ChunkReturn{ChunkNo{0}, 1}, Epoch{2}) == dropped);  // once
+  core.from(1, {}, Report{{}, {}, {}, true}, Epoch{3});
+  CHECK(core.wait(1) == Lines{"to 1: chunk_returned {1,1}"});
+}
+
 TEST_CASE("a chunk has one borrower, and a lock of a thread is reported once") {
   Core core(0);
   core.step(MemberRemoved{NodeId{2}, NodeId{0}, Epoch{2}, {{ChunkNo{0}, 1, NodeId{2}}}});
