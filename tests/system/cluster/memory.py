@@ -6,8 +6,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import (Daemons, Job, expect, expect_status, holding_job, kill,  # noqa: E402
-                     main, require_daemon, require_nodes, resident_bytes, run, wait_for,
-                     words_of)
+                     main, require_daemon, require_no_sanitizer, require_nodes,
+                     resident_bytes, run, wait_for, words_of)
 from lacking import memory_limit, memory_limits_here  # noqa: E402
 
 MIB = 1 << 20
@@ -80,6 +80,7 @@ def half_of_ram_by_default():
 def limit_of_a_control_group():
     """What may be used there is what counts, and a job that keeps to it is not killed."""
     require_daemon()
+    require_no_sanitizer("it needs memory of its own")
     with memory_limit(128 * MIB) as (enter, _):
         with Job(["-n", NODES, os.environ["IDLE"]], lacking=enter) as job:
             job.await_lines("running", NODES)
