@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <link.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <initializer_list>
@@ -96,6 +97,40 @@ int add_object(dl_phdr_info* info, std::size_t, void* context) {
   return 0;
 }
 
+// Whether the code ends with the number of futex() put into a register, and not long ago.
+bool numbers_a_futex(std::string_view code) {
+  constexpr std::string_view immediate{"\xca\0\0\0", 4};
+  static_assert(SYS_futex == 0xca);
+  for (auto at = code.find(immediate, 1); at != code.npos; at = code.find(immediate, at + 1))
+    if ((code[at - 1] & 0xf8) == 0xb8) return true;  // mov $0xca, %reg32
+  return false;
+}
+
+bool waits_unheard(std::string_view code) {
+  constexpr std::string_view call{"\x0f\x05", 2};  // syscall
+  constexpr std::size_t before_bytes_max = 64;
+  for (auto at = code.find(call); at != code.npos; at = code.find(call, at + 1)) {
+    const std::size_t before_bytes = std::min(at, before_bytes_max);
+    if (numbers_a_futex({code.data() + at - before_bytes, before_bytes})) return true;
+  }
+  return false;
+}
+
+int refuse_if_it_waits_unheard(dl_phdr_info* info, std::size_t, void* listed) {
+  const bool is_executable = (*static_cast<int*>(listed))++ == 0;
+  if (!is_executable && sharing_of(info->dlpi_name) != Sharing::nothing_to_share) return 0;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const auto& segment = info->dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
+    const std::string_view code{reinterpret_cast<const char*>(info->dlpi_addr + segment.p_vaddr),
+                                segment.p_memsz};
+    if (waits_unheard(code))
+      refuse(Sentence(is_executable ? "it" : info->dlpi_name, " waits by system calls of its own, "
+                      "of which other nodes do not hear yet: run it on one node (-n 1)").c_str());
+  }
+  return 0;
+}
+
 FixedText<160> quoted(const Object& object) {
   return object.name[0] == '\0' ? FixedText<160>("nothing more")
                                 : FixedText<160>("'", object.name, "'");
@@ -115,6 +150,11 @@ Sentence difference(const Object& first, const Object& own) {
   return Sentence("its ", quoted(own).view(), " is loaded at ", Hex{own.load_address},
                   " and that of rank 0 at ", Hex{first.load_address},
                   ": all nodes need the same libraries");
+}
+
+void refuse_unheard_waits() {
+  int listed = 0;
+  ::dl_iterate_phdr(refuse_if_it_waits_unheard, &listed);
 }
 
 std::size_t list_objects(std::span<Object> objects) {

@@ -34,6 +34,11 @@ struct Object {  // the same in every rank, byte for byte
 // sentence. The thread must be the only one.
 std::size_t list_objects(std::span<Object> objects);
 
+// Ends the process with a sentence if an object has code that waits at futexes by system calls of
+// its own, without the C library's syscall(), as libgomp has: of these the job does not hear, so
+// that such a thread would wait for ever for one of another node.
+void refuse_unheard_waits();
+
 // How the object at a rank's place in the list is not that of rank 0, and what to do. Empty: it is
 // the same. Behind the end of a list, names are empty.
 Sentence difference(const Object& first, const Object& own);

@@ -252,6 +252,7 @@ void restore_personality() {
   ipc::restore_environment(environ);
   if (process.rank_count > process.node_count)
     refuse("an unmodified program needs a node for each rank");
+  if (process.rank == 0 && process.node_count > 1) refuse_unheard_waits();
   // What is for the program goes to its threads.
   sigset_t all;
   ::sigfillset(&all);

@@ -1,5 +1,6 @@
 """What an unmodified program can't do on several nodes is refused with a sentence, where it differs
-with status 69, and nothing is left behind. The environment names REFUSED and LIBRARY."""
+with status 69, and nothing is left behind. The environment names REFUSED, WAITS_UNHEARD and
+LIBRARY."""
 import os
 import sys
 import tempfile
@@ -70,6 +71,19 @@ def programs_run_by_exec():
         expect("gallocy:" not in result.err, "it was not run:", result)
 
 
+def unheard_waits():
+    """Code that waits without the C library: it runs on one node, and is refused on several."""
+    require_daemon()
+    program = os.environ["WAITS_UNHEARD"]
+    result = run("-n", 1, program, "wait")
+    expect_status(result, 0)
+    expect((result.out, result.err) == ("-11\n", ""), result)
+    result = run("-n", 2, program)
+    expect_status(result, 69)
+    expect(result.out == "" and "waits by system calls of its own, of which other nodes do not "
+           "hear yet: run it on one node (-n 1)" in result.err, result)
+
+
 def memory():
     for rank, where in (0, []), (1, ["away"]):
         for what, sentence in (
@@ -112,4 +126,5 @@ def others():
                "the CPU clock of a thread that runs on another node is not supported")
 
 
-main(children, libraries, programs_run_by_exec, memory, no_room, protection, others, side_by_side=2)
+main(children, libraries, programs_run_by_exec, unheard_waits, memory, no_room, protection, others,
+     side_by_side=2)
