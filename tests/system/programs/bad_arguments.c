@@ -25,6 +25,7 @@ static const struct timespec past = {1, 0}, no_time = {1, 1000000000};
 
 static void* nothing(void* unused) { return unused; }
 static void nothing_once(void) { REQUIRE(!"called"); }
+static void something_once(void) {}
 
 static void allocator(void) {
   char* block = gallocy_malloc(100);
@@ -255,6 +256,8 @@ static void rwlocks(void) {
 static void once(void) {
   pthread_once_t* control = gallocy_calloc(1, sizeof *control);
   BAD(function, as_status(gallocy_pthread_once(control, NULL)), EINVAL);
+  REQUIRE(gallocy_pthread_once(control, something_once) == 0);
+  BAD(function, as_status(gallocy_pthread_once(control, NULL)), EINVAL);  // also when it is over
   *control = 77;
   BAD(control, as_status(gallocy_pthread_once(control, nothing_once)), EINVAL);
   gallocy_free(control);
