@@ -11,8 +11,11 @@ Result<UniqueFd> listen_at(const Endpoint& at) {
   if (!fd) return fail_errno("no socket to listen at ", at.text().view());
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(fd.get(), at.get(), at.size_bytes) != 0)
-    return fail_errno("cannot listen at ", at.text().view());
+  if (::bind(fd.get(), at.get(), at.size_bytes) != 0) {
+    if (errno != EADDRINUSE) return fail_errno("cannot listen at ", at.text().view());
+    return fail(EADDRINUSE, "cannot listen at ", at.text().view(), ": EADDRINUSE; end what listens "
+                "there, or choose another port");
+  }
   if (::listen(fd.get(), backlog) != 0) return fail_errno("cannot listen at ", at.text().view());
   return fd;
 }

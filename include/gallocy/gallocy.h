@@ -196,7 +196,8 @@ GALLOCY_API int gallocy_prefetch(const void* pointer, size_t size_bytes);
  * attr: NULL, or one that asks for a joinable or detached thread on a stack of at most the default
  * size and for nothing else; it is read here and may be anywhere.
  * Errors: EAGAIN   no more threads there
- *         ENOTSUP  a larger or own stack, explicit scheduling
+ *         ENOTSUP  a larger or own stack, another guard size, explicit scheduling, CPUs to run on,
+ *                  a signal mask
  *         EINVAL   thread or function is NULL
  */
 GALLOCY_API int gallocy_pthread_create(pthread_t* thread, const pthread_attr_t* attr,

@@ -76,9 +76,9 @@ gallocy_call_with_personality:
 int gallocy_pthread_once(pthread_once_t* control, void (*function)()) {
   const ErrnoKeeper keeper;
   if (auto status = check_place("once control", control); !status) return report(status);
+  if (function == nullptr) return report(Error{EINVAL, Sentence("there is no function to call")});
   if (is_done(control)) return 0;
   if (first_word(control) != PTHREAD_ONCE_INIT) return report(not_initialised(object_of(control)));
-  if (function == nullptr) return report(Error{EINVAL, Sentence("there is no function to call")});
   const int error = ask(object_of(control), SyncOperation::take, SyncKind::error_check);
   if (error != 0) return error;
   OnceCall call{control, self.once_call};

@@ -8,11 +8,41 @@ using namespace gallocy::client;
 
 namespace {
 
-// What an attribute object may ask for. The default stack size is read from a fresh object:
-// pthread_getattr_default_np would allocate.
+// glibc gives all CPUs for an attribute that names none.
+bool names_cpus(const pthread_attr_t* attr) {
+  cpu_set_t cpus;
+  return ::pthread_attr_getaffinity_np(attr, sizeof cpus, &cpus) != 0 ||
+         CPU_COUNT(&cpus) != CPU_SETSIZE;
+}
+
+bool names_signals(const pthread_attr_t* attr) {
+  sigset_t mask;
+  return ::pthread_attr_getsigmask_np(attr, &mask) != PTHREAD_ATTR_NO_SIGMASK_NP;
+}
+
+// The default sizes are read from a fresh object: pthread_getattr_default_np would allocate.
+Status check_sizes(const pthread_attr_t* attr) {
+  std::size_t stack_bytes = 0, guard_bytes = 0, default_bytes = 0, default_guard_bytes = 0;
+  pthread_attr_t fresh;
+  ::pthread_attr_init(&fresh);
+  ::pthread_attr_getstacksize(&fresh, &default_bytes);
+  ::pthread_attr_getguardsize(&fresh, &default_guard_bytes);
+  ::pthread_attr_destroy(&fresh);
+  ::pthread_attr_getstacksize(attr, &stack_bytes);
+  ::pthread_attr_getguardsize(attr, &guard_bytes);
+  if (stack_bytes > default_bytes)
+    return fail(ENOTSUP, "gallocy threads have stacks of the default size (", default_bytes,
+                " bytes): raise it with `ulimit -s`");
+  if (guard_bytes != default_guard_bytes)
+    return fail(ENOTSUP, "gallocy threads have guards of the default size (", default_guard_bytes,
+                " bytes) below their stacks");
+  return {};
+}
+
+// What an attribute object may ask for.
 Status check_attributes(const pthread_attr_t* attr) {
   int inherit = 0;
-  std::size_t stack_bytes = 0, default_bytes = 0;
+  std::size_t stack_bytes = 0;
   void* stack = nullptr;
   ::pthread_attr_getinheritsched(attr, &inherit);
   ::pthread_attr_getstack(attr, &stack, &stack_bytes);
@@ -21,15 +51,13 @@ Status check_attributes(const pthread_attr_t* attr) {
   // With no stack set, glibc's address is that of a stack which ends at 0.
   if (heap::address_of(stack) + stack_bytes != 0)
     return fail(ENOTSUP, "gallocy threads can't be given a stack: they may run on another node");
-  pthread_attr_t fresh;
-  ::pthread_attr_init(&fresh);
-  ::pthread_attr_getstacksize(&fresh, &default_bytes);
-  ::pthread_attr_destroy(&fresh);
-  ::pthread_attr_getstacksize(attr, &stack_bytes);
-  if (stack_bytes > default_bytes)
-    return fail(ENOTSUP, "gallocy threads have stacks of the default size (", default_bytes,
-                " bytes): raise it with `ulimit -s`");
-  return {};
+  if (names_cpus(attr))
+    return fail(ENOTSUP, "gallocy threads can't be made with CPUs to run on: they may run on "
+                "another node; call pthread_setaffinity_np in the thread");
+  if (names_signals(attr))
+    return fail(ENOTSUP, "gallocy threads can't be made with a signal mask: call pthread_sigmask "
+                "in the thread");
+  return check_sizes(attr);
 }
 
 bool is_detached(const pthread_attr_t* attr) {

@@ -115,7 +115,7 @@ struct Reception::Stranger {
 };
 
 Reception::Reception(const Context& context, OnHello on_hello)
-    : context_(context), on_hello_(std::move(on_hello)) {}
+    : context_(context), on_hello_(std::move(on_hello)), few_lines_(context) {}
 Reception::~Reception() = default;
 
 Result<std::unique_ptr<Reception>> Reception::open(const Context& context, OnHello on_hello) {
@@ -131,10 +131,10 @@ Result<std::unique_ptr<Reception>> Reception::open(const Context& context, OnHel
 }
 
 void Reception::accepted(Result<net::Accepted> newcomer) {
-  if (!newcomer) return context_.say(newcomer.error().sentence.view());
+  if (!newcomer) return few_lines_.say(newcomer.error().sentence.view());
   if (strangers_.size() >= max_guest_count)
-    return context_.say(newcomer->peer.view(), " is turned away: ", max_guest_count,
-                        " connections have not said hello yet");
+    return few_lines_.say(newcomer->peer.view(), " is turned away: ", max_guest_count,
+                          " connections have not said hello yet");
   auto& stranger =
       *strangers_.emplace_back(std::make_unique<Stranger>(*this, std::move(*newcomer)));
   stranger.channel->on_message = [this, &stranger](const wire::LinkMessage& message) {
@@ -161,7 +161,7 @@ void Reception::heard(Stranger& stranger, const wire::LinkMessage& message) {
 
 void Reception::drop(Stranger& stranger, std::string_view why) {
   auto taken = take(stranger);
-  context_.say(taken->address.view(), " is dropped: ", why);
+  few_lines_.say(taken->address.view(), " is dropped: ", why);
   taken->channel->on_message = nullptr;
   taken->channel->on_closed = nullptr;
   context_.later.discard(std::move(taken));

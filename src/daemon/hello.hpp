@@ -8,6 +8,7 @@
 
 #include "daemon/channel.hpp"
 #include "daemon/context.hpp"
+#include "daemon/few_lines.hpp"
 #include "net/dialer.hpp"
 #include "net/listener.hpp"
 
@@ -91,6 +92,7 @@ class Reception {
   OnHello on_hello_;
   std::list<std::unique_ptr<Stranger>> strangers_;
   FixedText<512> last_refusal_;
+  FewLines few_lines_;
   std::optional<net::Listener> listener_;
 };
 

@@ -42,7 +42,7 @@ class Jobs {
   void on_create(Session& session, const ipc::JobCreate& create);
   void on_watch(Session& session, const ipc::JobWatch& watch);
   void send_pages(Session& session) const;
-  Status check_create(const Session& session, const ipc::JobCreate& create) const;
+  Status check_create(const ipc::JobCreate& create) const;
   void look_at(Waiting& waiting);
   void look_at_all();
   void give_up(Waiting& waiting);

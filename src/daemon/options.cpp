@@ -6,7 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "base/empty_option.hpp"
+#include "base/command_line.hpp"
 #include "base/memory_size.hpp"
 
 namespace gallocy::daemon {
@@ -63,7 +63,8 @@ void describe(CLI::App& app, Options& options, Texts& texts) {
       ->type_name("FOLDER")
       ->check(CLI::ExistingDirectory);
   app.add_flag("--insecure-no-auth", texts.insecure,
-               "listen beyond this machine although nothing authenticates peers yet");
+               "listen beyond this machine although nothing authenticates peers yet")
+      ->disable_flag_override();
 }
 
 Status resolve(const Texts& texts, Options& options) {
@@ -120,7 +121,7 @@ std::variant<Options, Leave> parse_options(int argc, const char* const* argv) {
   } catch (const CLI::CallForHelp&) {
     return Leave{0, app.help()};
   } catch (const CLI::ParseError& error) {
-    return Leave{exit_usage, one_line(error.what())};
+    return Leave{exit_usage, one_line(what_is_wrong(error))};
   }
   if (const std::string empty = option_without_value(app); !empty.empty())
     return Leave{exit_usage, one_line(empty + " needs a value")};

@@ -12,6 +12,7 @@ namespace gallocy::daemon {
 namespace {
 
 constexpr unsigned datagrams_per_turn = 16;
+constexpr unsigned arrivals_per_turn = 64;
 constexpr std::uint64_t retry_us = 100'000;
 
 // Only the file's mode is meant; the umask is the process's, and no other thread makes files.
@@ -25,11 +26,12 @@ Result<UniqueFd> listen_for(const Options& options) {
 
 // What it has sent and nobody has read would reset the connection, and take the answer with it.
 // Who sends from here on hears that nobody reads.
-void refuse_at_the_door(const UniqueFd& fd, const Error& why) {
+void tell_refused(const UniqueFd& fd, const Error& why) {
   ::shutdown(fd.get(), SHUT_RD);
   ipc::AnyMessage unread;
-  while (ipc::receive_any(fd.get(), unread, {}, 0)) {
-  }
+  Status taken;
+  while (taken || taken.error().code == EPROTO) taken = ipc::receive_any(fd.get(), unread, {}, 0);
+  // To somebody who does not read there is nothing to say.
   static_cast<void>(ipc::send_refused(fd.get(), why, 0));
 }
 
@@ -42,7 +44,8 @@ Session::Session(Sessions& sessions, UniqueFd fd, const ipc::PeerCredentials& wh
       fd_(std::move(fd)),
       who_(who),
       patience_(sessions.context_.ring.timers(), [this] {
-        drop({ETIMEDOUT, Sentence("it said nothing in time")});
+        refuse({ETIMEDOUT, Sentence("no first message came within ",
+                                    Sessions::first_datagram_limit_s, " s")});
       }) {
   patience_.arm(seconds_from_now(Sessions::first_datagram_limit_s));
   watch_.emplace(sessions.context_.ring, fd_.get(), POLLIN, [this](int) { readable(); });
@@ -79,8 +82,7 @@ void Session::refuse(const Error& error) {
   if (!fd_) return;
   sessions_.context_.say("process ", who_.pid, " of uid ", who_.uid, " is refused: ",
                          error.sentence.view());
-  // To somebody who does not read there is nothing to say.
-  static_cast<void>(ipc::send_refused(fd_.get(), error, 0));
+  tell_refused(fd_, error);
   end();
 }
 
@@ -110,6 +112,7 @@ Sessions::Sessions(const Context& context, Events events, UniqueFd listener)
       events_(std::move(events)),
       listener_(std::move(listener)),
       spare_(::fcntl(listener_.get(), F_DUPFD_CLOEXEC, 0)),
+      turned_away_(context),
       retry_(context.ring.timers(), [this] { accept(); }) {
   watch_.emplace(context.ring, listener_.get(), POLLIN, [this](int) { accept(); });
 }
@@ -118,8 +121,9 @@ Sessions::~Sessions() { ::unlink(context_.options.socket_path.c_str()); }
 
 void Sessions::accept() {
   Status taken;
-  do taken = take_one();
-  while (taken);
+  for (unsigned i = 0; i < arrivals_per_turn && taken; ++i) taken = take_one();
+  // Who comes again and again must not keep those who are inside from being heard.
+  if (taken) return watch_->look_again();
   if (taken.error().code == EAGAIN) return;
   // Out of memory, say. The watch reports arrivals only: look again later.
   context_.say(taken.error().sentence.view());
@@ -142,8 +146,8 @@ Status Sessions::turn_away(const Error& why) {
   spare_.reset();
   Status done;
   if (const auto fd = ipc::accept_from(listener_.get())) {
-    refuse_at_the_door(*fd, why);
-    context_.say("somebody is turned away: ", why.sentence.view());
+    tell_refused(*fd, why);
+    turned_away_.say("somebody is turned away: ", why.sentence.view());
   } else {
     done = tl::unexpected(fd.error());
   }
@@ -153,16 +157,31 @@ Status Sessions::turn_away(const Error& why) {
 
 void Sessions::admit(UniqueFd fd) {
   const auto who = ipc::peer_credentials(fd.get());
-  if (!who) return context_.say(who.error().sentence.view());
-  const auto newcomer_count = static_cast<std::size_t>(std::count_if(
-      sessions_.begin(), sessions_.end(), [](const auto& each) { return !each->bound(); }));
-  if (newcomer_count >= max_newcomer_count || sessions_.size() >= max_session_count) {
-    const Error busy{EBUSY, Sentence("the daemon has too many connections: try again")};
-    refuse_at_the_door(fd, busy);
-    return context_.say("process ", who->pid, " of uid ", who->uid,
-                        " is turned away: too many connections");
+  if (!who) return turned_away_.say(who.error().sentence.view());
+  if (const Status status = check_newcomer(who->uid); !status) {
+    tell_refused(fd, status.error());
+    return turned_away_.say("process ", who->pid, " of uid ", who->uid, " is turned away: ",
+                            status.error().sentence.view());
   }
   sessions_.push_back(std::make_unique<Session>(*this, std::move(fd), *who));
+}
+
+Status Sessions::check_newcomer(uid_t uid) const {
+  if (!context_.options.allows(uid))
+    return fail(EPERM, "uid ", uid, " may not use this daemon: it was started without --allow-uid ",
+                uid);
+  std::size_t newcomer_count = 0, own_count = 0, own_newcomer_count = 0;
+  for (const auto& session : sessions_) {
+    const bool own = session->who().uid == uid, newcomer = !session->bound();
+    newcomer_count += newcomer;
+    own_count += own;
+    own_newcomer_count += own && newcomer;
+  }
+  if (own_newcomer_count >= max_newcomer_count / shares || own_count >= max_session_count / shares)
+    return fail(EBUSY, "uid ", uid, " has too many connections to the daemon: try again");
+  if (newcomer_count >= max_newcomer_count || sessions_.size() >= max_session_count)
+    return fail(EBUSY, "the daemon has too many connections: try again");
+  return {};
 }
 
 // Later: the session may be calling, or be sent to by someone who goes through a list of them.

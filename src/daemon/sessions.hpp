@@ -9,6 +9,7 @@
 #include <span>
 
 #include "daemon/context.hpp"
+#include "daemon/few_lines.hpp"
 #include "ipc/socket.hpp"
 #include "net/watch.hpp"
 
@@ -54,7 +55,10 @@ class Session {
 
 class Sessions {
  public:
-  static constexpr std::size_t max_newcomer_count = 64;
+  // Of both a user has one share: it takes several who mean ill to leave no place for the others.
+  // All ranks of a node may come at once.
+  static constexpr std::size_t shares = 4;
+  static constexpr std::size_t max_newcomer_count = shares * ipc::max_rank_count;
   static constexpr std::size_t max_session_count = 1024;
   static constexpr std::uint64_t first_datagram_limit_s = 5;
 
@@ -73,6 +77,7 @@ class Sessions {
   Sessions(const Context& context, Events events, UniqueFd listener);
   void accept();
   void admit(UniqueFd fd);
+  Status check_newcomer(uid_t uid) const;
   Status take_one();
   Status turn_away(const Error& why);
   void ended(Session& session);
@@ -82,6 +87,7 @@ class Sessions {
   UniqueFd listener_;
   UniqueFd spare_;  // a number for a client that there is no descriptor for
   std::list<std::unique_ptr<Session>> sessions_;
+  FewLines turned_away_;
   net::Timer retry_;
   std::optional<net::Watch> watch_;
 };

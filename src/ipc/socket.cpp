@@ -138,12 +138,15 @@ Result<UniqueFd> listen_at(const char* path) {
   auto fd = new_socket(SOCK_NONBLOCK);
   if (!fd) return fd;
   if (::bind(fd->get(), generic(*address), sizeof *address) != 0) {
-    if (errno != EADDRINUSE || answers(*address))
-      return fail_errno("can't make the socket '", path, "'");
+    if (errno != EADDRINUSE) return fail_errno("can't make the socket '", path, "'");
+    if (answers(*address))
+      return fail(EADDRINUSE, "another daemon serves at the socket '", path,
+                  "': end it, or name another --socket");
     // Only a socket is ever removed, never a user's file of that name.
     struct stat status{};
     if (::lstat(path, &status) != 0 || !S_ISSOCK(status.st_mode))
-      return fail(EADDRINUSE, "'", path, "' is in the way and is no socket");
+      return fail(EADDRINUSE, "'", path, "' is in the way and is no socket: name another "
+                  "--socket");
     ::unlink(path);
     if (::bind(fd->get(), generic(*address), sizeof *address) != 0)
       return fail_errno("can't make the socket '", path, "'");

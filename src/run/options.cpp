@@ -5,7 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
-#include "base/empty_option.hpp"
+#include "base/command_line.hpp"
 #include "base/memory_size.hpp"
 
 namespace gallocy::run {
@@ -163,6 +163,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
                "gallocy-run"};
   app.footer(footer);
   app.prefix_command();
+  app.option_defaults()->disable_flag_override();
   long rank_count = 1;
   // Not a list for CLI11: that would take the program's name.
   std::string sockets;
@@ -190,7 +191,8 @@ Try<Request> parse_command_line(int argc, char** argv) {
   app.add_option("--timeout", options.timeout_s, "end the job after so many seconds")
       ->type_name("SECONDS");
   // A flag with a value, not an option with an optional one: that would take the program's name.
-  app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE");
+  app.add_flag("--stat{line}", statistics, "print statistics at the end, or write them to FILE")
+      ->disable_flag_override(false);
   app.add_flag("--spmd", options.every_rank_runs_main,
                "main() goes on in every rank: gallocy_init() returns in each");
   app.add_option("--placement", placement,
@@ -214,7 +216,7 @@ Try<Request> parse_command_line(int argc, char** argv) {
     request.text = help_of(app);
     return request;
   } catch (const CLI::ParseError& error) {
-    return refuse(exit_usage, fmt::format("{}; try gallocy-run --help", error.what()));
+    return refuse(exit_usage, fmt::format("{}; try gallocy-run --help", what_is_wrong(error)));
   }
   if (const std::string empty = option_without_value(app); !empty.empty())
     return refuse(exit_usage, fmt::format("{} needs a value; try gallocy-run --help", empty));

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "base/empty_option.hpp"
+#include "base/command_line.hpp"
 #include "base/output.hpp"
 #include "tools/doctor.hpp"
 #include "tools/stat.hpp"
@@ -17,6 +17,13 @@ namespace {
 std::string one_line(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
   return "gallocy: " + text + "; try gallocy --help\n";
+}
+
+// Where there is no subcommand CLI11 does not say what stands in its place.
+std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error) {
+  const auto unknown = app.remaining();
+  if (!app.get_subcommands().empty() || unknown.empty()) return gallocy::what_is_wrong(error);
+  return unknown.front() + " is neither doctor nor stat";
 }
 
 int give_out(const std::string& text, int status) {
@@ -48,7 +55,8 @@ int main(int argc, char** argv) {
                            "only this job, by the number that stat prints; exit status 69 if "
                            "there is none")
       ->type_name("ID");
-  stat_command->add_flag("--json", options.json, "as JSON: an array with an object a job and node");
+  stat_command->add_flag("--json", options.json, "as JSON: an array with an object a job and node")
+      ->disable_flag_override();
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion& version) {
@@ -56,7 +64,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::CallForHelp&) {
     return give_out(app.help(), 0);
   } catch (const CLI::ParseError& error) {
-    std::fputs(one_line(error.what()).c_str(), stderr);
+    std::fputs(one_line(what_is_wrong(app, error)).c_str(), stderr);
     return exit_usage;
   }
   if (const std::string empty = gallocy::option_without_value(*stat_command); !empty.empty()) {

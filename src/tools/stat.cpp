@@ -42,7 +42,9 @@ Status does_not_answer() {
 Status ask(const std::string& path, std::vector<gallocy_stats>& pages) {
   const auto socket = ipc::connect_to(path.c_str());
   if (!socket) return tl::unexpected<Error>(socket.error());
-  if (auto sent = ipc::send_message(socket->get(), ipc::PagesRequest{}, {}, answer_limit_ms); !sent)
+  // Who reads nothing may have said why.
+  if (auto sent = ipc::send_message(socket->get(), ipc::PagesRequest{}, {}, answer_limit_ms);
+      !sent && sent.error().code != EPIPE)
     return sent;
   for (;;) {
     ipc::AnyMessage message;
@@ -50,6 +52,8 @@ Status ask(const std::string& path, std::vector<gallocy_stats>& pages) {
     if (auto got = ipc::receive_any(socket->get(), message, memory, answer_limit_ms); !got)
       return got.error().code != ETIMEDOUT ? got : does_not_answer();
     if (message.as<ipc::PagesEnd>() != nullptr) return {};
+    if (const auto* refused = message.as<ipc::Refused>())
+      return tl::unexpected(ipc::error_of(*refused));
     if (message.as<ipc::StatisticsPage>() == nullptr || message.fd_count() != 1)
       return fail(EPROTO, "the daemon at ", path.c_str(), " talks nonsense");
     const auto page = read_page(memory[0]);
@@ -136,14 +140,15 @@ Report stat(const StatOptions& options) {
     const Status asked = ask(socket, pages);
     if (asked) continue;
     // A daemon that was only found may end while it is asked.
-    const bool has_ended = asked.error().code != EPROTO && asked.error().code != ETIMEDOUT;
+    const int code = asked.error().code;
+    const bool has_ended = code != EPROTO && code != ETIMEDOUT && code != EBUSY;
     if (options.sockets.empty() && has_ended) continue;
     say(fmt::format("{}: {}", socket, asked.error().sentence.view()));
     if (options.sockets.empty()) {  // others may tell more
       status = exit_unavailable;
       continue;
     }
-    const bool none = asked.error().code == ENOENT || asked.error().code == ENAMETOOLONG;
+    const bool none = code == ENOENT || code == ENAMETOOLONG;
     return {{}, none ? exit_usage : exit_unavailable};
   }
   std::erase_if(pages, [&](const gallocy_stats& page) { return job && page.job != *job; });

@@ -55,10 +55,14 @@ def expect_findings(missing, warnings=(), text="", remedy="", **how):
 def usage():
     for arguments in ([], ["bogus"], ["stat", "--bogus"], ["stat", "--socket"], ["doctor", "x"],
                       ["stat", "--socket", ""], ["stat", "--job", ""], ["stat", "--job", "x"],
-                      ["stat", "--job", "10000000000000000"]):
+                      ["stat", "--job", "10000000000000000"], ["stat", "--json=0"],
+                      ["--bogus"]):
         status, out, err = tool(*arguments)
         expect(status == 64 and out == "", arguments, status, out)
         expect(err.startswith("gallocy: ") and len(err.splitlines()) == 1, err)
+    for unknown in ("bogus", "--bogus"):
+        err = tool(unknown)[2]
+        expect(err == f"gallocy: {unknown} is neither doctor nor stat; try gallocy --help\n", err)
     for option in ("--help", "--version"):
         status, out, err = tool(option)
         expect(status == 0 and "gallocy" in out and err == "", option, status, out, err)

@@ -2,6 +2,7 @@
 // that gallocy.h names, with a sentence of its own, and nothing has happened. Objects at bad places
 // are in bad_objects.c, and blocks that are none, which end the process, in heap_calls.c.
 #include <limits.h>
+#include <signal.h>
 
 #include "refusals.h"
 
@@ -24,6 +25,7 @@ static const struct timespec past = {1, 0}, no_time = {1, 1000000000};
 
 static void* nothing(void* unused) { return unused; }
 static void nothing_once(void) { REQUIRE(!"called"); }
+static void something_once(void) {}
 
 static void allocator(void) {
   char* block = gallocy_malloc(100);
@@ -87,17 +89,63 @@ static void places(void) {
   gallocy_free(block);
 }
 
+static void ask_for_a_policy(pthread_attr_t* attr) {
+  pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
+}
+
+static void ask_for_a_stack(pthread_attr_t* attr) {
+  static _Alignas(4096) char stack[1 << 18];
+  pthread_attr_setstack(attr, stack, sizeof stack);
+}
+
+static void ask_for_much_stack(pthread_attr_t* attr) {
+  pthread_attr_setstacksize(attr, (size_t)1 << 40);
+}
+
+static void ask_for_cpus(pthread_attr_t* attr) {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(0, &cpus);
+  pthread_attr_setaffinity_np(attr, sizeof cpus, &cpus);
+}
+
+static void ask_for_a_mask(pthread_attr_t* attr) {
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_attr_setsigmask_np(attr, &none);
+}
+
+static void ask_for_more_guard(pthread_attr_t* attr) { pthread_attr_setguardsize(attr, 1 << 20); }
+static void ask_for_no_guard(pthread_attr_t* attr) { pthread_attr_setguardsize(attr, 0); }
+
+static void attributes(void) {
+  static const struct {
+    void (*ask)(pthread_attr_t*);
+    const char* refusal;
+  } bad[] = {
+      {ask_for_a_policy, "scheduling policy"}, {ask_for_a_stack, "can't be given a stack"},
+      {ask_for_much_stack, "ulimit -s"},       {ask_for_cpus, "pthread_setaffinity_np"},
+      {ask_for_a_mask, "pthread_sigmask"},     {ask_for_more_guard, "guards of the default"},
+      {ask_for_no_guard, "guards of the default"},
+  };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
+    pthread_t thread;
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    bad[i].ask(&attr);
+    BAD(attr, as_status(gallocy_pthread_create(&thread, &attr, nothing, NULL)), ENOTSUP);
+    REQUIRE(strstr(gallocy_last_error(), bad[i].refusal) != NULL);
+    BAD(attr, as_status(gallocy_pthread_create_on(&thread, &attr, nothing, NULL, 0)), ENOTSUP);
+    pthread_attr_destroy(&attr);
+  }
+}
+
 static void threads(void) {
   pthread_t thread = (pthread_t)&thread;
-  pthread_attr_t attr;
-  pthread_attr_init(&attr);
-  pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
   BAD(thread, as_status(gallocy_pthread_create(NULL, NULL, nothing, NULL)), EINVAL);
   BAD(function, as_status(gallocy_pthread_create(&thread, NULL, NULL, NULL)), EINVAL);
-  BAD(attr, as_status(gallocy_pthread_create(&thread, &attr, nothing, NULL)), ENOTSUP);
   BAD(thread, as_status(gallocy_pthread_create_on(NULL, NULL, nothing, NULL, 0)), EINVAL);
   BAD(function, as_status(gallocy_pthread_create_on(&thread, NULL, NULL, NULL, 0)), EINVAL);
-  BAD(attr, as_status(gallocy_pthread_create_on(&thread, &attr, nothing, NULL, 0)), ENOTSUP);
   for (int i = 0; i < 5; ++i) {
     const int no_node[] = {-2, INT_MIN, gallocy_node_count(), 64, INT_MAX};
     BAD(node, as_status(gallocy_pthread_create_on(&thread, NULL, nothing, NULL, no_node[i])),
@@ -208,6 +256,8 @@ static void rwlocks(void) {
 static void once(void) {
   pthread_once_t* control = gallocy_calloc(1, sizeof *control);
   BAD(function, as_status(gallocy_pthread_once(control, NULL)), EINVAL);
+  REQUIRE(gallocy_pthread_once(control, something_once) == 0);
+  BAD(function, as_status(gallocy_pthread_once(control, NULL)), EINVAL);  // also when it is over
   *control = 77;
   BAD(control, as_status(gallocy_pthread_once(control, nothing_once)), EINVAL);
   gallocy_free(control);
@@ -234,6 +284,7 @@ static void semaphores(void) {
 static void* everything(void* visits) {
   allocator();
   places();
+  attributes();
   threads();
   keys();
   mutexes();

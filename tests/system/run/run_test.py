@@ -39,11 +39,16 @@ def usage():
                       ["-x", "=1", "true"], ["-x", "NOT_SET_HERE", "true"], ["-x"],
                       ["--daemon", "", "true"], ["-x", "", "true"],
                       ["-n", "99999999999999999999", "true"], ["--timeout", "inf", "true"],
-                      ["--daemon", "a,b", "-n", "1", "true"]):
+                      ["--daemon", "a,b", "-n", "1", "true"], ["--tag=3", "true"],
+                      ["--spmd=1", "true"], ["--spmd=false", "true"], ["--explain=no", "true"],
+                      ["--verbose=2", "true"], ["--preload=off", "true"],
+                      ["--no-preload=1", "true"]):
         result = run(*arguments)
         expect_status(result, 64)
         expect(len(result.err.splitlines()) == 1 and result.err.startswith("gallocy-run: "),
                arguments, "gave", result)
+    result = run("--tag=3", "true")
+    expect(result.err == "gallocy-run: --tag takes no value; try gallocy-run --help\n", result)
 
 
 def help_and_version():

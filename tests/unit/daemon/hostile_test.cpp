@@ -12,7 +12,8 @@ using namespace gallocy::daemon::test;
 
 namespace {
 
-constexpr uid_t nobody = 65534;
+constexpr uid_t nobody = 65534, stranger_uid = 12345;
+constexpr std::size_t newcomer_share = Sessions::max_newcomer_count / Sessions::shares;
 
 // The credentials of a connection are those of the thread that makes it.
 template <class Work>
@@ -22,6 +23,22 @@ void as_uid(uid_t uid, Work work) {
     work();
   }).join();
 }
+
+// A daemon that serves this one besides root.
+class OpenToNobody {
+ public:
+  OpenToNobody() {
+    ::chmod(folder_.file(0).substr(0, folder_.file(0).rfind('/')).c_str(), 0711);
+    Options options = options_of(folder_.file(0), 0, {});
+    options.allowed_uids = {nobody};
+    daemon_.emplace(options);
+  }
+  const Daemon& daemon() const { return *daemon_; }
+
+ private:
+  Folder folder_;
+  std::optional<Daemon> daemon_;
+};
 
 void still_serves(Cluster& cluster) { const Launched launched(cluster); }
 
@@ -150,21 +167,61 @@ TEST_CASE("descriptors that nobody asked for are closed and their sender dropped
 TEST_CASE("silent programs are dropped, and too many are turned away") {
   Cluster cluster(1);
   std::vector<Program> silent;
-  for (unsigned i = 0; i < Sessions::max_newcomer_count; ++i) silent.emplace_back(cluster[0]);
+  for (unsigned i = 0; i < newcomer_share; ++i) silent.emplace_back(cluster[0]);
   Program late(cluster[0]);
   CHECK(contains(late.refusal(), "too many connections"));
-  for (Program& program : silent) CHECK(program.at_end());
-  CHECK(cluster[0].logs("it said nothing in time"));
+  for (Program& program : silent) CHECK(contains(program.refusal(), "no first message came"));
+  CHECK(cluster[0].logs("no first message came"));
   still_serves(cluster);
+}
+
+TEST_CASE("a user who takes all places that he can get leaves places for the others") {
+  if (::getuid() != 0) return;
+  const OpenToNobody open;
+  std::vector<Program> silent;
+  std::optional<Program> late;
+  as_uid(nobody, [&] {
+    for (unsigned i = 0; i < newcomer_share; ++i) silent.emplace_back(open.daemon());
+    late.emplace(open.daemon());
+  });
+  CHECK(contains(late->refusal(), "uid 65534 has too many connections"));
+  Program launcher(open.daemon());
+  launcher.send(create_of(new_job(), 1));
+  CHECK(launcher.receive<ipc::JobReady>());
+}
+
+TEST_CASE("who may not use the daemon takes no place and few lines of the log") {
+  if (::getuid() != 0) return;
+  constexpr unsigned comer_count = 2'000;
+  const OpenToNobody open;
+  const auto begin = std::chrono::steady_clock::now();
+  as_uid(stranger_uid, [&] {
+    for (unsigned i = 0; i < comer_count; ++i) {
+      Program stranger(open.daemon());
+      // What he says may be there when he is turned away, or find nobody who reads it.
+      static_cast<void>(ipc::send_message(stranger.fd.get(), ipc::NodeQuery{}, {}, patience_ms));
+      if (i % 2 == 0) continue;
+      const std::string said = stranger.refusal();
+      if (!contains(said, "uid 12345 may not use this daemon")) FAIL(said);
+    }
+  });
+  Program launcher(open.daemon());
+  launcher.send(create_of(new_job(), 1));
+  CHECK(launcher.receive<ipc::JobReady>());
+  CHECK(open.daemon().logs(" more have been turned away"));
+  const auto passed = std::chrono::steady_clock::now() - begin;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(passed).count();
+  unsigned line_count = 0;
+  const std::string log = open.daemon().log();
+  for (std::size_t at = 0; (at = log.find("turned away", at + 1)) != log.npos;)
+    ++line_count;
+  CHECK(line_count <= FewLines::max_per_second * (seconds + 2));
 }
 
 TEST_CASE("only users that are allowed create jobs, and only a job's owner attaches to it") {
   if (::getuid() != 0) return;
-  Folder folder;
-  ::chmod(folder.file(0).substr(0, folder.file(0).rfind('/')).c_str(), 0711);
-  Options options = options_of(folder.file(0), 0, {});
-  options.allowed_uids = {nobody};
-  Daemon daemon(options);
+  const OpenToNobody open;
+  const Daemon& daemon = open.daemon();
   struct stat status {};
   REQUIRE(::stat(daemon.socket_path().c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0666);
@@ -177,15 +234,14 @@ TEST_CASE("only users that are allowed create jobs, and only a job's owner attac
   root->send(hello_of(job, 0));
   CHECK(contains(root->refusal(), "belongs to uid 65534, not to uid 0"));
 
-  std::optional<Program> stranger, watcher;
-  as_uid(12345, [&] {
-    stranger.emplace(daemon);
-    watcher.emplace(daemon);
-  });
-  stranger->send(create_of(new_job(), 1));
-  CHECK(contains(stranger->refusal(), "may not use this daemon"));
-  watcher->send(watch_of(job));
-  CHECK(contains(watcher->refusal(), "belongs to uid 65534"));
+  const std::uint64_t job_of_root = new_job();
+  root.emplace(daemon);
+  root->send(create_of(job_of_root, 1));
+  REQUIRE(root->receive<ipc::JobReady>());
+  std::optional<Program> watcher;
+  as_uid(nobody, [&] { watcher.emplace(daemon); });
+  watcher->send(watch_of(job_of_root));
+  CHECK(contains(watcher->refusal(), "belongs to uid 0, not to uid 65534"));
 }
 
 TEST_CASE("without --allow-uid nobody else gets as far as connecting") {

@@ -72,6 +72,11 @@ TEST_CASE("no option takes an empty value") {
   }
 }
 
+TEST_CASE("a flag takes no value") {
+  for (const char* const flag : {"--insecure-no-auth=1", "--insecure-no-auth=false"})
+    CHECK(usage_error({flag}, "--insecure-no-auth takes no value"));
+}
+
 TEST_CASE("memory is half of the machine's unless it is said") {
   CHECK(std::get<Options>(parse({})).memory_bytes == half_of_usable_memory_bytes());
   CHECK(std::get<Options>(parse({"--memory", "64M"})).memory_bytes == 64 << 20);

@@ -36,6 +36,10 @@ unsigned open_fd_count() {
   return count;
 }
 
+bool contains(const Error& error, std::string_view part) {
+  return error.sentence.view().find(part) != std::string_view::npos;
+}
+
 std::string socket_path() { return "/tmp/gallocy-ipc-test-" + std::to_string(::getpid()); }
 
 }  // namespace
@@ -173,7 +177,9 @@ TEST_CASE("listen, connect, credentials, and a socket file left behind") {
     const auto listener = listen_at(path.c_str());
     REQUIRE(listener);
     CHECK(accept_from(listener->get()).error().code == EAGAIN);
-    CHECK(listen_at(path.c_str()).error().code == EADDRINUSE);
+    const auto second = listen_at(path.c_str());
+    CHECK(second.error().code == EADDRINUSE);
+    CHECK(contains(second.error(), "end it, or name another --socket"));
     while (accept_from(listener->get())) continue;  // the probe of the line above
     const auto client = connect_to(path.c_str());
     REQUIRE(client);
@@ -200,7 +206,7 @@ TEST_CASE("nobody waits for ever for a daemon that accepts nobody") {
     waiting.push_back(std::move(*client));
   REQUIRE(!client);
   CHECK(client.error().code == ETIMEDOUT);
-  CHECK(client.error().sentence.view().find("accepts nobody") != std::string_view::npos);
+  CHECK(contains(client.error(), "accepts nobody"));
   {
     // Signals do not make it longer: each interrupts the call, and there is always another.
     struct sigaction action{}, before{};
@@ -220,6 +226,8 @@ TEST_CASE("nobody waits for ever for a daemon that accepts nobody") {
 TEST_CASE("a file that is no socket is never removed") {
   const std::string path = socket_path() + ".txt";
   UniqueFd file{::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)};
-  CHECK(listen_at(path.c_str()).error().code == EADDRINUSE);
+  const auto listener = listen_at(path.c_str());
+  CHECK(listener.error().code == EADDRINUSE);
+  CHECK(contains(listener.error(), "is no socket: name another --socket"));
   CHECK(::unlink(path.c_str()) == 0);
 }

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <string_view>
 
 namespace gallocy {
 
@@ -13,6 +14,15 @@ inline std::string option_without_value(const CLI::App& app) {
     for (const std::string& value : option->results())
       if (value.empty()) return option->get_name();
   return {};
+}
+
+// In our words where those of CLI11 are not a user's: of a flag it names what follows the dashes.
+inline std::string what_is_wrong(const CLI::ParseError& error) {
+  constexpr std::string_view of_a_flag = " was given a disallowed flag override";
+  const std::string text = error.what();
+  if (!text.ends_with(of_a_flag)) return text;
+  const std::string name = text.substr(0, text.size() - of_a_flag.size());
+  return (name.size() > 1 ? "--" : "-") + name + " takes no value";
 }
 
 }  // namespace gallocy
