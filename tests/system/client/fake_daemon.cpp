@@ -65,6 +65,7 @@ bool FakeDaemon::attach(UniqueFd socket) {
   if (!device) return false;
   ipc::ClientWelcome welcome;
   welcome.region_address = region_base;
+  welcome.memory_chunk_count = 1024;
   welcome.region_size_bytes = region_size_bytes;
   welcome.rank = client->rank;
   welcome.rank_count = rank_count_;
