@@ -15,6 +15,9 @@ constexpr const char* remedy_of(int code) {
   }
 }
 
+// No error tells of this one: the process crashes.
+inline constexpr const char* stack_remedy = "; raise the limit of stacks: ulimit -s 8192";
+
 constexpr bool is_of_a_limit(int code) { return *remedy_of(code) != '\0'; }
 
 }  // namespace gallocy

@@ -13,6 +13,7 @@
 #include <poll.h>
 
 #include "base/output.hpp"
+#include "base/stack_limit.hpp"
 #include "daemon/control.hpp"
 #include "net/watch.hpp"
 #include "uffd/planted.hpp"
@@ -115,7 +116,7 @@ int serve(const Options& options, int signals) {
   return exit_software;
 }
 
-int run(int argc, char** argv) {
+[[gnu::noinline]] int run(int argc, char** argv) {
   // Where they are ignored, the call that fails says so itself.
   for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
   const auto parsed = parse_options(argc, argv);
@@ -138,7 +139,13 @@ int run(int argc, char** argv) {
   return serve(std::get<Options>(parsed), signals->get());
 }
 
+int begin(int argc, char** argv) {
+  if (const Status enough = check_stack_limit(); !enough)
+    return leave(exit_unavailable, enough.error().sentence.view());
+  return run(argc, argv);
+}
+
 }  // namespace
 }  // namespace gallocy::daemon
 
-int main(int argc, char** argv) { return gallocy::daemon::run(argc, argv); }
+int main(int argc, char** argv) { return gallocy::daemon::begin(argc, argv); }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/output.hpp"
+#include "base/stack_limit.hpp"
 #include "run/inspect.hpp"
 #include "run/keeper.hpp"
 #include "run/launch.hpp"
@@ -79,10 +80,7 @@ int host_guest(int fd) {
   return status;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  fill_standard_descriptors();
+[[gnu::noinline]] int run(int argc, char** argv) {
   if (const auto fd = guest_fd(argc, argv)) ::_exit(host_guest(*fd));
   if (const auto rank = relayed_rank(argc, argv)) return relay_lines(*rank);
   if (is_keeper(argc, argv)) return keep_descriptors();
@@ -95,4 +93,13 @@ int main(int argc, char** argv) {
   if (const auto printed = gallocy::print(*request->text); !printed)
     return give_up({gallocy::exit_io_error, printed.error().sentence.c_str()});
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  fill_standard_descriptors();
+  if (const auto enough = gallocy::check_stack_limit(); !enough)
+    return give_up({exit_unavailable, enough.error().sentence.c_str()});
+  return run(argc, argv);
 }

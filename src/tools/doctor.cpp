@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "base/ids.hpp"
+#include "base/stack_limit.hpp"
 #include "base/usable_memory.hpp"
 #include "net/ring.hpp"
 #include "tools/sockets.hpp"
@@ -107,6 +108,13 @@ Finding file_size() {
           "ulimit -f unlimited"};
 }
 
+Finding stack() {
+  const std::uint64_t bytes = limit_of(RLIMIT_STACK);
+  if (bytes >= min_stack_bytes) return ok("stack", "no limit that matters");
+  return {"stack", Verdict::missing, fmt::format("limited to {} KiB", bytes >> 10),
+          "ulimit -s 8192"};
+}
+
 Finding descriptors() {
   const std::uint64_t count = limit_of(RLIMIT_NOFILE);
   const std::string text = fmt::format("{} a process", count);
@@ -156,7 +164,7 @@ const char* name_of(Verdict verdict) {
 
 std::vector<Finding> examine() {
   return {kernel(),      userfaultfd(), io_uring(),  memory(),     address_space(),
-          file_size(),   descriptors(), addresses(), stale_files()};
+          file_size(),   stack(),       descriptors(), addresses(), stale_files()};
 }
 
 Report doctor() {

@@ -42,7 +42,9 @@ def have_at_most(name, value):
 # What a job meets, as a limit of all of its processes: the limit, a value, and the remedy.
 TOO_SMALL = (("RLIMIT_FSIZE", 8 << 10, "ulimit -f unlimited"),
              ("RLIMIT_FSIZE", 1 << 30, "ulimit -f unlimited"),
-             ("RLIMIT_AS", 8 << 30, "ulimit -v unlimited"))
+             ("RLIMIT_AS", 8 << 30, "ulimit -v unlimited"),
+             ("RLIMIT_STACK", 64 << 10, "ulimit -s 8192"),
+             ("RLIMIT_STACK", 255 << 10, "ulimit -s 8192"))
 CHECK_IN_LIMIT_S = 10  # after which gallocy-run would end a job that nobody has told why
 
 

@@ -42,7 +42,7 @@ def expect_findings(missing, warnings=(), text="", remedy="", **how):
     others = {"stale files", "memory"} - set(warnings)
     wrong = {verdict: {subject for subject, what, _, _ in found if what == verdict} - others
              for verdict in ("MISSING", "warning")}
-    expect(len(found) == 9 and err == "", out, err)
+    expect(len(found) == 10 and err == "", out, err)
     expect(wrong == {"MISSING": set(missing), "warning": set(warnings)}, wrong, out)
     expect(all((what == "ok") == (cure == "") for _, what, _, cure in found), "no remedy:", out)
     expect(status == (69 if missing else 0), status, out)
@@ -79,13 +79,14 @@ def doctor_names_limits():
     require_no_sanitizer("it needs more address space than is left here")
     limits = {"RLIMIT_AS": (8 << 30, ["address space"], [], "ulimit -v unlimited"),
               "RLIMIT_FSIZE": (1 << 30, ["file size"], [], "ulimit -f unlimited"),
+              "RLIMIT_STACK": (128 << 10, ["stack"], [], "ulimit -s 8192"),
               "RLIMIT_NOFILE": (64, [], ["descriptors"], "ulimit -n 1024")}
 
     def limit(name):
         resource.setrlimit(getattr(resource, name), (limits[name][0], limits[name][0]))
     for name, (_, missing, warnings, remedy) in limits.items():
         expect_findings(missing, warnings, remedy=remedy, preexec_fn=lambda: limit(name))
-    expect_findings(["address space", "file size"], ["descriptors"],
+    expect_findings(["address space", "file size", "stack"], ["descriptors"],
                     preexec_fn=lambda: [limit(name) for name in limits])
 
 
