@@ -43,6 +43,13 @@ class Members {
     nodes_.for_each([&](NodeId member) { unheard_.at(raw(member)).push_back(removal); });
   }
 
+  // Whether the chunk was handed out to that node, or to whom it is heir of, when a node was last
+  // removed.
+  bool have_agreed(ChunkNo chunk, NodeId home) const {
+    const auto found = agreed_.find(chunk);
+    return found != agreed_.end() && home_now(found->second) == home_now(home);
+  }
+
   // The next removal that the node has not heard of. REQUIRES: there is one.
   bool has_heard(NodeId node) const { return unheard_.at(raw(node)).empty(); }
   core::MemberRemoved take(NodeId node) {

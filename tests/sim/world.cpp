@@ -229,11 +229,16 @@ void World::tick(const Happening& happening) {
 
 // ---- what machines ask for ---------------------------------------------------------------
 
+// Nobody agrees to chunks that a removed coordinator hands out; so it can't say whose they are.
+bool World::hands_out(const core::Message& message) const {
+  if (const auto* home = std::get_if<core::ChunkHome>(&message.body))
+    return home->home != no_node && !members_.have_agreed(home->chunk, home->home);
+  return std::holds_alternative<core::ChunkGrant>(message.body) ||
+         std::holds_alternative<core::Loan>(message.body);
+}
+
 void World::send(NodeId from, NodeId to, const core::Message& message, const Bytes& bytes) {
-  // Nobody agrees to chunks that a removed coordinator hands out.
-  const bool hands_out = std::holds_alternative<core::ChunkGrant>(message.body) ||
-                         std::holds_alternative<core::Loan>(message.body);
-  if (hands_out && !members_.contains(from)) return;
+  if (!members_.contains(from) && hands_out(message)) return;
   if (const auto* lost = std::get_if<core::Lost>(&message.body); lost && members_.contains(from))
     oracle_.check_loss(lost->page);
   network_.send(now_us_, from, to, message, bytes);

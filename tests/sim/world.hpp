@@ -62,6 +62,7 @@ class World final : public Surroundings {
     OnReply on_reply;
   };
 
+  bool hands_out(const core::Message& message) const;
   void send(NodeId from, NodeId to, const core::Message& message, const Bytes& bytes) override;
   void wake(NodeId node, ClientId client, PageNo page) override;
   void reply(NodeId node, const core::Reply& reply) override;
