@@ -68,7 +68,7 @@ Result<Region> map_closed(int memfd, std::uint64_t address, std::uint64_t size_b
   void* start = ::mmap(wanted, size_bytes, PROT_NONE, MAP_SHARED | placing, memfd, offset);
   if (start == MAP_FAILED)
     return fail_to_map("cannot map the region of ", size_bytes, " bytes at ", Hex{address},
-                      errno == EEXIST ? ", where something else is mapped" : "");
+                       errno == EEXIST ? ", where something else is mapped" : "");
   Region region(reinterpret_cast<std::uint64_t>(start), size_bytes);
   // A kernel or sandbox that does not know the flag takes the address as a hint.
   if (start != wanted)

@@ -121,7 +121,8 @@ int refuse_if_it_waits_unheard(dl_phdr_info* info, std::size_t, void* listed) {
   if (!is_executable && sharing_of(info->dlpi_name) != Sharing::nothing_to_share) return 0;
   for (int i = 0; i < info->dlpi_phnum; ++i) {
     const auto& segment = info->dlpi_phdr[i];
-    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
+    constexpr auto readable_code = PF_R | PF_X;
+    if (segment.p_type != PT_LOAD || (segment.p_flags & readable_code) != readable_code) continue;
     const std::string_view code{reinterpret_cast<const char*>(info->dlpi_addr + segment.p_vaddr),
                                 segment.p_memsz};
     if (waits_unheard(code))
