@@ -121,6 +121,7 @@ class SyncWorld final : public Surroundings {
   std::uint64_t new_address();  // of an object, at any home
   NodeId any_node();
   NodeId safe_node();  // where nobody dies
+  bool any_removed() const { return members_.removed_any(); }
   // For what has no owner: what a lost node had of it is lost with it.
   NodeId counting_node() { return removes_ ? safe_node() : any_node(); }
   NodeId last_node() const { return NodeId{static_cast<std::uint8_t>(node_count() - 1)}; }
