@@ -56,6 +56,7 @@ void ChunkMap::on_call(CallTag tag, const ChunksCall& call) {
   }
   Wish wish{tag, config_.self, {}, call.count, *wanted, {}, no_node};
   if (call.count > chunk_count_) return refuse(wish);
+  wish.overcommit = !anywhere || config_.nodes.count() == 1;
   if (*wanted != no_chunk) {
     // Right behind chunks that the client has, and of their home: a run has one home.
     const ChunkNo before{raw(*wanted) - 1};
@@ -69,7 +70,7 @@ void ChunkMap::on_call(CallTag tag, const ChunksCall& call) {
 
 void ChunkMap::ask(Wish wish, NodeId home) {
   if (home == config_.self) serve(wish, wish.wanted == no_chunk);
-  else send_wish(wish, home, LoanRequest{wish.count, wish.wanted});
+  else send_wish(wish, home, LoanRequest{wish.count, wish.wanted, wish.overcommit});
 }
 
 void ChunkMap::send_wish(Wish wish, NodeId to, Body body) {
@@ -88,10 +89,18 @@ bool ChunkMap::take_wish(NodeId from, Transaction transaction, Wish& wish) {
   return true;
 }
 
-// At the home. What could not be written to would end in SIGBUS; a program can deal with ENOMEM.
+// What could not be written to would end in SIGBUS; a program can deal with ENOMEM. Memory that was
+// handed out and is not touched yet takes no frame, but may well be touched later: as long as there
+// is a node that could hold all that it has lent, this one lends no more than that itself.
+bool ChunkMap::has_room(const Wish& wish) const {
+  return memory_.has_room_for_chunks(wish.count) &&
+         (wish.overcommit || memory_.could_hold_chunks(loans_.size() + wish.count));
+}
+
+// At the home.
 void ChunkMap::serve(const Wish& wish, bool may_ask_coordinator) {
   if (!config_.nodes.contains(wish.node)) return;  // removed while this waited for the coordinator
-  if (!memory_.has_room_for_chunks(wish.count)) return refuse(wish);
+  if (!has_room(wish)) return refuse(wish);
   const ChunkNo first = take_from_pool(wish.count, wish.wanted);
   if (first != no_chunk) return lend(wish, first);
   if (!may_ask_coordinator) return refuse(wish);
@@ -105,17 +114,23 @@ void ChunkMap::lend(const Wish& wish, ChunkNo first) {
   else outbox_.send(wish.node, wish.transaction, Loan{first, wish.count});
 }
 
-// This node has no chunks for it: another may, while there is one.
+// This node has no chunks for it: another may, while there is one. When all have been asked for
+// what they could hold, all are asked for what they have room for now, this one first. (A certain
+// chunk is at one node only; who can't have it asks for others, whose home could hold them.)
 void ChunkMap::refuse(Wish wish) {
   wish.others = NodeSet{wish.others.bits() & config_.nodes.bits()};
   if (wish.node != config_.self) {
     outbox_.send(wish.node, wish.transaction, Loan{ChunkNo{0}, 0});
-  } else if (wish.others.empty()) {
-    outbox_.act(Reply{wish.tag, ENOMEM, {}});
-  } else {
+  } else if (!wish.others.empty()) {
     const NodeId next = wish.others.lowest();
     wish.others.erase(next);
     ask(wish, next);
+  } else if (wish.overcommit || wish.wanted != no_chunk) {
+    outbox_.act(Reply{wish.tag, ENOMEM, {}});
+  } else {
+    wish.overcommit = true;
+    wish.others = config_.nodes.without(config_.self);
+    ask(wish, config_.self);
   }
 }
 
@@ -128,8 +143,9 @@ bool ChunkMap::on_loan_request(NodeId from, Transaction transaction, const LoanR
   const bool possible = request.wanted == no_chunk || contains(request.wanted);
   if (from == config_.self || request.count == 0 || request.count > chunk_count_ || !possible)
     return false;
-  serve({{}, from, transaction, request.count, request.wanted, {}, no_node},
-        request.wanted == no_chunk);
+  Wish wish{{}, from, transaction, request.count, request.wanted, {}, no_node};
+  wish.overcommit = request.overcommit;
+  serve(wish, request.wanted == no_chunk);
   return true;
 }
 

@@ -103,7 +103,9 @@ class ChunkMap {
     NodeSet others;           // that may be asked if this node has none
     NodeId asked = no_node;   // to whom the wish was sent
     bool fresh = false;       // for chunks that were never handed out, and not for a loan
+    bool overcommit = true;   // see LoanRequest; false while another node may do without
   };
+  bool has_room(const Wish& wish) const;
   void serve(const Wish& wish, bool may_ask_coordinator);
   void own(ChunkNo chunk);
   void refuse(Wish wish);

@@ -67,8 +67,9 @@ std::string text(const ChunkHome& m) {
   return fmt::format("chunk_home chunk {} node {}", raw(m.chunk), raw(m.home));
 }
 std::string text(const LoanRequest& m) {
-  if (m.wanted == no_chunk) return fmt::format("loan_request {}", m.count);
-  return fmt::format("loan_request chunk {} + {}", raw(m.wanted), m.count);
+  const char* overcommit = m.overcommit ? " overcommit" : "";
+  if (m.wanted == no_chunk) return fmt::format("loan_request {}{}", m.count, overcommit);
+  return fmt::format("loan_request chunk {} + {}{}", raw(m.wanted), m.count, overcommit);
 }
 std::string text(const Loan& m) { return fmt::format("loan chunk {} + {}", raw(m.first), m.count); }
 std::string text(const ChunkReturn& m) {

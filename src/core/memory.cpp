@@ -33,6 +33,10 @@ bool Memory::has_room_for_chunks(std::uint64_t count) const {
   return count * config_.chunk_frames <= limit() - config_.cache_min_pages - reserved_;
 }
 
+bool Memory::could_hold_chunks(std::uint64_t count) const {
+  return count * config_.chunk_frames <= limit() - config_.cache_min_pages;
+}
+
 // ---- requester ---------------------------------------------------------------------------
 
 bool Memory::pin(PageNo page, bool oldest) {

@@ -50,6 +50,8 @@ class Memory {
   Room reserve();
   void unreserve();
   bool has_room_for_chunks(std::uint64_t count) const;
+  // Even if all pages of them were touched, and nothing else homed here.
+  bool could_hold_chunks(std::uint64_t count) const;
 
   // ---- requester: the page's frame in the cache ----
   // False: it has to wait until something is evicted, or another request is over. `oldest`: it is

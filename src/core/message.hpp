@@ -127,6 +127,7 @@ struct ChunkHome {
 struct LoanRequest {  // node -> home
   std::uint32_t count = 0;
   ChunkNo wanted{};     // no_chunk, or the only first chunk that will do
+  bool overcommit = false;  // even if the home could not hold all that it has lent, were it touched
 };
 struct Loan {  // back. count 0: there are none
   ChunkNo first{};

@@ -201,6 +201,7 @@ void put(Root::Builder to, const core::LoanRequest& from) {
   auto request = to.initLoanRequest();
   request.setCount(from.count);
   request.setWanted(raw(from.wanted));
+  request.setOvercommit(from.overcommit);
 }
 
 void put(Root::Builder to, const core::Loan& from) {
@@ -500,7 +501,8 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::ROOT_REPLY: return core::RootReply{from.getRootReply().getAddress()};
     case Root::LOAN_REQUEST:
       return core::LoanRequest{from.getLoanRequest().getCount(),
-                               ChunkNo{from.getLoanRequest().getWanted()}};
+                               ChunkNo{from.getLoanRequest().getWanted()},
+                               from.getLoanRequest().getOvercommit()};
     case Root::LOAN: return chunk_run<core::Loan>(from.getLoan(), ranges);
     case Root::CHUNK_RETURN: return chunk_run<core::ChunkReturn>(from.getChunkReturn(), ranges);
     case Root::CHUNK_RETURNED: return core::ChunkReturned{};

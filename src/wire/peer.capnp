@@ -392,6 +392,7 @@ struct LoanRequest {
   # Answered by loan.
   count @0 :UInt32;                  # not 0
   wanted @1 :UInt32 = 0xffffffff;    # the only first chunk that will do; 2^32 - 1: any
+  overcommit @2 :Bool;               # even if the receiver could not hold all that it has lent
 }
 
 struct ChunkReturn {

@@ -125,6 +125,14 @@ def freed_by_one_rank_for_the_next():
         expect_status(watch("--memory", "64M", MEMORY, "turns", mib)[0], 0)
 
 
+def allocated_first_and_filled_later():
+    """What one node could not hold is another's from the start, though nothing is touched yet."""
+    result, _ = watch("--memory", "64M", MEMORY, "fill", 40, NODES)
+    expect_status(result, 0)
+    expect(result.err == "", result)
+    require_nodes(result, NODES)
+
+
 def sparse_memory_ends_with_a_sentence():
     require_daemon()
     result = run("-n", NODES, "--memory", "64M", MEMORY, "sparse", NODES - 1)
@@ -193,5 +201,5 @@ def all_of_it_for_each_in_turn():
 main(more_than_a_node_has, untouched_by_the_default, half_of_ram_by_default,
      limit_of_a_control_group, more_than_a_control_group_may_have,
      malloc_until_there_is_no_more, freed_by_one_rank_for_the_next,
-     sparse_memory_ends_with_a_sentence, bound_too_small,
+     allocated_first_and_filled_later, sparse_memory_ends_with_a_sentence, bound_too_small,
      no_room_for_another_job, all_of_it_for_each_in_turn, chosen=[sys.argv[1]])

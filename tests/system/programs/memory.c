@@ -7,7 +7,9 @@
 //   memory hold MIB            each node allocates MIB, and all check it when standard input has
 //                              ended
 //   memory turns MIB           each rank in turn allocates MIB near node 0 and frees it
-//   memory sparse NODE         a thread on NODE writes to more than its home has room for
+//   memory fill MIB BLOCKS     blocks of MIB are allocated by one node before the first of them is
+//                              filled, and all nodes check them
+//   memory sparse NODE         a thread on NODE writes to more than there is room for
 #include <errno.h>
 #include <stdint.h>
 
@@ -146,10 +148,34 @@ static void* allocate_and_free(void* argument) {
   return NULL;
 }
 
-// Untouched memory costs nothing, so there is more of it than can be written to.
+struct blocks {
+  size_t page_count;  // of each
+  int count;
+  uint64_t* words[max_nodes];
+};
+
+static struct blocks* allocate_blocks(size_t mib, int count) {
+  REQUIRE(count <= max_nodes);
+  struct blocks* blocks = gallocy_calloc(1, sizeof *blocks);
+  *blocks = (struct blocks){.page_count = (mib << 20) / PAGE, .count = count};
+  for (int i = 0; i < count; ++i)
+    REQUIRE((blocks->words[i] = gallocy_malloc(mib << 20)) != NULL);
+  return blocks;
+}
+
 static void* write_all(void* argument) {
-  char** blocks = argument;
-  for (int i = 0; i < 4; ++i) memset(blocks[i], 1, 30 << 20);
+  const struct blocks* blocks = argument;
+  for (int i = 0; i < blocks->count; ++i)
+    for (size_t page = 0; page < blocks->page_count; ++page)
+      blocks->words[i][page * stride] = word_of(i, page);
+  return NULL;
+}
+
+static void* check_all(void* argument) {
+  const struct blocks* blocks = argument;
+  for (int i = 0; i < blocks->count; ++i)
+    for (size_t page = 0; page < blocks->page_count; ++page)
+      REQUIRE(blocks->words[i][page * stride] == word_of(i, page));
   return NULL;
 }
 
@@ -178,9 +204,12 @@ int main(int argc, char** argv) {
     for (int turn = 0; turn < 2 * gallocy_node_count(); ++turn)
       run_on(turn % gallocy_node_count(), allocate_and_free, size_bytes);
   } else if (strcmp(what, "sparse") == 0 && argc == 3) {
-    char** blocks = gallocy_calloc(4, sizeof *blocks);
-    for (int i = 0; i < 4; ++i) REQUIRE((blocks[i] = gallocy_malloc(30 << 20)) != NULL);
-    run_on(atoi(argv[2]), write_all, blocks);
+    // Untouched memory costs nothing, so there is more of it than can be written to.
+    run_on(atoi(argv[2]), write_all, allocate_blocks(30, 4 * gallocy_node_count()));
+  } else if (strcmp(what, "fill") == 0 && argc == 4) {
+    struct blocks* blocks = allocate_blocks((size_t)atoi(argv[2]), atoi(argv[3]));
+    write_all(blocks);
+    for (int node = 0; node < gallocy_node_count(); ++node) run_on(node, check_all, blocks);
   } else {
     return 64;
   }

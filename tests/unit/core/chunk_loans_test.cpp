@@ -21,9 +21,9 @@ std::uint64_t address_of(std::uint64_t chunk) { return region_base + chunk * chu
 
 TEST_CASE("chunks of a node of choice are asked of that node") {
   Core core(1);
-  CHECK(take(core, 2, NodeId{2}) == Lines{"to 2: loan_request 2 {1,1}"});
+  CHECK(take(core, 2, NodeId{2}) == Lines{"to 2: loan_request 2 overcommit {1,1}"});
   CHECK(core.from(2, by(1, 1), Loan{ChunkNo{0}, 0}) == answer(ENOMEM));
-  CHECK(take(core, 1, NodeId{2}) == Lines{"to 2: loan_request 1 {1,2}"});
+  CHECK(take(core, 1, NodeId{2}) == Lines{"to 2: loan_request 1 overcommit {1,2}"});
   CHECK(core.from(2, by(1, 2), Loan{ChunkNo{1}, 1}) == answer(0));
   CHECK((core.node.chunks().home_of(ChunkNo{1}) == NodeId{2}));
   // It goes back where it came from.
@@ -47,7 +47,12 @@ TEST_CASE("who has none left asks one node after the other, unless it wants its 
   CHECK(take(core, 1, NodeId{0}) == answer(ENOMEM));
   CHECK(take(core, 1) == Lines{"to 1: loan_request 1 {0,4}"});
   CHECK(core.from(1, by(0, 4), Loan{ChunkNo{0}, 0}) == Lines{"to 2: loan_request 1 {0,5}"});
-  CHECK(core.from(2, by(0, 5), Loan{ChunkNo{0}, 0}) == answer(ENOMEM));
+  // What none could hold if all of it were touched may still be had.
+  CHECK(core.from(2, by(0, 5), Loan{ChunkNo{0}, 0}) ==
+        Lines{"to 1: loan_request 1 overcommit {0,7}"});
+  CHECK(core.from(1, by(0, 7), Loan{ChunkNo{0}, 0}) ==
+        Lines{"to 2: loan_request 1 overcommit {0,8}"});
+  CHECK(core.from(2, by(0, 8), Loan{ChunkNo{0}, 0}) == answer(ENOMEM));
 }
 
 TEST_CASE("a home lends from its pool, or asks for fresh chunks") {

@@ -84,6 +84,26 @@ TEST_CASE("the last copy does not come home while this node's own request waits 
   CHECK(core.from(1, by(1, 2), Done{PageNo{5}}).at(0).starts_with("to 2: recall to shared page 5"));
 }
 
+TEST_CASE("who could not hold all that it has lent lends more only when nobody could") {
+  Config config = with_frames(0, 3);
+  config.chunk_frames = 2;
+  Core core(config);
+  const auto chunk = [&](std::uint64_t wanted = 0) {
+    return core.step(ClientCall{{}, ChunksCall{1, no_node, wanted}}).back();
+  };
+  CHECK(chunk().ends_with(": 0"));
+  CHECK(core.from(1, by(1, 1), LoanRequest{1, no_chunk}) == Lines{"to 1: loan chunk 0 + 0 {1,1}"});
+  CHECK(core.from(1, by(1, 2), LoanRequest{1, no_chunk, true}) ==
+        Lines{"to 1: loan chunk 1 + 1 {1,2}"});
+  core.from(1, by(1, 3), ChunkReturn{ChunkNo{1}, 1});
+  // Nothing is written to, so there is room for it now.
+  CHECK(chunk(region_base + chunk_bytes).ends_with(": " + std::to_string(ENOMEM)));
+  CHECK(chunk() == "to 1: loan_request 1 {0,3}");
+  CHECK(core.from(1, by(0, 3), Loan{}) == Lines{"to 2: loan_request 1 {0,4}"});
+  CHECK(core.from(2, by(0, 4), Loan{}).back().ends_with(": 0"));
+  CHECK((core.node.chunks().home_of(ChunkNo{1}) == NodeId{0}));
+}
+
 TEST_CASE("a node without room for chunks asks the others, unless it shall be its own") {
   Config config = with_frames(0, 3);
   config.chunk_frames = 2;
@@ -100,15 +120,15 @@ TEST_CASE("a node without room for chunks asks the others, unless it shall be it
 }
 
 TEST_CASE("who has no room left when fresh chunks come asks the others, and keeps the chunks") {
-  Config config = with_frames(1, 3);
+  Config config = with_frames(1, 5);
   config.chunk_frames = 2;
   Core core(config);
   core.step(ClientCall{{}, ChunksCall{1}});
   core.from(0, by(1, 1), ChunkGrant{ChunkNo{0}, 1});
   CHECK(core.step(ClientCall{{}, ChunksCall{1}}) == Lines{"to 0: chunk_request 1 {1,2}"});
-  core.fault(Access::write, 5);
+  for (const std::uint64_t page : {5, 6, 7}) core.fault(Access::write, page);
   CHECK(core.from(0, by(1, 2), ChunkGrant{ChunkNo{1}, 1}) ==
-        Lines{"to 0: loan_request 1 {1,4}"});
+        Lines{"to 0: loan_request 1 {1,6}"});
   CHECK((core.node.chunks().home_of(ChunkNo{1}) == NodeId{1}));
 }
 
@@ -117,6 +137,8 @@ TEST_CASE("chunks that could not be written to are not lent") {
   config.chunk_frames = 2;
   Core core(config);
   CHECK(core.from(1, by(1, 1), LoanRequest{2, no_chunk}) == Lines{"to 1: loan chunk 0 + 0 {1,1}"});
+  CHECK(core.from(1, by(1, 2), LoanRequest{2, no_chunk, true}) ==
+        Lines{"to 1: loan chunk 0 + 0 {1,2}"});
   CHECK(core.from(1, by(1, 2), LoanRequest{1, no_chunk}) == Lines{"to 1: loan chunk 0 + 1 {1,2}"});
   CHECK(core.from(1, by(1, 3), LoanRequest{0, no_chunk}).at(0).starts_with("drop peer 1"));
 }

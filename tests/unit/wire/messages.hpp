@@ -53,7 +53,7 @@ inline std::vector<core::Body> every_body() {
       ChunkReturn{ChunkNo{0xfffffffe}, 2},
       ChunkReturned{},
       LoanRequest{3, no_chunk},
-      LoanRequest{3, ChunkNo{7}},
+      LoanRequest{3, ChunkNo{7}, true},
       Loan{ChunkNo{9}, 4},
       Discard{ChunkNo{0xffffffff}},
       Discarded{ChunkNo{0xffffffff}},
