@@ -51,7 +51,7 @@ Status Bench::start(unsigned page, Access access) {
   touch_ = {.scratch = scratch_.get(), .page = region_.data() + page * page_bytes,
             .access = access, .done = done_.get()};
   const int code = ::pthread_create(&toucher_, nullptr, run_touch, &touch_);
-  if (code != 0) return fail(code, "cannot make a thread");
+  if (code != 0) return fail(code, "can't start a thread", remedy_of_no_process(code));
   touching_ = true;
   return {};
 }

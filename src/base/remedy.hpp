@@ -15,6 +15,13 @@ constexpr const char* remedy_of(int code) {
   }
 }
 
+// Of fork and of what makes threads, where EAGAIN is not of something that will be there soon.
+constexpr const char* remedy_of_no_process(int code) {
+  return code == EAGAIN ? ": EAGAIN; raise the limit of processes and threads: ulimit -u 4096, or "
+                          "pids.max of the control group"
+                        : "";
+}
+
 // No error tells of this one: the process crashes.
 inline constexpr const char* stack_remedy = "; raise the limit of stacks: ulimit -s 8192";
 

@@ -130,7 +130,8 @@ Status start_agent() {
   ::pthread_sigmask(SIG_SETMASK, &all, &process.thread_mask);
   const int error = ::pthread_create(&process.agent, nullptr, serve, nullptr);
   ::pthread_sigmask(SIG_SETMASK, &process.thread_mask, nullptr);
-  if (error != 0) return fail(error, "can't start gallocy's agent thread");
+  if (error != 0)
+    return fail(error, "can't start gallocy's agent thread", remedy_of_no_process(error));
   return {};
 }
 

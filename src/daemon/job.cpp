@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/start_thread.hpp"
 #include "daemon/pages.hpp"
 #include "daemon/reactor.hpp"
 #include "daemon/stats_page.hpp"
@@ -49,7 +50,9 @@ class Job::Thread {
   Status start() {
     std::promise<Status> opened;
     auto result = opened.get_future();
-    thread_ = std::thread([this, &opened] { run(opened); });
+    auto thread = start_thread([this, &opened] { run(opened); });
+    if (!thread) return tl::unexpected<Error>(thread.error());
+    thread_ = std::move(*thread);
     return result.get();
   }
 

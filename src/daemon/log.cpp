@@ -8,6 +8,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/start_thread.hpp"
+
 namespace gallocy::daemon {
 namespace {
 
@@ -39,7 +41,12 @@ bool write_all(int fd, std::string_view text, GiveUp give_up) {
 Log::Log(std::vector<int> fds, std::string name)
     : fds_(std::move(fds)), name_(std::move(name)) {
   buffer_.reserve(capacity_bytes);
-  thread_ = std::thread([this] { run(); });
+}
+
+Status Log::start() {
+  return start_thread([this] { run(); }).map([this](std::thread&& thread) {
+    thread_ = std::move(thread);
+  });
 }
 
 Log::~Log() {
@@ -48,7 +55,7 @@ Log::~Log() {
     stopping_ = true;
   }
   changed_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Log::line(std::string_view text) {

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
 namespace gallocy::daemon {
@@ -20,6 +21,7 @@ class Log {
   // Writes to each of `fds`, which stay the caller's. `name` begins each line ("gallocyd[2]").
   Log(std::vector<int> fds, std::string name);
   ~Log();  // writes what is left, at most 1 s
+  Status start();  // nothing is written before
   void line(std::string_view text);  // one line, without the newline; any thread
 
  private:

@@ -98,6 +98,8 @@ int serve(const Options& options, int signals) {
   const Incarnation incarnation = make_incarnation();
   Log log(std::move(log_fds),
           std::string(FixedText<32>("gallocyd[", raw(options.node), "]").view()));
+  if (const Status started = log.start(); !started)
+    return leave(exit_unavailable, started.error().sentence.view());
   auto control = Control::open(options, incarnation, log);
   if (!control) {
     log.line(control.error().sentence.view());

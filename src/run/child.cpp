@@ -83,6 +83,9 @@ Try<Child> Child::start(const ChildPlan& plan) {
   const ExecArguments arguments{plan};
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
+  if (pid < 0 && errno == EAGAIN)
+    return refuse(exit_unavailable,
+                  std::string{"can't start a process"} + remedy_of_no_process(EAGAIN));
   if (pid < 0) return refuse_errno("can't start a process");
   if (pid == 0) run_child(plan, arguments, parent, report->write_end.get());
   if (plan.own_group) ::setpgid(pid, pid);

@@ -52,9 +52,10 @@ int launch(const Options& options) {
     for (const std::string& line : explain(inspection, options, program)) say(line);
   if (!program) return give_up(program.error());
   Signals signals;
-  Messages messages;
-  const int status = Launch{options, *program, signals, messages}.run();
-  messages.finish(farewell_limit_ms);
+  auto messages = Messages::open();
+  if (!messages) return give_up(messages.error());
+  const int status = Launch{options, *program, signals, *messages}.run();
+  messages->finish(farewell_limit_ms);
   return status;
 }
 
@@ -72,11 +73,12 @@ int host_guest(int fd) {
   Options options;
   options.guest_fd = fd;
   Signals signals;
-  Messages messages;
+  auto messages = Messages::open();
+  if (!messages) return give_up(messages.error());
   Program guest;
   guest.linked_with_libgallocy = true;
-  const int status = Launch{options, guest, signals, messages}.run();
-  messages.finish(farewell_limit_ms);
+  const int status = Launch{options, guest, signals, *messages}.run();
+  messages->finish(farewell_limit_ms);
   return status;
 }
 

@@ -9,6 +9,9 @@
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <utility>
+
+#include "base/start_thread.hpp"
 
 namespace gallocy::run {
 
@@ -36,8 +39,14 @@ struct Messages::Shared {
   bool writing = false;
 };
 
-Messages::Messages() : shared_(std::make_shared<Shared>()) {
-  std::thread{[shared = shared_] { write_all(shared); }}.detach();
+Messages::Messages(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+Try<Messages> Messages::open() {
+  auto shared = std::make_shared<Shared>();
+  auto thread = start_thread([shared] { write_all(shared); });
+  if (!thread) return refuse(exit_unavailable, thread.error().sentence.c_str());
+  thread->detach();
+  return Messages{std::move(shared)};
 }
 
 void Messages::write_all(const std::shared_ptr<Shared>& shared) {

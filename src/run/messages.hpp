@@ -10,11 +10,13 @@
 #include <string>
 #include <string_view>
 
+#include "run/refusal.hpp"
+
 namespace gallocy::run {
 
 class Messages {
  public:
-  Messages();
+  static Try<Messages> open();
   // "gallocy-run: SENTENCE"
   void say(std::string_view sentence);
   // As it is, whole lines.
@@ -24,6 +26,7 @@ class Messages {
 
  private:
   struct Shared;
+  explicit Messages(std::shared_ptr<Shared> shared);
   static void write_all(const std::shared_ptr<Shared>& shared);
   std::shared_ptr<Shared> shared_;  // the thread may outlive this object
 };

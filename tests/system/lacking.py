@@ -11,6 +11,7 @@ from harness import Failed, Skipped, expect, wait_for
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 IO_URING_SETUP, PERSONALITY = 425, 135  # numbers of system calls
+CLONE, CLONE3 = 56, 435                 # by which the C library makes processes, and threads
 OLD_RELEASE = 0x0020000                 # UNAME26: uname() speaks of Linux 2.6
 
 NO_NEW_PRIVILEGES, SECCOMP, SECCOMP_FILTER = 38, 22, 2  # of prctl

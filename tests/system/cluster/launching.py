@@ -4,14 +4,15 @@ The environment names the programs: SPMD, PLACEMENT, OWNERS, BY_LIBRARY."""
 import errno
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import (Daemons, expect, expect_status, main, require_daemon,  # noqa: E402
                      require_no_sanitizer, require_nodes, run, wait_for)
-from lacking import (CHECK_IN_LIMIT_S, IO_URING_SETUP, TOO_SMALL,  # noqa: E402
-                     have_an_old_kernel, have_at_most, refuse_call,
+from lacking import (CHECK_IN_LIMIT_S, CLONE, CLONE3, IO_URING_SETUP,  # noqa: E402
+                     TOO_SMALL, have_an_old_kernel, have_at_most, refuse_call,
                      run_with_more_and_more_descriptors)
 
 
@@ -87,6 +88,24 @@ def machine_that_lacks_something():
         expect(result.out == "", "the program ran:", result)
 
 
+def no_more_processes_or_threads():
+    """For the launcher, and for a daemon."""
+    require_daemon()
+    remedy = "can't start a {}: EAGAIN; raise the limit of processes and threads: ulimit -u 4096"
+    for number, what in ((CLONE3, "thread"), (CLONE, "process")):
+        result = run("-n", 2, os.environ["PLACEMENT"], 2,
+                     lacking=lambda: refuse_call(number, errno.EAGAIN))
+        expect_status(result, 69)
+        expect(remedy.format(what) in result.last_line() and result.out == "", result)
+    with tempfile.TemporaryDirectory(prefix="gt-", dir="/tmp") as folder:
+        daemon = subprocess.run([os.environ["GALLOCYD"], "--socket", f"{folder}/socket",
+                                 "--listen", "127.0.0.1:0", "--node-id", "0"],
+                                preexec_fn=lambda: refuse_call(CLONE3, errno.EAGAIN), timeout=20,
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        expect(daemon.returncode == 69 and remedy.format("thread") in daemon.stderr, daemon)
+        expect(os.listdir(folder) == [], os.listdir(folder))
+
+
 def limits_that_are_too_small():
     """The job ends with the remedy, and nothing is left behind."""
     require_daemon()
@@ -155,6 +174,7 @@ def connect_to(path):
 
 
 main(every_rank_runs_main, placement_of_threads, tagged_output, logs_in_a_file,
-     owner_leaves, machine_that_lacks_something, limits_that_are_too_small,
+     owner_leaves, machine_that_lacks_something, no_more_processes_or_threads,
+     limits_that_are_too_small,
      statistics_larger_than_a_file, daemon_without_descriptors, linked_by_a_library,
      side_by_side=1)

@@ -44,6 +44,7 @@ TEST_CASE("lines come out whole, in order, with the name in front") {
   Pipe pipe;
   {
     Log log({pipe.in.get()}, "gallocyd[2]");
+    REQUIRE(log.start());
     log.line("one");
     log.line("two");
   }
@@ -56,12 +57,14 @@ TEST_CASE("nobody waits for a reader that does not read, and the lost lines are 
   const auto begin = std::chrono::steady_clock::now();
   {
     Log log({pipe.in.get()}, "d");
+    REQUIRE(log.start());
     for (int i = 0; i < 2000; ++i) log.line(line);
     CHECK(seconds_since(begin) < 5);
     CHECK(pipe.read_all().find("lines of this log were dropped here") != std::string::npos);
   }
   {
     Log log({pipe.in.get()}, "d");
+    REQUIRE(log.start());
     for (int i = 0; i < 2000; ++i) log.line(line);
   }
   CHECK(seconds_since(begin) < 10);
@@ -72,5 +75,6 @@ TEST_CASE("a reader that has gone costs the log only") {
   pipe.out.reset();
   ::signal(SIGPIPE, SIG_IGN);
   Log log({pipe.in.get()}, "d");
+  REQUIRE(log.start());
   for (int i = 0; i < 100; ++i) log.line("x");
 }

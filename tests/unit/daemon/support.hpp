@@ -82,6 +82,7 @@ class Daemon {
 
  private:
   void run(std::promise<std::uint16_t>& port) {
+    GALLOCY_CHECK(log_.start());
     auto control = Control::open(options_, Incarnation{next_incarnation()}, log_);
     if (!control) {
       log_.line(control.error().sentence.view());
