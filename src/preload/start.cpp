@@ -22,6 +22,7 @@
 
 #include "client/agent.hpp"
 #include "client/join.hpp"
+#include "client/memory.hpp"
 #include "client/running.hpp"
 #include "gallocy/gallocy.h"
 #include "ipc/rank_environment.hpp"
@@ -62,7 +63,7 @@ struct StartRecord {
   Machine machine;
   StaticResults results;
   std::size_t window_count;
-  ipc::Window windows[object_count_max + 1];
+  ipc::Window windows[ipc::window_count_max];
   std::size_t object_count;
   Object objects[object_count_max];
 };
@@ -122,12 +123,16 @@ void meet(pthread_barrier_t& barrier) {
 
 // ---- rank 0 ------------------------------------------------------------------------------
 
-void share(StartRecord& record, std::uint64_t address, std::size_t size_bytes) {
-  if (size_bytes == 0) return;
-  void* own = require(gallocy_memalign(page_bytes, size_bytes));
-  ::memcpy(own, reinterpret_cast<void*>(address), size_bytes);
-  record.windows[record.window_count++] = {address, size_bytes, heap::address_of(own)};
-  require(client::map_window(address, size_bytes, heap::address_of(own)));
+// Data that nobody has touched, as a large array of zeros, takes no memory here either.
+void share(StartRecord& record, const Range& range) {
+  if (range.size_bytes() == 0) return;
+  if (record.window_count == ipc::window_count_max)
+    refuse("it and its libraries have more pieces of data than can be shared");
+  void* own = require(client::zeroed_pages(range.size_bytes()));
+  copy_to_zeros(own, range.pointer(), range.size_bytes());
+  const ipc::Window window{range.begin, range.size_bytes(), heap::address_of(own)};
+  record.windows[record.window_count++] = window;
+  require(client::map_window(window.address, window.size_bytes, window.own_address));
 }
 
 char* shared_text(const char* text) {
@@ -156,9 +161,9 @@ void publish_start() {
   ::memcpy(record.objects, g_objects, sizeof g_objects);
   const arena::Used used = arena::used();
   if (g_explains) explain(g_machine, {g_objects, g_object_count}, used);
-  share(record, used.address, used.size_bytes);
+  share(record, {used.address, used.address + used.size_bytes});
   for (std::size_t i = 0; i < g_object_count; ++i)
-    share(record, g_objects[i].writable_address, g_objects[i].writable_bytes);
+    for (const Range& range : g_objects[i].writable) share(record, range);
   require(gallocy_pthread_barrier_init(&record.all_have_mapped, nullptr, process.rank_count));
   require(gallocy_publish(record_name, &record));
   meet(record.all_have_mapped);
