@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "preload/early_maps.hpp"
+
 namespace gallocy::preload {
 
 namespace {
@@ -40,6 +42,8 @@ void explain(const Machine& machine, std::span<const Object> objects, const aren
   for (const Object& object : objects) explain_object(object);
   tell_shared("what libraries allocated before main()",
               {used.address, used.address + used.size_bytes});
+  for (const EarlyMap& map : early_maps())
+    tell_shared("what libraries mapped before main()", map.range);
 }
 
 }  // namespace gallocy::preload

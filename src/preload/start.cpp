@@ -14,11 +14,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/rseq.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "client/agent.hpp"
 #include "client/join.hpp"
@@ -28,7 +31,9 @@
 #include "ipc/rank_environment.hpp"
 #include "ipc/window.hpp"
 #include "preload/arena.hpp"
+#include "preload/early_maps.hpp"
 #include "preload/explain.hpp"
+#include "preload/file_maps.hpp"
 #include "preload/forward.hpp"
 #include "preload/guards.hpp"
 #include "preload/machine.hpp"
@@ -47,6 +52,7 @@ extern "C" {
 using Main = int(int, char**, char**);
 int __libc_start_main(Main* main, int argc, char** argv, void (*init)(), void (*fini)(),
                       void (*rtld_fini)(), void* stack_end);
+int __cxa_atexit(void (*function)(void*), void* argument, void* library);
 }
 GALLOCY_REAL(__libc_start_main)
 
@@ -62,8 +68,11 @@ struct StartRecord {
   Guards guards;
   Machine machine;
   StaticResults results;
+  MappingTable mappings;
   std::size_t window_count;
   ipc::Window windows[ipc::window_count_max];
+  std::size_t early_map_count;
+  EarlyMap early_maps[early_map_count_max];
   std::size_t object_count;
   Object objects[object_count_max];
 };
@@ -135,6 +144,17 @@ void share(StartRecord& record, const Range& range) {
   require(client::map_window(window.address, window.size_bytes, window.own_address));
 }
 
+// As all memory that the program maps, it may be read and written from then on.
+void share_early_maps(StartRecord& record) {
+  for (const EarlyMap& map : early_maps()) {
+    if (map.is_written_file)
+      refuse("a library has mapped a file before main() to write it, which is not supported");
+    ::mprotect(map.range.pointer(), map.range.size_bytes(), PROT_READ | PROT_WRITE);
+    record.early_maps[record.early_map_count++] = map;
+    share(record, map.range);
+  }
+}
+
 char* shared_text(const char* text) {
   const std::size_t size_bytes = ::strlen(text) + 1;
   return static_cast<char*>(::memcpy(require(gallocy_malloc(size_bytes)), text, size_bytes));
@@ -157,6 +177,7 @@ void publish_start() {
   record.guards = guards_of_this_thread();
   record.machine = g_machine;
   set_static_results(record.results);
+  set_mapping_table(record.mappings);
   record.object_count = g_object_count;
   ::memcpy(record.objects, g_objects, sizeof g_objects);
   const arena::Used used = arena::used();
@@ -164,6 +185,7 @@ void publish_start() {
   share(record, {used.address, used.address + used.size_bytes});
   for (std::size_t i = 0; i < g_object_count; ++i)
     for (const Range& range : g_objects[i].writable) share(record, range);
+  share_early_maps(record);
   require(gallocy_pthread_barrier_init(&record.all_have_mapped, nullptr, process.rank_count));
   require(gallocy_publish(record_name, &record));
   meet(record.all_have_mapped);
@@ -172,6 +194,9 @@ void publish_start() {
 void* run_main(void*) {
   self.thread = g_main_thread;
   client::adopt_this_thread();
+  // The first that is registered is called last.
+  ::__cxa_atexit([](void*) { write_all_back(); }, nullptr, nullptr);
+  ::at_quick_exit(write_all_back);
   ::pthread_sigmask(SIG_SETMASK, &process.thread_mask, nullptr);
   real::__libc_start_main(g_call.main, g_call.argc, g_call.argv, g_call.init, g_call.fini,
                           g_call.rtld_fini, g_call.stack_end);
@@ -214,6 +239,8 @@ void compare(const StartRecord& record) {
   for (std::size_t i = 0; i < std::max(record.object_count, g_object_count); ++i)
     if (const Sentence other = difference(record.objects[i], g_objects[i]); !other.empty())
       refuse(other.c_str());
+  if (!std::ranges::equal(std::span{record.early_maps, record.early_map_count}, early_maps()))
+    refuse("its libraries have not mapped the same memory before main() as those of rank 0");
 }
 
 [[noreturn]] void serve() {
@@ -226,6 +253,7 @@ void compare(const StartRecord& record) {
   environ = record.environment;
   set_first_node(record.first_node);
   set_static_results(record.results);
+  set_mapping_table(record.mappings);
   set_guards(record.guards);
   meet(record.all_have_mapped);
   self.thread = 0;

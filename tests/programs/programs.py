@@ -33,6 +33,7 @@ ARGUMENTS = {
     "xz": [["-k", "-T4", "--block-size=4MiB", "-0", "data"],
            ["-d", "-T4", "-c", "packed.xz"]],
     "primesieve": [["-t4", "-q", "4e9"]],
+    "file_maps": [[], ["exit"], ["_exit"], ["quick_exit"], ["last"], ["worker"]],
     "futex_ends": [["main"], ["exit"], ["abort"]],
 }
 INPUT = {"stdio": STDIO_INPUT, "iostreams": STREAM_INPUT}
