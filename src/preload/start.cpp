@@ -31,6 +31,7 @@
 #include "ipc/rank_environment.hpp"
 #include "ipc/window.hpp"
 #include "preload/arena.hpp"
+#include "preload/early_locals.hpp"
 #include "preload/early_maps.hpp"
 #include "preload/explain.hpp"
 #include "preload/file_maps.hpp"
@@ -194,6 +195,7 @@ void publish_start() {
 void* run_main(void*) {
   self.thread = g_main_thread;
   client::adopt_this_thread();
+  take_early_locals();
   // The first that is registered is called last.
   ::__cxa_atexit([](void*) { write_all_back(); }, nullptr, nullptr);
   ::at_quick_exit(write_all_back);
@@ -211,6 +213,7 @@ void* run_main(void*) {
   ::pthread_attr_init(&attributes);
   if (take_stack(reinterpret_cast<std::uint64_t>(&start), attributes) == nullptr)
     refuse(gallocy_last_error());
+  note_early_locals({g_objects, g_object_count});
   g_main_thread = self.thread;
   self.thread = 0;
   pthread_t main_thread{};
