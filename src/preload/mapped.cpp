@@ -74,12 +74,10 @@ void unmap(Range range) {
   });
 }
 
-std::uint64_t take_block(std::size_t size_bytes) {
+Range take_block(std::size_t size_bytes) {
   const void* block = client::zeroed_pages(size_bytes);
-  if (block == nullptr) return say_no_room(size_bytes), 0;
-  const std::uint64_t begin = heap::address_of(block);
-  add_mapping({begin, begin + size_bytes, begin, begin + size_bytes, 1, false, 0, 0, 0, 0, 0});
-  return begin;
+  if (block == nullptr) return say_no_room(size_bytes), Range{0, 0};
+  return {heap::address_of(block), heap::address_of(block) + size_bytes};
 }
 
 void empty(Range range) {
@@ -98,7 +96,7 @@ void place(Range range, const Contents& contents) {
     const std::uint64_t before_bytes = part.begin - range.begin;
     if (mapping == nullptr && !contents.is_file()) return true;
     if (mapping == nullptr)
-      mapping = &add_mapping({part.begin, part.end, 0, 0, 1, false, 0, 0, 0, 0, 0});
+      mapping = &add_mapping(of_block(part, {}, 1));
     mapping->use_count = 1;
     mapping->is_shared = contents.is_shared;
     if (!contents.is_file()) return true;

@@ -56,14 +56,15 @@ struct Contents {
   bool is_file() const { return file.address != 0; }
 };
 
-// A block of its own, of zeros; nothing is said of it yet. 0: no room.
-std::uint64_t take_block(std::size_t size_bytes);
+// A block of its own, of zeros, which is in no table yet. Empty: no room. Without the lock, where
+// that can be: it may take a while.
+Range take_block(std::size_t size_bytes);
 
 // Makes all of the range ready to be mapped anew, in place of what it is: the pages are shared
 // already, so only what lies in them changes. Ends the job if they are not.
 void empty(Range range);
 
-// Says what lies there. REQUIRES: empty(range), or a fresh block.
+// Says what lies there. REQUIRES: empty(range), or a fresh block's mapping.
 void place(Range range, const Contents& contents);
 
 // Brings the bytes there, if it is a file. 0 or errno. REQUIRES: they have been placed.

@@ -3,6 +3,7 @@
 #include <search.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/ids.hpp"
 #include "gallocy/gallocy.h"
@@ -13,6 +14,7 @@ namespace gallocy::preload {
 namespace {
 
 constinit MappingTable* g_table = nullptr;
+constinit Mapping* g_spent = nullptr;  // of who has the lock, if that is in this process
 
 // Mappings in the tree don't overlap, so those that do are what is looked for.
 int compare(const void* one, const void* other) {
@@ -23,16 +25,25 @@ int compare(const void* one, const void* other) {
 }
 
 Mapping* find(std::uint64_t begin, std::uint64_t end) {
-  Mapping wanted{};
-  wanted.begin = begin;
-  wanted.end = end;
+  const Mapping wanted = of_block({begin, end}, {}, 0);
   void* node = ::tfind(&wanted, &g_table->root, compare);
   return node == nullptr ? nullptr : *static_cast<Mapping**>(node);
 }
 
+void take_out(Mapping& mapping) { ::tdelete(&mapping, &g_table->root, compare); }
+
 void remove(Mapping& mapping) {
-  ::tdelete(&mapping, &g_table->root, compare);
+  take_out(mapping);
   gallocy_free(&mapping);
+}
+
+void free_blocks(Mapping* spent) {
+  while (spent != nullptr) {
+    Mapping* next = spent->next_spent;
+    gallocy_free(reinterpret_cast<void*>(spent->block_begin));
+    gallocy_free(spent);
+    spent = next;
+  }
 }
 
 bool is_unused_part(const Mapping* mapping, const Mapping& of) {
@@ -68,6 +79,16 @@ void visit_node(const void* node, VISIT when, void* given) {
 
 }  // namespace
 
+Mapping of_block(Range range, Range block, std::uint32_t use_count) {
+  Mapping mapping{};
+  mapping.begin = range.begin;
+  mapping.end = range.end;
+  mapping.block_begin = block.begin;
+  mapping.block_end = block.end;
+  mapping.use_count = use_count;
+  return mapping;
+}
+
 Mapping part_of(const Mapping& mapping, std::uint64_t begin, std::uint64_t end) {
   Mapping part = mapping;
   part.begin = std::max(begin, mapping.begin);
@@ -86,7 +107,9 @@ MappingsLock::MappingsLock() {
 }
 
 MappingsLock::~MappingsLock() {
+  Mapping* spent = std::exchange(g_spent, nullptr);
   if (is_application()) gallocy_pthread_mutex_unlock(&g_table->lock);
+  free_blocks(spent);
 }
 
 Mapping* first_mapping(std::uint64_t begin, std::uint64_t end) {
@@ -118,12 +141,11 @@ void split_mapping(std::uint64_t at) {
 
 void retire_mapping(Mapping& mapping) {
   if (mapping.block_begin == 0) return remove(mapping);
-  mapping = {mapping.begin, mapping.end, mapping.block_begin, mapping.block_end, 0, false,
-             0, 0, 0, 0, 0};
+  mapping = of_block({mapping.begin, mapping.end}, {mapping.block_begin, mapping.block_end}, 0);
   merge_with_neighbours(mapping);
   if (mapping.begin != mapping.block_begin || mapping.end != mapping.block_end) return;
-  gallocy_free(reinterpret_cast<void*>(mapping.block_begin));
-  remove(mapping);
+  take_out(mapping);
+  mapping.next_spent = std::exchange(g_spent, &mapping);
 }
 
 void each_mapping(void (*visit)(Mapping& mapping, void* context), void* context) {

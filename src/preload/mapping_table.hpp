@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "ipc/no_cancellation.hpp"
+#include "preload/pages.hpp"
 
 namespace gallocy::preload {
 
@@ -26,10 +27,14 @@ struct Mapping {
   dev_t device;
   ino_t inode;
   off_t offset;
+  Mapping* next_spent;  // of those whose blocks are freed once the lock is given up
 
   bool is_file() const { return file_address != 0; }
   std::uint64_t size_bytes() const { return end - begin; }
 };
+
+// Private memory, of no file. The block: empty, if the memory was something else before.
+Mapping of_block(Range range, Range block, std::uint32_t use_count);
 
 // What of it lies there.
 Mapping part_of(const Mapping& mapping, std::uint64_t begin, std::uint64_t end);
@@ -43,7 +48,7 @@ struct MappingTable {  // in the region, made of zeros
 void set_mapping_table(MappingTable& table);
 
 // Of everything below. A thread of the runtime gets no lock: there is one only when all of the
-// program's have ended.
+// program's have ended. Blocks are freed after it: that may take a while.
 class MappingsLock {
  public:
   MappingsLock();

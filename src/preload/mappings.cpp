@@ -101,18 +101,36 @@ int map_there(const Asked& asked, const Contents& contents, std::uint64_t& addre
   return read_contents(range, contents);
 }
 
-int map_anywhere(const Asked& asked, const Contents& contents, std::uint64_t& address) {
+void add_block(Range block, const Contents& contents) {
+  add_mapping(of_block(block, block, 1));
+  place(block, contents);
+}
+
+int map_memory(const Asked& asked, std::uint64_t& address) {
+  if (const int error = check_anonymous(asked); error != 0) return error;
+  const Range block = take_block(page_up(asked.size_bytes));
+  if (block.size_bytes() == 0) return ENOMEM;
+  const MappingsLock lock;
+  Contents contents;
+  contents.is_shared = asked.is_shared();
+  add_block(block, contents);
+  address = block.begin;
+  return 0;
+}
+
+int map_file(const Asked& asked, const Contents& contents, std::uint64_t& address) {
   const std::size_t size_bytes = page_up(asked.size_bytes);
   if (contents.is_shared && contents.is_file()) {
     const SameFile same = same_file(contents.file, contents.offset, size_bytes);
     if (same.containing != nullptr) return map_again(same, contents, address);
     if (same.count > 0 && (same.is_writable || contents.is_written_back)) refuse_overlap();
   }
-  address = take_block(size_bytes);
-  if (address == 0) return ENOMEM;
-  place({address, address + size_bytes}, contents);
-  const int error = read_contents({address, address + size_bytes}, contents);
-  if (error != 0) unmap({address, address + size_bytes});
+  const Range block = take_block(size_bytes);
+  if (block.size_bytes() == 0) return ENOMEM;
+  add_block(block, contents);
+  address = block.begin;
+  const int error = read_contents(block, contents);
+  if (error != 0) unmap(block);
   return error;
 }
 
@@ -121,11 +139,12 @@ int map(const Asked& asked, std::uint64_t& address) {
   if ((asked.protection & PROT_EXEC) != 0)
     refuse("memory for code made at run time is not supported");
   if ((asked.flags & MAP_32BIT) != 0) refuse("a map below 4 GiB is not supported");
+  if (!asked.is_fixed() && !asked.is_file()) return map_memory(asked, address);
   const MappingsLock lock;
   Contents contents;
   if (const int error = open_contents(asked, contents); error != 0) return error;
   const int error = asked.is_fixed() ? map_there(asked, contents, address)
-                                     : map_anywhere(asked, contents, address);
+                                     : map_file(asked, contents, address);
   // Once it has been placed, it is closed with its mapping.
   if (error != 0 && address == 0) close_contents(contents, page_up(asked.size_bytes));
   return error;

@@ -82,9 +82,9 @@ int remap(const Remap& asked, std::uint64_t& address) {
     return 0;
   } else {
     if ((asked.flags & MREMAP_MAYMOVE) == 0) return ENOMEM;
-    const std::uint64_t block = take_block(to.size_bytes());
-    if (block == 0) return ENOMEM;
-    to = {block, block + to.size_bytes()};
+    to = take_block(to.size_bytes());
+    if (to.size_bytes() == 0) return ENOMEM;
+    add_mapping(of_block(to, to, 1));
   }
   address = to.begin;
   return move(from, to);

@@ -185,6 +185,7 @@ static void end(const char* way) {
   if (strcmp(way, "exit") == 0) exit(2);
   if (strcmp(way, "_exit") == 0) _exit(3);
   if (strcmp(way, "quick_exit") == 0) quick_exit(5);
+  if (strcmp(way, "exec") == 0) execl("/bin/cat", "cat", "together.txt", NULL);
   if (strcmp(way, "last") == 0) pthread_exit(NULL);
   if (strcmp(way, "worker") != 0) abort();
   must(pthread_create(&thread, NULL, end_job, NULL));
