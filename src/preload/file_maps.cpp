@@ -134,7 +134,7 @@ void forget_file(Mapping& mapping) {
 }
 
 void write_all_back() {
-  const MappingsLock lock;
+  const MappingsLock lock(all_mapping_tables());
   each_mapping([](Mapping& mapping, void*) { write_back(mapping, MS_ASYNC); }, nullptr);
 }
 

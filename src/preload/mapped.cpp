@@ -77,7 +77,9 @@ void unmap(Range range) {
 Range take_block(std::size_t size_bytes) {
   const void* block = client::zeroed_pages(size_bytes);
   if (block == nullptr) return say_no_room(size_bytes), Range{0, 0};
-  return {heap::address_of(block), heap::address_of(block) + size_bytes};
+  const Range range{heap::address_of(block), heap::address_of(block) + size_bytes};
+  note_block(range);
+  return range;
 }
 
 void empty(Range range) {

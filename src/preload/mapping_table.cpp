@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/ids.hpp"
+#include "client/memory.hpp"
 #include "gallocy/gallocy.h"
 #include "preload/stage.hpp"
 
@@ -13,8 +14,8 @@ namespace gallocy::preload {
 
 namespace {
 
-constinit MappingTable* g_table = nullptr;
-constinit Mapping* g_spent = nullptr;  // of who has the lock, if that is in this process
+constinit MappingTables* g_tables = nullptr;
+thread_local constinit Mapping* t_spent = nullptr;  // what goes when the lock is given up
 
 // Mappings in the tree don't overlap, so those that do are what is looked for.
 int compare(const void* one, const void* other) {
@@ -24,13 +25,38 @@ int compare(const void* one, const void* other) {
   return a.begin >= b.end ? 1 : 0;
 }
 
+// Outside the region there are none.
+std::uint64_t chunk_at(std::uint64_t address) {
+  return (address - client::process.region_address) / chunk_bytes;
+}
+bool is_in_region(std::uint64_t address) {
+  return address - client::process.region_address < client::process.region_size_bytes;
+}
+
+unsigned table_at(std::uint64_t address) {
+  return is_in_region(address) ? g_tables->rank_of_chunk[chunk_at(address)] : 0;
+}
+
+// Up to where the table of the first page is that of all.
+std::uint64_t end_of_table(std::uint64_t begin, std::uint64_t end) {
+  const unsigned table = table_at(begin);
+  std::uint64_t at = begin;
+  while (at < end && table_at(at) == table) at = (at / chunk_bytes + 1) * chunk_bytes;
+  return std::min(at, end);
+}
+
+MappingTable& table_of(const Mapping& mapping) {
+  return *g_tables->of_rank[table_at(mapping.begin)];
+}
+
+// REQUIRES: the table is that of all of the range.
 Mapping* find(std::uint64_t begin, std::uint64_t end) {
   const Mapping wanted = of_block({begin, end}, {}, 0);
-  void* node = ::tfind(&wanted, &g_table->root, compare);
+  void* node = ::tfind(&wanted, &table_of(wanted).root, compare);
   return node == nullptr ? nullptr : *static_cast<Mapping**>(node);
 }
 
-void take_out(Mapping& mapping) { ::tdelete(&mapping, &g_table->root, compare); }
+void take_out(Mapping& mapping) { ::tdelete(&mapping, &table_of(mapping).root, compare); }
 
 void remove(Mapping& mapping) {
   take_out(mapping);
@@ -52,13 +78,13 @@ bool is_unused_part(const Mapping* mapping, const Mapping& of) {
 
 // So that a block which is unmapped page by page needs one look each.
 void merge_with_neighbours(Mapping& mapping) {
-  if (Mapping* before = find(mapping.begin - page_bytes, mapping.begin);
+  if (Mapping* before = first_mapping(mapping.begin - page_bytes, mapping.begin);
       is_unused_part(before, mapping)) {
     const std::uint64_t begin = before->begin;
     remove(*before);
     mapping.begin = begin;
   }
-  if (Mapping* after = find(mapping.end, mapping.end + page_bytes);
+  if (Mapping* after = first_mapping(mapping.end, mapping.end + page_bytes);
       is_unused_part(after, mapping)) {
     const std::uint64_t end = after->end;
     remove(*after);
@@ -100,25 +126,61 @@ Mapping part_of(const Mapping& mapping, std::uint64_t begin, std::uint64_t end) 
   return part;
 }
 
-void set_mapping_table(MappingTable& table) { g_table = &table; }
+bool make_mapping_directory(MappingTables& tables) {
+  const std::size_t chunk_count = client::process.region_size_bytes / chunk_bytes;
+  tables.rank_of_chunk = static_cast<std::uint8_t*>(gallocy_calloc(chunk_count, 1));
+  return tables.rank_of_chunk != nullptr;
+}
 
-MappingsLock::MappingsLock() {
-  if (is_application()) gallocy_pthread_mutex_lock(&g_table->lock);
+bool add_mapping_table(MappingTables& tables) {
+  g_tables = &tables;
+  auto*& own = tables.of_rank[client::process.rank];
+  own = static_cast<MappingTable*>(client::zeroed_pages(sizeof(MappingTable)));
+  return own != nullptr;
+}
+
+std::uint64_t own_mapping_table() { return std::uint64_t{1} << client::process.rank; }
+
+std::uint64_t all_mapping_tables() {
+  return ~std::uint64_t{0} >> (mapping_table_count_max - client::process.rank_count);
+}
+
+std::uint64_t mapping_tables_of(Range range) {
+  std::uint64_t tables = 0;
+  for (std::uint64_t at = range.begin; at < range.end; at = end_of_table(at, range.end))
+    tables |= std::uint64_t{1} << table_at(at);
+  return tables;
+}
+
+void note_block(Range block) {
+  const auto own = static_cast<std::uint8_t>(client::process.rank);
+  for (std::uint64_t at = chunk_at(block.begin); at <= chunk_at(block.end - 1); ++at)
+    if (g_tables->rank_of_chunk[at] != own) g_tables->rank_of_chunk[at] = own;
+}
+
+// Always in this order, so that no two wait for each other.
+MappingsLock::MappingsLock(std::uint64_t tables) : tables_(is_application() ? tables : 0) {
+  for (unsigned table = 0; table < mapping_table_count_max; ++table)
+    if ((tables_ >> table & 1) != 0) gallocy_pthread_mutex_lock(&g_tables->of_rank[table]->lock);
 }
 
 MappingsLock::~MappingsLock() {
-  Mapping* spent = std::exchange(g_spent, nullptr);
-  if (is_application()) gallocy_pthread_mutex_unlock(&g_table->lock);
+  Mapping* spent = std::exchange(t_spent, nullptr);
+  for (unsigned table = 0; table < mapping_table_count_max; ++table)
+    if ((tables_ >> table & 1) != 0) gallocy_pthread_mutex_unlock(&g_tables->of_rank[table]->lock);
   free_blocks(spent);
 }
 
 Mapping* first_mapping(std::uint64_t begin, std::uint64_t end) {
   Mapping* found = nullptr;
-  while (begin < end) {
-    Mapping* earlier = find(begin, end);
-    if (earlier == nullptr) break;
-    found = earlier;
-    end = found->begin;
+  while (begin < end && found == nullptr) {
+    const std::uint64_t end_of_this = end_of_table(begin, end);
+    for (std::uint64_t before = end_of_this; begin < before; before = found->begin) {
+      Mapping* earlier = find(begin, before);
+      if (earlier == nullptr) break;
+      found = earlier;
+    }
+    begin = end_of_this;
   }
   return found;
 }
@@ -127,7 +189,7 @@ Mapping& add_mapping(const Mapping& mapping) {
   auto* added = static_cast<Mapping*>(gallocy_malloc(sizeof mapping));
   if (added == nullptr) refuse(gallocy_last_error());
   *added = mapping;
-  if (::tsearch(added, &g_table->root, compare) == nullptr) refuse(gallocy_last_error());
+  if (::tsearch(added, &table_of(*added).root, compare) == nullptr) refuse(gallocy_last_error());
   return *added;
 }
 
@@ -145,12 +207,13 @@ void retire_mapping(Mapping& mapping) {
   merge_with_neighbours(mapping);
   if (mapping.begin != mapping.block_begin || mapping.end != mapping.block_end) return;
   take_out(mapping);
-  mapping.next_spent = std::exchange(g_spent, &mapping);
+  mapping.next_spent = std::exchange(t_spent, &mapping);
 }
 
 void each_mapping(void (*visit)(Mapping& mapping, void* context), void* context) {
   Visit all{visit, context};
-  ::twalk_r(g_table->root, visit_node, &all);
+  for (unsigned rank = 0; rank < client::process.rank_count; ++rank)
+    ::twalk_r(g_tables->of_rank[rank]->root, visit_node, &all);
 }
 
 }  // namespace gallocy::preload

@@ -1,5 +1,6 @@
-// What the program has mapped: which pages of the region, and what lies behind them. One table for
-// the job; a mapping is changed by whoever holds its lock, on any node.
+// What the program has mapped: which pages of the region, and what lies behind them. Each rank has
+// a table for the blocks that it has made, so that threads which map and unmap memory of their own
+// do not wait for other nodes; but any thread may change any mapping that it has locked.
 //
 // Mappings never overlap. What has been unmapped of a block stays in the table, as a mapping that
 // nobody uses, until all of the block is: then both go.
@@ -44,20 +45,40 @@ struct MappingTable {  // in the region, made of zeros
   void* root;
 };
 
-// Rank 0's. Before any thread is started in this rank.
-void set_mapping_table(MappingTable& table);
+inline constexpr unsigned mapping_table_count_max = 64;  // ranks
 
-// Of everything below. A thread of the runtime gets no lock: there is one only when all of the
-// program's have ended. Blocks are freed after it: that may take a while.
+struct MappingTables {
+  MappingTable* of_rank[mapping_table_count_max];
+  // Whose table has what is mapped in a chunk: its blocks are all one rank's. What is in no block
+  // is in rank 0's.
+  std::uint8_t* rank_of_chunk;
+};
+
+// Rank 0's, which gets its directory first; each rank adds its own table. Before any thread is
+// started in this rank. False: no room.
+bool make_mapping_directory(MappingTables& tables);
+bool add_mapping_table(MappingTables& tables);
+
+// Tables, a bit each.
+std::uint64_t own_mapping_table();
+std::uint64_t all_mapping_tables();
+std::uint64_t mapping_tables_of(Range range);
+
+// This rank has made that block. Before its mapping is added.
+void note_block(Range block);
+
+// Of those tables, for everything below. A thread of the runtime gets no lock: there is one only
+// when all of the program's have ended. Blocks are freed after it: that may take a while.
 class MappingsLock {
  public:
-  MappingsLock();
+  explicit MappingsLock(std::uint64_t tables);
   ~MappingsLock();
   MappingsLock(const MappingsLock&) = delete;
   MappingsLock& operator=(const MappingsLock&) = delete;
 
  private:
   ipc::NoCancellation guard_;
+  std::uint64_t tables_;
 };
 
 // The first that has pages there; nullptr: none has.
@@ -72,7 +93,7 @@ void split_mapping(std::uint64_t at);
 // Nobody uses it any more, and it is of no file. Frees the block if that was its last use.
 void retire_mapping(Mapping& mapping);
 
-// Calls visit(mapping, context) for each; it must not change the table.
+// Calls visit(mapping, context) for each; it must not change the tables. REQUIRES: all are locked.
 void each_mapping(void (*visit)(Mapping& mapping, void* context), void* context);
 
 }  // namespace gallocy::preload

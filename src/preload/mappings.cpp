@@ -110,7 +110,7 @@ int map_memory(const Asked& asked, std::uint64_t& address) {
   if (const int error = check_anonymous(asked); error != 0) return error;
   const Range block = take_block(page_up(asked.size_bytes));
   if (block.size_bytes() == 0) return ENOMEM;
-  const MappingsLock lock;
+  const MappingsLock lock(own_mapping_table());
   Contents contents;
   contents.is_shared = asked.is_shared();
   add_block(block, contents);
@@ -140,7 +140,7 @@ int map(const Asked& asked, std::uint64_t& address) {
     refuse("memory for code made at run time is not supported");
   if ((asked.flags & MAP_32BIT) != 0) refuse("a map below 4 GiB is not supported");
   if (!asked.is_fixed() && !asked.is_file()) return map_memory(asked, address);
-  const MappingsLock lock;
+  const MappingsLock lock(all_mapping_tables());
   Contents contents;
   if (const int error = open_contents(asked, contents); error != 0) return error;
   const int error = asked.is_fixed() ? map_there(asked, contents, address)
@@ -157,7 +157,7 @@ int unmap_pages(std::uint64_t address, std::size_t size_bytes) {
   if (!is_at_page(address) || size_bytes == 0) return EINVAL;
   if (!read_range(address, size_bytes, range)) return EINVAL;
   const client::ErrnoKeeper keeper;
-  const MappingsLock lock;
+  const MappingsLock lock(mapping_tables_of(range));
   unmap(range);
   return 0;
 }
@@ -174,13 +174,22 @@ int protect_part(Range part, Mapping& mapping) {
   return error;
 }
 
+// If that becomes writable, other maps of the file are looked at.
+bool has_shared_file(Range range) {
+  const MappingsLock lock(mapping_tables_of(range));
+  return !all_of(range, [](Range, const Mapping* mapping) {
+    return mapping == nullptr || !mapping->is_file() || !mapping->is_shared;
+  });
+}
+
 int protect(std::uint64_t address, std::size_t size_bytes, int protection) {
   constexpr int known = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP | 8;
   Range range{};
   if (!is_at_page(address) || (protection & ~known) != 0) return EINVAL;
   if (!read_range(address, size_bytes, range)) return ENOMEM;
   const client::ErrnoKeeper keeper;
-  const MappingsLock lock;
+  const MappingsLock lock(has_shared_file(range) ? all_mapping_tables()
+                                                  : mapping_tables_of(range));
   if (!is_mapped(range)) return ENOMEM;
   if ((protection & ~PROT_READ) != PROT_WRITE) return say_no_protection(), EACCES;
   int error = 0;
@@ -220,7 +229,7 @@ int advise(std::uint64_t address, std::size_t size_bytes, int advice) {
   Range range{};
   if (!is_at_page(address) || !is_known || !read_range(address, size_bytes, range)) return EINVAL;
   const client::ErrnoKeeper keeper;
-  const MappingsLock lock;
+  const MappingsLock lock(mapping_tables_of(range));
   int error = 0;
   all_of(range, [&](Range part, const Mapping* mapping) {
     if (is_mapped(part)) error = advise_part(part, mapping, advice);
@@ -237,7 +246,7 @@ int synchronise(std::uint64_t address, std::size_t size_bytes, int flags) {
     return EINVAL;
   if (!read_range(address, size_bytes, range)) return ENOMEM;
   const client::ErrnoKeeper keeper;
-  const MappingsLock lock;
+  const MappingsLock lock(mapping_tables_of(range));
   int error = 0;
   all_of(range, [&](Range part, const Mapping* mapping) {
     if (mapping != nullptr && mapping->twin_address != 0)
@@ -253,7 +262,7 @@ int residence(std::uint64_t address, std::size_t size_bytes, unsigned char* page
   if (!is_at_page(address)) return EINVAL;
   if (!read_range(address, size_bytes, range)) return ENOMEM;
   const client::ErrnoKeeper keeper;
-  const MappingsLock lock;
+  const MappingsLock lock(mapping_tables_of(range));
   if (!is_mapped(range)) return ENOMEM;
   ::memset(pages, 1, range.size_bytes() / page_bytes);
   return 0;

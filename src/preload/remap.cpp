@@ -71,7 +71,8 @@ int remap(const Remap& asked, std::uint64_t& address) {
   Range from{}, to{};
   if (const int error = check(asked, from, to); error != 0) return error;
   const client::ErrnoKeeper keeper;
-  const MappingsLock lock;
+  const MappingsLock lock(asked.is_fixed() ? all_mapping_tables()
+                                           : own_mapping_table() | mapping_tables_of(from));
   if (const int error = check_movable(from); error != 0) return error;
   if (asked.is_fixed()) {
     empty(to);

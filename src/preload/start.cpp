@@ -69,7 +69,7 @@ struct StartRecord {
   Guards guards;
   Machine machine;
   StaticResults results;
-  MappingTable mappings;
+  MappingTables mappings;
   std::size_t window_count;
   ipc::Window windows[ipc::window_count_max];
   std::size_t early_map_count;
@@ -131,6 +131,11 @@ void meet(pthread_barrier_t& barrier) {
   require(code == PTHREAD_BARRIER_SERIAL_THREAD ? 0 : code);
 }
 
+void add_mappings(MappingTables& tables) {
+  if (process.rank == 0 && !make_mapping_directory(tables)) refuse(gallocy_last_error());
+  if (!add_mapping_table(tables)) refuse(gallocy_last_error());
+}
+
 // ---- rank 0 ------------------------------------------------------------------------------
 
 // Data that nobody has touched, as a large array of zeros, takes no memory here either.
@@ -178,7 +183,7 @@ void publish_start() {
   record.guards = guards_of_this_thread();
   record.machine = g_machine;
   set_static_results(record.results);
-  set_mapping_table(record.mappings);
+  add_mappings(record.mappings);
   record.object_count = g_object_count;
   ::memcpy(record.objects, g_objects, sizeof g_objects);
   const arena::Used used = arena::used();
@@ -256,7 +261,7 @@ void compare(const StartRecord& record) {
   environ = record.environment;
   set_first_node(record.first_node);
   set_static_results(record.results);
-  set_mapping_table(record.mappings);
+  add_mappings(record.mappings);
   set_guards(record.guards);
   meet(record.all_have_mapped);
   self.thread = 0;
