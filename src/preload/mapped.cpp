@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client/memory.hpp"
+#include "heap/layout.hpp"
 #include "preload/pages.hpp"
 #include "preload/stage.hpp"
 
@@ -18,6 +19,23 @@ void forget_contents(Mapping& mapping) {
     write_back(mapping, MS_ASYNC);
     forget_file(mapping);
   });
+}
+
+// Of a page that was handed out: whether it is of a block, and not the heap's own or free. What the
+// chunks behind the first of a large block hold is the program's.
+bool is_in_block(std::uint64_t address) {
+  const heap::ChunkHeader* chunk = heap::chunk_of(reinterpret_cast<void*>(address));
+  if (chunk->mark != heap::mark_of(chunk)) return true;
+  const std::uint64_t page = address % chunk_bytes / page_bytes;
+  if (chunk->kind == heap::ChunkKind::large_block) return page >= chunk->block_page;
+  const heap::PageKind kind = chunk->pages[page].kind;
+  return kind == heap::PageKind::run || kind == heap::PageKind::small_span;
+}
+
+bool is_in_blocks(Range range) {
+  for (std::uint64_t at = range.begin; at < range.end; at += page_bytes)
+    if (!client::was_handed_out(at) || !is_in_block(at)) return false;
+  return true;
 }
 
 void look_for_same(Mapping& mapping, void* given) {
@@ -38,9 +56,8 @@ bool is_other_memory(Range range) {
   while (range.begin < range.end) {
     const client::OwnRun run = client::own_run_of(range.begin, range.size_bytes());
     if (!client::in_region(reinterpret_cast<void*>(run.address), run.size_bytes)) return false;
-    const std::uint64_t end = run.address + run.size_bytes;
-    for (std::uint64_t at = run.address; at < end; at = (at / chunk_bytes + 1) * chunk_bytes)
-      if (!client::was_handed_out(at)) return false;
+    const bool is_window = run.address != range.begin;
+    if (!is_window && !is_in_blocks({range.begin, range.begin + run.size_bytes})) return false;
     range.begin += run.size_bytes;
   }
   return true;

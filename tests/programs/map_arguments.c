@@ -90,6 +90,7 @@ static void unmap_parts(int me) {
   tell(me, "a map in its place", again == pages + 2 * page && again[0] == 0 ? 0 : -1);
   tell(me, "what is beside it", pages[page] == 5 && pages[4 * page] == 5 ? 0 : -1);
   for (int i = 7; i >= 0; --i) munmap(pages + i * page, page);
+  tell(me, "msync of what is gone", msync(pages, 8 * page, MS_ASYNC));
 }
 
 static void keep_what_is_there(int me) {
