@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/ids.hpp"
 #include "preload/pages.hpp"
@@ -41,6 +42,32 @@ std::size_t readable_bytes(std::uint64_t address, std::size_t size_bytes) {
   return known;
 }
 
+using CopyPages = void(void* to, const void* from, std::size_t size_bytes);
+
+// Returns how much there was; the rest lies behind the end of the file.
+std::size_t copy_file(std::uint64_t to, std::uint64_t file, std::size_t size_bytes,
+                      CopyPages* copy) {
+  std::size_t done = 0;
+  while (done < size_bytes) {
+    const std::size_t got = readable_bytes(file + done, size_bytes - done);
+    if (got == 0) break;
+    copy(bytes_at(to + done), bytes_at(file + done), got);
+    done += got;
+  }
+  return done;
+}
+
+// Of zeros.
+int make_twin(Mapping& mapping) {
+  if (::mprotect(bytes_at(mapping.file_address), mapping.size_bytes(), PROT_READ | PROT_WRITE) != 0)
+    return errno;
+  void* twin = ::mmap(nullptr, mapping.size_bytes(), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (twin == MAP_FAILED) return errno;
+  mapping.twin_address = reinterpret_cast<std::uint64_t>(twin);
+  return 0;
+}
+
 void tell_lost(int error) {
   client::say(Sentence("gallocy: what was stored in a shared map of a file can't be written to it: "
                        "error ", error, "\n"));
@@ -51,8 +78,11 @@ void tell_lost(int error) {
 void write_changed_bytes(std::byte* file, std::byte* twin, const std::byte* page) {
   std::byte now[page_bytes];
   ::memcpy(now, page, page_bytes);
-  for (std::size_t i = 0; i < page_bytes; ++i)
-    if (now[i] != twin[i]) file[i] = twin[i] = now[i];
+  for (std::size_t begin = 0, end; begin < page_bytes; begin = end + 1) {
+    for (end = begin; end < page_bytes && now[end] != twin[end];) ++end;
+    ::memcpy(file + begin, now + begin, end - begin);
+    ::memcpy(twin + begin, now + begin, end - begin);
+  }
 }
 
 // Behind the end of the file, nothing is written: natively that would have been SIGBUS.
@@ -92,26 +122,24 @@ std::uint64_t resize_file_map(std::uint64_t address, std::size_t old_bytes,
 }
 
 void read_file(const Mapping& mapping) {
-  std::uint64_t at = mapping.begin;
-  while (at < mapping.end) {
-    const std::uint64_t file = mapping.file_address + (at - mapping.begin);
-    const std::size_t got = readable_bytes(file, mapping.end - at);
-    if (got == 0) break;
-    copy_pages(bytes_at(at), bytes_at(file), got);
-    at += got;
-  }
-  clear_pages({at, mapping.end});
+  const std::size_t got =
+      copy_file(mapping.begin, mapping.file_address, mapping.size_bytes(), copy_pages);
+  clear_pages({mapping.begin + got, mapping.end});
+}
+
+int read_new_file(Mapping& mapping, bool is_written_back) {
+  const auto [file, size_bytes] = std::pair{mapping.file_address, mapping.size_bytes()};
+  if (!is_written_back) return copy_file(mapping.begin, file, size_bytes, copy_to_zeros), 0;
+  if (const int error = make_twin(mapping); error != 0) return error;
+  copy_file(mapping.twin_address, file, size_bytes, copy_to_zeros);
+  copy_to_zeros(bytes_at(mapping.begin), bytes_at(mapping.twin_address), size_bytes);
+  return 0;
 }
 
 int make_writable(Mapping& mapping) {
   if (mapping.twin_address != 0) return 0;
-  if (::mprotect(bytes_at(mapping.file_address), mapping.size_bytes(), PROT_READ | PROT_WRITE) != 0)
-    return errno;
-  void* twin = ::mmap(nullptr, mapping.size_bytes(), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (twin == MAP_FAILED) return errno;
-  copy_to_zeros(twin, bytes_at(mapping.begin), mapping.size_bytes());
-  mapping.twin_address = reinterpret_cast<std::uint64_t>(twin);
+  if (const int error = make_twin(mapping); error != 0) return error;
+  copy_to_zeros(bytes_at(mapping.twin_address), bytes_at(mapping.begin), mapping.size_bytes());
   return 0;
 }
 

@@ -28,6 +28,9 @@ std::uint64_t resize_file_map(std::uint64_t address, std::size_t old_bytes, std:
 // The file's bytes to the mapping's pages; zeros behind the file's end.
 void read_file(const Mapping& mapping);
 
+// The same to pages of zeros, and what is stored from then on may be written back. 0 or errno.
+int read_new_file(Mapping& mapping, bool is_written_back);
+
 // REQUIRES: the mapping is one of a file, and has its bytes. 0, or EACCES as mprotect has it if the
 // file was not opened for writing. From then on changes are written back.
 int make_writable(Mapping& mapping);

@@ -108,6 +108,7 @@ void empty(Range range) {
     return true;
   });
   if (!is_own) refuse("mmap at a fixed address outside its own memory is not supported");
+  clear_pages(range);
 }
 
 void place(Range range, const Contents& contents) {
@@ -130,11 +131,8 @@ void place(Range range, const Contents& contents) {
 int read_contents(Range range, const Contents& contents) {
   if (!contents.is_file()) return 0;
   int error = 0;
-  all_of(range, [&](Range part, Mapping* mapping) {
-    at_first([&] {
-      read_file(part_of(*mapping, part.begin, part.end));
-      if (contents.is_written_back) error = make_writable(*mapping);
-    });
+  all_of(range, [&](Range, Mapping* mapping) {
+    at_first([&] { error = read_new_file(*mapping, contents.is_written_back); });
     return error == 0;
   });
   return error;

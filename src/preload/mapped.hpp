@@ -60,14 +60,15 @@ struct Contents {
 // that can be: it may take a while.
 Range take_block(std::size_t size_bytes);
 
-// Makes all of the range ready to be mapped anew, in place of what it is: the pages are shared
+// Makes zeros of all of the range, to be mapped anew in place of what it is: the pages are shared
 // already, so only what lies in them changes. Ends the job if they are not.
 void empty(Range range);
 
 // Says what lies there. REQUIRES: empty(range), or a fresh block's mapping.
 void place(Range range, const Contents& contents);
 
-// Brings the bytes there, if it is a file. 0 or errno. REQUIRES: they have been placed.
+// Brings the bytes there, if it is a file. 0 or errno. REQUIRES: it has been placed, and zeros are
+// there.
 int read_contents(Range range, const Contents& contents);
 
 void unmap(Range range);

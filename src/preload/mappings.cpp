@@ -95,7 +95,6 @@ int map_there(const Asked& asked, const Contents& contents, std::uint64_t& addre
     const SameFile same = same_file(contents.file, contents.offset, range.size_bytes());
     if (same.count > 0) refuse_overlap();
   }
-  if (!contents.is_file()) clear_pages(range);
   place(range, contents);
   address = range.begin;
   return read_contents(range, contents);

@@ -35,7 +35,8 @@ int move(Range from, Range to) {
   place(to, contents);
   const std::size_t kept_bytes = std::min(from.size_bytes(), to.size_bytes());
   const int error = read_contents(to, contents);
-  if (error == 0) copy_pages(to.pointer(), from.pointer(), kept_bytes);
+  // What is written back was, just now, and has come from the file again.
+  if (!contents.is_written_back) copy_pages(to.pointer(), from.pointer(), kept_bytes);
   unmap(from);
   return error;
 }
@@ -76,7 +77,6 @@ int remap(const Remap& asked, std::uint64_t& address) {
   if (const int error = check_movable(from); error != 0) return error;
   if (asked.is_fixed()) {
     empty(to);
-    clear_pages(to);
   } else if (to.size_bytes() <= from.size_bytes()) {
     address = from.begin;
     unmap({from.begin + to.size_bytes(), from.end});
