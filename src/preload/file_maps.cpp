@@ -80,6 +80,7 @@ void write_changed_bytes(std::byte* file, std::byte* twin, const std::byte* page
   ::memcpy(now, page, page_bytes);
   for (std::size_t begin = 0, end; begin < page_bytes; begin = end + 1) {
     for (end = begin; end < page_bytes && now[end] != twin[end];) ++end;
+    if (begin == end) continue;
     ::memcpy(file + begin, now + begin, end - begin);
     ::memcpy(twin + begin, now + begin, end - begin);
   }
@@ -102,13 +103,14 @@ int open_file_map(FileMap& map, std::size_t size_bytes, int protection, int flag
   struct stat known {};
   void* made = ::mmap(nullptr, size_bytes, protection | PROT_READ, flags, fd, offset);
   if (made == MAP_FAILED) return errno;
-  if (::fstat(fd, &known) != 0) return errno;
+  const bool is_known = ::fstat(fd, &known) == 0;  // not if another thread has closed it meanwhile
+  const int error = errno;
   map = {reinterpret_cast<std::uint64_t>(made), known.st_dev, known.st_ino};
-  if (S_ISREG(known.st_mode)) return 0;
-  if (!is_zero_device(known)) refuse("a map of a device is not supported");
+  if (is_known && S_ISREG(known.st_mode)) return 0;
+  if (is_known && !is_zero_device(known)) refuse("a map of a device is not supported");
   close_file_map(map.address, size_bytes);
   map = {};
-  return 0;
+  return is_known ? 0 : error;
 }
 
 void close_file_map(std::uint64_t address, std::size_t size_bytes) {

@@ -31,7 +31,8 @@ int move(Range from, Range to) {
   split_at_ends(from);
   Mapping& old = *first_mapping(from.begin, from.end);
   Contents contents{old.is_shared, old.twin_address != 0, {0, old.device, old.inode}, old.offset};
-  if (const int error = take_file(old, to.size_bytes(), contents.file); error != 0) return error;
+  if (const int error = take_file(old, to.size_bytes(), contents.file); error != 0)
+    return unmap(to), error;
   place(to, contents);
   const std::size_t kept_bytes = std::min(from.size_bytes(), to.size_bytes());
   const int error = read_contents(to, contents);
