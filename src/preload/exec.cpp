@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "preload/file_maps.hpp"
 #include "preload/forward.hpp"
 #include "preload/real.hpp"
 
@@ -66,6 +67,7 @@ bool can_be_made(const Execution& execution) {
 long make(long given, long, long, long, long, long) {
   const auto& execution = *reinterpret_cast<const Execution*>(given);
   if (const client::ErrnoKeeper keeper; can_be_made(execution)) tell(execution.name);
+  if (!is_child()) write_all_back();  // the kernel would have it in the files
   const long* a = execution.arguments;
   return execution.function(a[0], a[1], a[2], 0, 0, 0);
 }

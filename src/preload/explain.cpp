@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "base/ids.hpp"
+#include "preload/early_maps.hpp"
 
 namespace gallocy::preload {
 
@@ -14,14 +14,17 @@ void tell(const Parts&... parts) {
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.c_str(), line.view().size());
 }
 
-void tell_shared(std::string_view what, std::uint64_t address, std::uint64_t size_bytes) {
-  tell("shared: ", what, ", ", size_bytes / 1024, " KiB of data at ", Hex{address});
+void tell_shared(std::string_view what, const Range& range) {
+  if (range.size_bytes() == 0) return;
+  tell("shared: ", what, ", ", range.size_bytes() / 1024, " KiB of data at ", Hex{range.begin});
 }
 
 void explain_object(const Object& object) {
   const char* name = object.name[0] != '\0' ? object.name : "an object without a name";
   switch (object.sharing) {
-    case Sharing::shared: return tell_shared(name, object.writable_address, object.writable_bytes);
+    case Sharing::shared:
+      for (const Range& range : object.writable) tell_shared(name, range);
+      return;
     case Sharing::nothing_to_share:
       return tell("local: ", name, ", which has no data that change after its loading");
     case Sharing::c_core:
@@ -37,8 +40,10 @@ void explain(const Machine& machine, std::span<const Object> objects, const aren
        machine.page_bytes, " bytes, limits, ", objects.size(),
        " objects with build-id and address");
   for (const Object& object : objects) explain_object(object);
-  if (used.size_bytes != 0)
-    tell_shared("what libraries allocated before main()", used.address, used.size_bytes);
+  tell_shared("what libraries allocated before main()",
+              {used.address, used.address + used.size_bytes});
+  for (const EarlyMap& map : early_maps())
+    tell_shared("what libraries mapped before main()", map.range);
 }
 
 }  // namespace gallocy::preload

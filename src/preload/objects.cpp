@@ -22,13 +22,6 @@ struct Listing {
   std::size_t count;
 };
 
-constexpr std::uint64_t page_down(std::uint64_t address) {
-  return address / page_bytes * page_bytes;
-}
-constexpr std::uint64_t page_up(std::uint64_t address) {
-  return page_down(address + page_bytes - 1);
-}
-
 std::string_view base_name(std::string_view path) {
   const auto slash = path.rfind('/');
   return slash == path.npos ? path : std::string_view{path.data() + slash + 1,
@@ -64,15 +57,19 @@ std::uint64_t end_of_relro(const dl_phdr_info& info, const ElfW(Phdr) & segment)
   return segment.p_vaddr;
 }
 
+// Segments follow each other, and the last page of one may be the first of the next.
 void add_writable(const dl_phdr_info& info, const ElfW(Phdr) & segment, Object& object) {
-  const std::uint64_t begin = page_down(info.dlpi_addr + end_of_relro(info, segment));
-  const std::uint64_t end = page_up(info.dlpi_addr + segment.p_vaddr + segment.p_memsz);
-  if (begin >= end) return;
-  if (object.writable_bytes != 0)
-    refuse(Sentence(object.name, " has two writable segments, which is not supported").c_str());
+  Range range{page_down(info.dlpi_addr + end_of_relro(info, segment)),
+              page_up(info.dlpi_addr + segment.p_vaddr + segment.p_memsz)};
+  std::size_t count = 0;
+  for (; count < writable_count_max && object.writable[count].end != 0; ++count)
+    range.begin = std::max(range.begin, object.writable[count].end);
+  if (range.begin >= range.end) return;
+  if (count == writable_count_max)
+    refuse(Sentence(object.name, " has more than ", writable_count_max,
+                    " writable segments, which is not supported").c_str());
   object.sharing = Sharing::shared;
-  object.writable_address = begin;
-  object.writable_bytes = end - begin;
+  object.writable[count] = range;
 }
 
 int add_object(dl_phdr_info* info, std::size_t, void* context) {

@@ -11,10 +11,12 @@
 
 #include "base/text.hpp"
 #include "ipc/protocol.hpp"
+#include "preload/pages.hpp"
 
 namespace gallocy::preload {
 
 inline constexpr std::size_t object_count_max = 512;
+inline constexpr std::size_t writable_count_max = 4;  // linkers make up to three
 
 // Whether all nodes share an object's writable data, and if not, why.
 enum class Sharing : std::uint32_t { shared, nothing_to_share, c_core, gallocy };
@@ -25,12 +27,11 @@ struct Object {  // the same in every rank, byte for byte
   std::uint32_t build_id_size;
   std::uint8_t build_id[ipc::build_id_bytes];
   Sharing sharing;
-  // Whole pages; 0 bytes: nothing of it is shared.
-  std::uint64_t writable_address;
-  std::uint64_t writable_bytes;
+  Range writable[writable_count_max];  // in the order of addresses; empty ones at the end
 };
 
-// Fills the list. More than fit, or an object with two writable segments: ends the process with a
+// Fills the list. More than fit, or an object with more writable
+// segments: ends the process with a
 // sentence. The thread must be the only one.
 std::size_t list_objects(std::span<Object> objects);
 

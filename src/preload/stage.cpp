@@ -29,7 +29,11 @@ Stage stage() {
 void set_stage(Stage stage) { g_stage.store(stage, std::memory_order_relaxed); }
 
 void refuse(const char* what) {
-  const FixedText<320> line("gallocy: rank ", client::process.rank, " ends: ", what, "\n");
+  const bool is_joined = client::process.rank_count != 0;
+  const char* told = is_joined ? nullptr : ::getenv(ipc::rank_variable);
+  const FixedText<20> rank(client::process.rank);
+  const FixedText<320> line("gallocy: rank ", told != nullptr ? told : rank.c_str(), " ends: ",
+                            what, "\n");
   [[maybe_unused]] const auto written = ::write(2, line.c_str(), line.view().size());
   ::_exit(exit_refused);
 }

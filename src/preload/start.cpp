@@ -14,20 +14,27 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/rseq.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "client/agent.hpp"
 #include "client/join.hpp"
+#include "client/memory.hpp"
 #include "client/running.hpp"
 #include "gallocy/gallocy.h"
 #include "ipc/rank_environment.hpp"
 #include "ipc/window.hpp"
 #include "preload/arena.hpp"
+#include "preload/early_locals.hpp"
+#include "preload/early_maps.hpp"
 #include "preload/explain.hpp"
+#include "preload/file_maps.hpp"
 #include "preload/forward.hpp"
 #include "preload/guards.hpp"
 #include "preload/machine.hpp"
@@ -46,6 +53,7 @@ extern "C" {
 using Main = int(int, char**, char**);
 int __libc_start_main(Main* main, int argc, char** argv, void (*init)(), void (*fini)(),
                       void (*rtld_fini)(), void* stack_end);
+int __cxa_atexit(void (*function)(void*), void* argument, void* library);
 }
 GALLOCY_REAL(__libc_start_main)
 
@@ -61,8 +69,11 @@ struct StartRecord {
   Guards guards;
   Machine machine;
   StaticResults results;
+  MappingTables mappings;
   std::size_t window_count;
-  ipc::Window windows[object_count_max + 1];
+  ipc::Window windows[ipc::window_count_max];
+  std::size_t early_map_count;
+  EarlyMap early_maps[early_map_count_max];
   std::size_t object_count;
   Object objects[object_count_max];
 };
@@ -120,14 +131,34 @@ void meet(pthread_barrier_t& barrier) {
   require(code == PTHREAD_BARRIER_SERIAL_THREAD ? 0 : code);
 }
 
+void add_mappings(MappingTables& tables) {
+  if (process.rank == 0 && !make_mapping_directory(tables)) refuse(gallocy_last_error());
+  if (!add_mapping_table(tables)) refuse(gallocy_last_error());
+}
+
 // ---- rank 0 ------------------------------------------------------------------------------
 
-void share(StartRecord& record, std::uint64_t address, std::size_t size_bytes) {
-  if (size_bytes == 0) return;
-  void* own = require(gallocy_memalign(page_bytes, size_bytes));
-  ::memcpy(own, reinterpret_cast<void*>(address), size_bytes);
-  record.windows[record.window_count++] = {address, size_bytes, heap::address_of(own)};
-  require(client::map_window(address, size_bytes, heap::address_of(own)));
+// Data that nobody has touched, as a large array of zeros, takes no memory here either.
+void share(StartRecord& record, const Range& range) {
+  if (range.size_bytes() == 0) return;
+  if (record.window_count == ipc::window_count_max)
+    refuse("it and its libraries have more pieces of data than can be shared");
+  void* own = require(client::zeroed_pages(range.size_bytes()));
+  copy_to_zeros(own, range.pointer(), range.size_bytes());
+  const ipc::Window window{range.begin, range.size_bytes(), heap::address_of(own)};
+  record.windows[record.window_count++] = window;
+  require(client::map_window(window.address, window.size_bytes, window.own_address));
+}
+
+// As all memory that the program maps, it may be read and written from then on.
+void share_early_maps(StartRecord& record) {
+  for (const EarlyMap& map : early_maps()) {
+    if (map.is_written_file)
+      refuse("a library has mapped a file before main() to write it, which is not supported");
+    ::mprotect(map.range.pointer(), map.range.size_bytes(), PROT_READ | PROT_WRITE);
+    record.early_maps[record.early_map_count++] = map;
+    share(record, map.range);
+  }
 }
 
 char* shared_text(const char* text) {
@@ -152,13 +183,15 @@ void publish_start() {
   record.guards = guards_of_this_thread();
   record.machine = g_machine;
   set_static_results(record.results);
+  add_mappings(record.mappings);
   record.object_count = g_object_count;
   ::memcpy(record.objects, g_objects, sizeof g_objects);
   const arena::Used used = arena::used();
   if (g_explains) explain(g_machine, {g_objects, g_object_count}, used);
-  share(record, used.address, used.size_bytes);
+  share(record, {used.address, used.address + used.size_bytes});
   for (std::size_t i = 0; i < g_object_count; ++i)
-    share(record, g_objects[i].writable_address, g_objects[i].writable_bytes);
+    for (const Range& range : g_objects[i].writable) share(record, range);
+  share_early_maps(record);
   require(gallocy_pthread_barrier_init(&record.all_have_mapped, nullptr, process.rank_count));
   require(gallocy_publish(record_name, &record));
   meet(record.all_have_mapped);
@@ -167,6 +200,10 @@ void publish_start() {
 void* run_main(void*) {
   self.thread = g_main_thread;
   client::adopt_this_thread();
+  take_early_locals();
+  // The first that is registered is called last.
+  ::__cxa_atexit([](void*) { write_all_back(); }, nullptr, nullptr);
+  ::at_quick_exit(write_all_back);
   ::pthread_sigmask(SIG_SETMASK, &process.thread_mask, nullptr);
   real::__libc_start_main(g_call.main, g_call.argc, g_call.argv, g_call.init, g_call.fini,
                           g_call.rtld_fini, g_call.stack_end);
@@ -181,6 +218,7 @@ void* run_main(void*) {
   ::pthread_attr_init(&attributes);
   if (take_stack(reinterpret_cast<std::uint64_t>(&start), attributes) == nullptr)
     refuse(gallocy_last_error());
+  note_early_locals({g_objects, g_object_count});
   g_main_thread = self.thread;
   self.thread = 0;
   pthread_t main_thread{};
@@ -209,6 +247,8 @@ void compare(const StartRecord& record) {
   for (std::size_t i = 0; i < std::max(record.object_count, g_object_count); ++i)
     if (const Sentence other = difference(record.objects[i], g_objects[i]); !other.empty())
       refuse(other.c_str());
+  if (!std::ranges::equal(std::span{record.early_maps, record.early_map_count}, early_maps()))
+    refuse("its libraries have not mapped the same memory before main() as those of rank 0");
 }
 
 [[noreturn]] void serve() {
@@ -221,6 +261,7 @@ void compare(const StartRecord& record) {
   environ = record.environment;
   set_first_node(record.first_node);
   set_static_results(record.results);
+  add_mappings(record.mappings);
   set_guards(record.guards);
   meet(record.all_have_mapped);
   self.thread = 0;

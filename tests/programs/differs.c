@@ -1,17 +1,43 @@
 // Preloaded, it makes one rank another machine than the first: DIFFERS=RANK:WHAT. It looks at what
 // gallocy-run tells a rank, which is there until main().
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/platform/x86.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static const char* difference(void) {
   const char* rank = getenv("GALLOCY_RANK");
   const char* told = getenv("DIFFERS");
   if (rank == NULL || told == NULL || strncmp(told, rank, strlen(rank)) != 0) return "";
   return told + strlen(rank) + 1;
+}
+
+// Another build by the same name: each rank has its own folder.
+static void load(const char* folder) {
+  if (difference()[0] != '\0' && chdir(folder) != 0) abort();
+  if (dlopen("./library.so", RTLD_NOW) == NULL) abort();
+}
+
+static void* run(void* unused) {
+  for (;;) pause();
+  return unused;
+}
+
+static void start_thread(void) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, run, NULL) != 0) abort();
+}
+
+static void map(int type) {
+  const int fd = memfd_create("differs", 0);
+  if (ftruncate(fd, 4096) != 0) abort();
+  if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, type, fd, 0) == MAP_FAILED) abort();
+  close(fd);
 }
 
 static void limit(int resource, rlim_t bytes) {
@@ -26,6 +52,12 @@ __attribute__((constructor)) static void begin(void) {
   if (strcmp(what, "stack") == 0) limit(RLIMIT_STACK, 4 << 20);
   if (strcmp(what, "data") == 0) limit(RLIMIT_DATA, (rlim_t)1 << 40);
   if (strcmp(what, "memory") == 0) limit(RLIMIT_AS, (rlim_t)1 << 46);
+  if (strcmp(what, "thread") == 0) start_thread();
+  if (strcmp(what, "map") == 0) map(MAP_PRIVATE);
+  if (strcmp(what, "written") == 0) map(MAP_SHARED);
+  const char* told = getenv("DIFFERS");
+  const char* build = told == NULL ? NULL : strstr(told, ":build=");
+  if (build != NULL) load(build + 7);
   if (strncmp(what, "library=", 8) == 0 && dlopen(what + 8, RTLD_NOW) == NULL) abort();
 }
 

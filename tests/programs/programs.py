@@ -32,7 +32,9 @@ ARGUMENTS = {
     "sort": [["10000000"]],
     "xz": [["-k", "-T4", "--block-size=4MiB", "-0", "data"],
            ["-d", "-T4", "-c", "packed.xz"]],
-    "primesieve": [["-t4", "-q", "4e9"]],
+    "primesieve": [["-t4", "1e10", "--count", "-q"]],  # without -q it tells how long it took
+    "file_maps": [[], ["exit"], ["_exit"], ["quick_exit"], ["last"], ["worker"],
+                  ["exec"]],
     "futex_ends": [["main"], ["exit"], ["abort"]],
 }
 INPUT = {"stdio": STDIO_INPUT, "iostreams": STREAM_INPUT}

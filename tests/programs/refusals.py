@@ -10,6 +10,8 @@ from harness import (expect, expect_status, main, make_program, require_daemon, 
                      run)
 
 CHILD = "a child would not see the memory of the job. posix_spawn, system and popen work"
+OVERLAP = ("shared maps of one file that overlap are not supported, where one of them may be "
+           "written, unless one is inside the other")
 BY_EXEC = ("takes the place of this program by exec and is not shared: it runs on one node; name "
            "it to gallocy-run itself")
 
@@ -88,7 +90,11 @@ def memory():
     for rank, where in (0, []), (1, ["away"]):
         for what, sentence in (
                 ("shmat", "memory of shmat is not supported"),
-                ("shared_file", "a shared writable map of a file is not supported yet"),
+                ("overlap", OVERLAP),
+                ("over_twice", "a map over a file that is mapped twice is not supported"),
+                ("low", "a map below 4 GiB is not supported"),
+                ("move_foreign", "mremap of what mmap has not given is not supported"),
+                ("keep_old", "mremap that leaves the old pages where they are is not supported"),
                 ("code", "memory for code made at run time is not supported"),
                 ("fixed", "mmap at a fixed address outside its own memory is not supported"),
                 ("sbrk", "sbrk in a program is not supported")):

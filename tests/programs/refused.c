@@ -12,17 +12,35 @@
 
 #include "in_threads.h"
 
+enum { page = 4096 };
+
 static int descriptor;
+static _Alignas(page) char block[page];
 
 static FILE* open_cookie(void) {
   static const cookie_io_functions_t functions;
   return fopencookie(&descriptor, "r", functions);
 }
 
-static void* map_file(int protection) {
-  descriptor = open("data", O_RDWR | O_CREAT | O_TRUNC, 0600);
-  if (ftruncate(descriptor, 4096) != 0) abort();
-  return mmap(NULL, 4096, protection, MAP_SHARED, descriptor, 0);
+static void* map_file(off_t begin, size_t bytes, int flags) {
+  if (descriptor == 0) descriptor = open("data", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  if (ftruncate(descriptor, 8 * page) != 0) abort();
+  return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | flags, descriptor, begin);
+}
+
+static void* map_pages(int flags) {
+  return mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+}
+
+static void map_overlapping(void) {
+  map_file(0, 2 * page, 0);
+  map_file(page, 2 * page, 0);
+}
+
+static void map_over_twice_mapped(void) {
+  void* pages = map_file(0, 2 * page, 0);
+  map_file(0, 2 * page, 0);
+  mmap(pages, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
 static void go_on_as_child(pid_t pid) {
@@ -42,16 +60,21 @@ static void call(const char* what) {
   } else if (strcmp(what, "shmat") == 0) shmat(shmget(IPC_PRIVATE, 4096, 0600), NULL, 0);
   else if (strcmp(what, "sem_open") == 0) sem_open("/refused", O_CREAT, 0600, 1);
   else if (strcmp(what, "fopencookie") == 0) open_cookie();
-  else if (strcmp(what, "shared_file") == 0) map_file(PROT_READ | PROT_WRITE);
+  else if (strcmp(what, "overlap") == 0) map_overlapping();
+  else if (strcmp(what, "over_twice") == 0) map_over_twice_mapped();
+  else if (strcmp(what, "low") == 0) map_pages(MAP_32BIT);
+  else if (strcmp(what, "move_foreign") == 0) mremap(block, page, 2 * page, MREMAP_MAYMOVE);
+  else if (strcmp(what, "keep_old") == 0)
+    mremap(map_pages(0), page, page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
   else if (strcmp(what, "code") == 0)
-    mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   else if (strcmp(what, "fixed") == 0)
-    mmap((void*)0x10000000, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    mmap((void*)0x10000000, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   else if (strcmp(what, "sbrk") == 0) sbrk(4096);
   else if (strcmp(what, "protect") == 0) {
-    char* page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* pages = map_pages(0);
     for (int i = 0; i < 2; ++i) {
-      const int status = mprotect(page, 4096, PROT_READ);
+      const int status = mprotect(pages, page, PROT_READ);
       printf("%d, %s\n", status, strerrorname_np(errno));
     }
   } else if (strcmp(what, "much") == 0) {

@@ -2,7 +2,9 @@
 which ends with 0, LINKED, which is linked with LIBRARY, and DIFFERS, which makes a rank another
 machine (differs.c)."""
 import os
+import struct
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 from harness import expect, expect_status, main, require_daemon, run  # noqa: E402
@@ -10,10 +12,11 @@ from lacking import (TOO_SMALL, have_at_most,  # noqa: E402
                      run_with_more_and_more_descriptors)
 
 
-def differing(rank, what, *options):
+def differing(rank, what, *options, **settings):
     require_daemon()
     return run("-n", 2, "-x", f"LD_PRELOAD={os.environ['DIFFERS']}", "-x",
-               f"DIFFERS={rank}:{what}", *options, os.environ["PROGRAM"])
+               f"DIFFERS={rank}:{what}", *options, os.environ["PROGRAM"],
+               **settings)
 
 
 def expect_refused(result, *sentences):
@@ -75,6 +78,41 @@ def libraries_differ():
                    f"has '{library}': ")
 
 
+def builds_differ():
+    """Of a library that both ranks know by the same name."""
+    with tempfile.TemporaryDirectory(prefix="gp-") as folder:
+        with open(os.environ["LIBRARY"], "rb") as file:
+            library = bytearray(file.read())
+        note = struct.pack("<III4s", 4, 20, 3, b"GNU\0")
+        place = library.index(note) + len(note)
+        for name in (".", "other"):
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+            with open(os.path.join(folder, name, "library.so"), "wb") as file:
+                file.write(library)
+            library[place] ^= 1
+        expect_refused(differing(1, "build=other", cwd=folder),
+                       "its './library.so' has another build-id than that of rank 0: all nodes "
+                       "need the same build\n")
+        result = differing(1, "build=.", cwd=folder)
+        expect_status(result, 0)
+
+
+def libraries_begin():
+    """What a constructor may not do, on any rank, and what it has to do on all."""
+    for rank, what, sentence in (
+            (0, "thread", "a library has started a thread before main(), which is not supported"),
+            (1, "thread", "a library has started a thread before main(), which is not supported"),
+            (0, "written", "a library has mapped a file before main() to write it, which is not "
+             "supported")):
+        result = differing(rank, what)
+        expect_status(result, 69)
+        expect(result.out == "" and f"gallocy: rank {rank} ends: {sentence}\n" in result.err,
+               "no sentence", repr(sentence), result)
+    for rank in (0, 1):
+        expect_refused(differing(rank, "map"), "gallocy: rank 1 ends: its libraries have not "
+                       "mapped the same memory before main() as those of rank 0\n")
+
+
 def explanations():
     """Of rank 0, once; what the program prints is as without it."""
     require_daemon()
@@ -99,5 +137,5 @@ def explanations():
 
 
 main(alike, cpus_differ, pages_differ, limits_differ, limits_too_small, libraries_differ,
-     explanations,
+     builds_differ, libraries_begin, explanations,
      side_by_side=1)

@@ -1,0 +1,39 @@
+#include "preload/early_maps.hpp"
+
+#include "preload/stage.hpp"
+
+namespace gallocy::preload {
+
+namespace {
+
+constinit EarlyMap g_maps[early_map_count_max];
+constinit std::uint32_t g_count = 0;
+
+void add(const EarlyMap& map) {
+  if (map.range.begin >= map.range.end) return;
+  if (g_count == early_map_count_max)
+    refuse(Sentence("libraries have mapped more than ", early_map_count_max,
+                    " pieces of memory before main()").c_str());
+  g_maps[g_count++] = map;
+}
+
+}  // namespace
+
+void note_early_map(Range range, bool is_written_file) {
+  forget_early_map(range);
+  add({range, is_written_file});
+}
+
+void forget_early_map(Range range) {
+  for (std::uint32_t i = g_count; i-- > 0;) {
+    const EarlyMap map = g_maps[i];
+    if (map.range.begin >= range.end || map.range.end <= range.begin) continue;
+    g_maps[i] = g_maps[--g_count];
+    add({{map.range.begin, range.begin}, map.is_written_file});
+    add({{range.end, map.range.end}, map.is_written_file});
+  }
+}
+
+std::span<const EarlyMap> early_maps() { return {g_maps, g_count}; }
+
+}  // namespace gallocy::preload
