@@ -78,7 +78,7 @@ int execute(const Real<Function>& real, File file, char* const* words, char* con
   const long* a = execution.arguments;
   const long given = reinterpret_cast<long>(&execution);
   if (!is_application()) return static_cast<int>(execution.function(a[0], a[1], a[2], 0, 0, 0));
-  return static_cast<int>(is_away() ? call_on_first(make, given, 0, 0, 0, 0, 0)
+  return static_cast<int>(is_away() ? call_on_first_with_mask(make, given, 0, 0, 0, 0, 0)
                                     : make(given, 0, 0, 0, 0, 0));
 }
 
