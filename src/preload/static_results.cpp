@@ -24,7 +24,9 @@ GALLOCY_REAL(ecvt)
 GALLOCY_REAL(fcvt)
 GALLOCY_REAL(getlogin)
 GALLOCY_REAL(tmpnam)
+GALLOCY_REAL(ptsname)
 GALLOCY_REAL(localeconv)
+GALLOCY_REAL(getmntent)
 GALLOCY_REAL(getpwnam)
 GALLOCY_REAL(getpwuid)
 GALLOCY_REAL(getgrnam)
@@ -121,6 +123,13 @@ GALLOCY_TAKES char* tmpnam(char* place) noexcept {
 }
 GALLOCY_TAKES lconv* localeconv() noexcept {
   return result_of<&StaticResults::conventions>(real::localeconv);
+}
+
+GALLOCY_TAKES char* ptsname(int fd) noexcept {
+  return result_of<&StaticResults::terminal>(real::ptsname, fd);
+}
+GALLOCY_TAKES mntent* getmntent(FILE* stream) noexcept {
+  return result_of<&StaticResults::mount>(real::getmntent, stream);
 }
 
 // By every node: their first argument is none of integer registers.

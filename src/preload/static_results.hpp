@@ -4,6 +4,7 @@
 
 #include <grp.h>
 #include <locale.h>
+#include <mntent.h>
 #include <netdb.h>
 #include <pwd.h>
 #include <time.h>
@@ -20,7 +21,9 @@ struct StaticResults {
   char number[128];
   char login[256];
   char temporary_name[64];
+  char terminal[64];
   lconv conventions;
+  mntent mount;
   passwd user_by_name, user_by_id;
   group group_by_name, group_by_id;
   hostent host_by_name, host_by_address;

@@ -14,6 +14,7 @@
 #include "preload/forward.hpp"
 #include "preload/futex.hpp"
 #include "preload/real.hpp"
+#include "preload/refused.hpp"
 #include "preload/stage.hpp"
 
 GALLOCY_REAL(syscall)
@@ -63,7 +64,7 @@ constexpr long of_first_rank[] = {
     SYS_utimes, SYS_vmsplice, SYS_wait4, SYS_waitid, SYS_write, SYS_writev};
 
 // Of kernels that the headers may not know.
-constexpr long epoll_pwait2 = 441, futex_waitv = 449, futex_wake = 454,
+constexpr long clone3 = 435, epoll_pwait2 = 441, futex_waitv = 449, futex_wake = 454,
                futex_wait = 455, futex_requeue = 456;
 
 bool is_of_first_rank(long number) {
@@ -123,6 +124,15 @@ long dispatch(const NumberedCall& call) {
   switch (call.number) {
     case SYS_futex:
       return is_shared(reinterpret_cast<void*>(call.arguments[0])) ? futex(call) : make(call);
+    case SYS_fork:
+      return refuse_child("fork");
+    case SYS_vfork:
+      return refuse_child("vfork by syscall");
+    case SYS_clone:
+      return may_clone(static_cast<unsigned long>(call.arguments[0])) ? make(call)
+                                                                      : refuse_child("clone");
+    case clone3:
+      return returned(-ENOSYS);
     case SYS_tgkill:
       return ::tgkill(static_cast<pid_t>(call.arguments[0]), static_cast<pid_t>(call.arguments[1]),
                       static_cast<int>(call.arguments[2]));
