@@ -9,6 +9,7 @@
 
 #include "preload/forward.hpp"
 #include "preload/real.hpp"
+#include "preload/refused.hpp"
 
 GALLOCY_REAL(execv)
 GALLOCY_REAL(execvp)
@@ -38,12 +39,8 @@ bool is_in_search_path(const char* file) {
   }
 }
 
-// main() is not run by the first thread of its process (start.cpp), so that is one of a child of
-// vfork, which takes nobody's place.
-bool is_child() { return ::syscall(SYS_gettid) == ::syscall(SYS_getpid); }
-
 void tell(const char* name) {
-  if (is_child() || g_said.exchange(true)) return;
+  if (is_vfork_child() || g_said.exchange(true)) return;
   client::say(Sentence("gallocy: ", name, " takes the place of this program by exec and is not "
                        "shared: it runs on one node; name it to gallocy-run itself\n"));
 }

@@ -78,7 +78,8 @@ void accept_interrupts() {
   real::sigaction(last_real_signal(), &action, nullptr);
   sigset_t mask;
   ::sigfillset(&mask);
-  ::sigdelset(&mask, last_real_signal());
+  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, last_real_signal()})
+    ::sigdelset(&mask, own);
   ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 

@@ -1,5 +1,6 @@
 // The proxy's side of forward.hpp: a thread on rank 0's node that makes the calls of one thread
-// elsewhere. It blocks all signals but one of its own, which interrupts the call that it is in.
+// elsewhere. It blocks all signals but those of faults, which are its own (a bad pointer in a
+// call), and one that interrupts the call that it is in.
 #pragma once
 
 #include <pthread.h>

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "preload/forward.hpp"
@@ -44,6 +45,8 @@ int preload::refuse_child(const char* call) {
   errno = ENOSYS;
   return -1;
 }
+
+bool preload::is_vfork_child() { return ::syscall(SYS_gettid) == ::syscall(SYS_getpid); }
 
 bool preload::may_clone(unsigned long flags) {
   return !is_away() && (flags & CLONE_VM) != 0 && (flags & CLONE_VFORK) != 0;

@@ -10,4 +10,8 @@ int refuse_child(const char* call);
 // another program, as that of vfork does; and not on another node than the first.
 bool may_clone(unsigned long flags);
 
+// The caller is a child of vfork, which has the memory and the thread of who made it. (main() is
+// not run by the first thread of its process: start.cpp.)
+bool is_vfork_child();
+
 }  // namespace gallocy::preload

@@ -13,12 +13,12 @@
 
 #include "preload/forward.hpp"
 #include "preload/real.hpp"
+#include "preload/refused.hpp"
 
 GALLOCY_REAL(sigaction)
 GALLOCY_REAL(sigtimedwait)
 GALLOCY_REAL(sigwait)
 GALLOCY_REAL(sigwaitinfo)
-GALLOCY_REAL(tgkill)
 
 using namespace gallocy;
 using namespace gallocy::preload;
@@ -73,13 +73,15 @@ long change_there(long given, long, long, long, long, long) {
 
 bool is_ours(int signal) {
   if (signal <= last_signal() || signal >= NSIG) return false;
+  client::say(Sentence("gallocy: a handler of signal ", signal, " is refused: gallocy uses it "
+                       "itself; SIGRTMAX is ", last_signal(), "\n"));
   errno = EINVAL;
   return true;
 }
 
 // What makes a handler known, by a C library's own function.
 long change(AnyFunction* function, long signal, long b, long c) {
-  if (!is_application()) return function(signal, b, c, 0, 0, 0);
+  if (!is_application() || is_vfork_child()) return function(signal, b, c, 0, 0, 0);
   if (is_ours(static_cast<int>(signal))) return -1;
   Change made{function, {signal, b, c}};
   const long given = reinterpret_cast<long>(&made);
@@ -102,7 +104,6 @@ bool change_mask(int operation, int signal) {  // whether it was in it
   return ::sigismember(&before, signal) == 1;
 }
 
-constinit Real<AnyFunction> real_getpid("getpid");
 constinit Real<int(int, int)> real_siginterrupt("siginterrupt");
 constinit Real<sighandler_t(int, sighandler_t)> real_signal("signal");
 constinit Real<sighandler_t(int, sighandler_t)> real_old_signal("__sysv_signal");
@@ -157,19 +158,6 @@ GALLOCY_TAKES sighandler_t sigset(int signal, sighandler_t handler) noexcept {
 }
 
 GALLOCY_TAKES int __libc_current_sigrtmax() noexcept { return last_signal(); }
-
-// The number of a thread is its own node's. Who has that of another node's thread can't reach it.
-GALLOCY_TAKES int tgkill(pid_t process, pid_t thread, int signal) noexcept {
-  if (!is_away()) return real::tgkill(process, thread, signal);
-  const int error = errno;
-  if (process == call_on_first(real_getpid.get(), 0, 0, 0, 0, 0, 0) &&
-      real::tgkill(::getpid(), thread, signal) == 0) {
-    wake_signal_wait(any_thread, signal);
-    return 0;
-  }
-  errno = error;
-  return static_cast<int>(call_on_first(real::tgkill.any(), process, thread, signal, 0, 0, 0));
-}
 
 // ---- waits for signals -------------------------------------------------------------------
 

@@ -36,6 +36,7 @@
 #include "preload/stacks.hpp"
 #include "preload/stage.hpp"
 #include "preload/static_results.hpp"
+#include "preload/thread_numbers.hpp"
 
 using namespace gallocy;
 using namespace gallocy::preload;
@@ -167,6 +168,7 @@ void publish_start() {
 void* run_main(void*) {
   self.thread = g_main_thread;
   client::adopt_this_thread();
+  set_main_thread();
   ::pthread_sigmask(SIG_SETMASK, &process.thread_mask, nullptr);
   real::__libc_start_main(g_call.main, g_call.argc, g_call.argv, g_call.init, g_call.fini,
                           g_call.rtld_fini, g_call.stack_end);

@@ -16,6 +16,7 @@
 #include "preload/real.hpp"
 #include "preload/refused.hpp"
 #include "preload/stage.hpp"
+#include "preload/thread_numbers.hpp"
 
 GALLOCY_REAL(syscall)
 
@@ -133,6 +134,11 @@ long dispatch(const NumberedCall& call) {
                                                                       : refuse_child("clone");
     case clone3:
       return returned(-ENOSYS);
+    case SYS_gettid:
+      return thread_number();
+    case SYS_tkill:
+      return ::tgkill(::getpid(), static_cast<pid_t>(call.arguments[0]),
+                      static_cast<int>(call.arguments[1]));
     case SYS_tgkill:
       return ::tgkill(static_cast<pid_t>(call.arguments[0]), static_cast<pid_t>(call.arguments[1]),
                       static_cast<int>(call.arguments[2]));
