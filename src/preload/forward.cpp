@@ -24,8 +24,9 @@ constinit Proxy* g_spare = nullptr;
 
 constinit std::atomic<Ticket> g_last_ticket = 0;
 
-constinit client::FutexLock g_signal_waits_lock;
-constinit SignalWait* g_signal_waits = nullptr;
+// Of threads of this rank that wait for signals.
+constinit client::FutexLock g_waiting_lock;
+constinit Proxy* g_waiting = nullptr;
 
 // The proxies of the calling thread. Touched while all signals are blocked.
 thread_local constinit Proxy* t_idle = nullptr;
@@ -146,14 +147,26 @@ void give_back(Proxy& proxy) {
   else push(t_idle, proxy);
 }
 
-// A handler has left calls by siglongjmp: their frames are gone. They end as if interrupted. The
-// wait for the answer goes on in the daemon and takes it, so that the proxy is not used again.
-void end_left_calls(const void* frame) {
+void leave(Proxy& proxy) {
+  if (!proxy.waits_for_signals) return;
+  const client::Locked guard(g_waiting_lock);
+  proxy.waits_for_signals = false;
+  Proxy** link = &g_waiting;
+  while (*link != &proxy) link = &(*link)->next_waiting;
+  *link = proxy.next_waiting;
+}
+
+// A handler has left calls by siglongjmp: their frames are gone, and the caller can be cancelled
+// again, as before. They end as if interrupted. The wait for the answer goes on in the daemon and
+// takes it, so that the proxy is not used again.
+void end_left_calls(const void* frame, int& cancel_state) {
   while (t_asked != nullptr && frame != nullptr && t_asked->frame != nullptr &&
          t_asked->frame <= frame) {
     Proxy& left = *t_asked;
     resume_call(left, true);
     interrupt(left, left.ticket, Interrupt::end);
+    leave(left);
+    cancel_state = left.cancel_state;
     t_asked = left.outer;
     left.function = nullptr;
     ask(left);
@@ -169,23 +182,16 @@ bool is_any_pending(const sigset_t& signals) {
 
 // Race: a signal is sent to the caller after its last look at what is pending, and before it is in
 // the list, so that the sender does not find it there. It looks once more when it is.
-void enter(SignalWait& wait, Proxy& proxy) {
-  wait.thread = client::self.thread;
-  wait.proxy = &proxy;
-  wait.ticket = proxy.ticket;
+void enter(Proxy& proxy, const sigset_t& awaited) {
+  proxy.awaited = awaited;
+  proxy.caller = client::self.thread;
   {
-    const client::Locked guard(g_signal_waits_lock);
-    wait.next = g_signal_waits;
-    g_signal_waits = &wait;
+    const client::Locked guard(g_waiting_lock);
+    proxy.waits_for_signals = true;
+    proxy.next_waiting = g_waiting;
+    g_waiting = &proxy;
   }
-  if (is_any_pending(wait.signals)) interrupt(proxy, proxy.ticket, Interrupt::end);
-}
-
-void leave(SignalWait& wait) {
-  const client::Locked guard(g_signal_waits_lock);
-  SignalWait** link = &g_signal_waits;
-  while (*link != &wait) link = &(*link)->next;
-  *link = wait.next;
+  if (is_any_pending(awaited)) interrupt(proxy, proxy.ticket, Interrupt::end);
 }
 
 Ticket new_ticket() {
@@ -193,10 +199,10 @@ Ticket new_ticket() {
   return std::uint64_t{client::process.rank} << rank_shift | ++g_last_ticket;
 }
 
-void prepare(Proxy& proxy, const ForwardedCall& call, bool is_cancellable, int error) {
+void prepare(Proxy& proxy, const ForwardedCall& call, int cancel_state, int error) {
   proxy.function = call.function;
   ::memcpy(proxy.arguments, call.arguments, sizeof call.arguments);
-  proxy.is_cancellable = is_cancellable;
+  proxy.cancel_state = cancel_state;
   proxy.ticket = new_ticket();
   proxy.error = error;
   proxy.raised = 0;
@@ -204,7 +210,7 @@ void prepare(Proxy& proxy, const ForwardedCall& call, bool is_cancellable, int e
 }
 
 void wait_for_answer(Proxy& proxy) {
-  if (await(proxy.answered, proxy.is_cancellable) == 0) return;
+  if (await(proxy.answered, proxy.cancel_state == PTHREAD_CANCEL_ENABLE) == 0) return;
   interrupt(proxy, proxy.ticket, Interrupt::cancel);
   await_answer(proxy);
 }
@@ -214,12 +220,12 @@ void make(Proxy& proxy, const ForwardedCall& call, const sigset_t& own_mask) {
   const Ticket interrupted = t_interruptible;
   t_interruptible = proxy.ticket;
   ask(proxy);
-  if (call.signal_wait != nullptr) enter(*call.signal_wait, proxy);
+  if (call.awaited != nullptr) enter(proxy, *call.awaited);
   BlockedSignals::open(call.mask != nullptr ? *call.mask : own_mask);
   wait_for_answer(proxy);
   BlockedSignals::block();
   t_interruptible = interrupted;
-  if (call.signal_wait != nullptr) leave(*call.signal_wait);
+  leave(proxy);
 }
 
 struct CallOnNode {
@@ -261,10 +267,10 @@ long forward(const ForwardedCall& call) {
   {
     const BlockedSignals blocked;
     const void* frame = own_frame(__builtin_frame_address(0));
-    end_left_calls(frame);
+    end_left_calls(frame, cancel_state);
     Proxy& proxy = take_proxy();
     proxy.frame = frame;
-    prepare(proxy, call, cancel_state == PTHREAD_CANCEL_ENABLE, error);
+    prepare(proxy, call, cancel_state, error);
     proxy.outer = t_asked;
     t_asked = &proxy;
     make(proxy, call, blocked.before());
@@ -320,17 +326,18 @@ std::uint64_t noted_signals() { return t_noted_signals; }
 
 void wake_signal_wait(std::uint64_t thread, int signal) {
   const BlockedSignals blocked;
-  const client::Locked guard(g_signal_waits_lock);
-  for (const SignalWait* wait = g_signal_waits; wait != nullptr; wait = wait->next)
-    if ((wait->thread == thread || thread == any_thread) &&
-        ::sigismember(&wait->signals, signal) == 1)
-      interrupt(*wait->proxy, wait->ticket, Interrupt::end, false);
+  const client::Locked guard(g_waiting_lock);
+  for (Proxy* proxy = g_waiting; proxy != nullptr; proxy = proxy->next_waiting)
+    if ((proxy->caller == thread || thread == any_thread) &&
+        ::sigismember(&proxy->awaited, signal) == 1)
+      interrupt(*proxy, proxy->ticket, Interrupt::end, false);
 }
 
 void end_proxy() {
   end_served_call();
   const BlockedSignals blocked;
-  end_left_calls(reinterpret_cast<const void*>(~std::uintptr_t{0}));
+  int cancel_state = PTHREAD_CANCEL_DISABLE;
+  end_left_calls(reinterpret_cast<const void*>(~std::uintptr_t{0}), cancel_state);
   while (Proxy* proxy = pop(t_idle)) {
     proxy->function = nullptr;
     ask(*proxy);

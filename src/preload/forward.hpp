@@ -26,17 +26,8 @@ inline bool is_away() { return is_application() && client::process.rank != 0; }
 struct ForwardedCall {
   AnyFunction* function;
   long arguments[6];
-  const sigset_t* mask = nullptr;            // of the caller until the answer, if it is not its own
-  struct SignalWait* signal_wait = nullptr;  // it is about signals that others send to the caller
-};
-
-// A thread of this rank that waits for signals in a forwarded call. They are blocked here.
-struct SignalWait {
-  sigset_t signals;
-  std::uint64_t thread = 0;
-  Proxy* proxy = nullptr;
-  Ticket ticket = 0;
-  SignalWait* next = nullptr;
+  const sigset_t* mask = nullptr;     // of the caller until the answer, if it is not its own
+  const sigset_t* awaited = nullptr;  // signals that it waits for: those to the caller end it
 };
 
 // errno is what the call left there.

@@ -27,6 +27,8 @@ constexpr long pause_min_ns = 50'000, pause_max_ns = 5'000'000;
 // far as to this lock.
 constinit client::FutexLock g_serving_lock;
 thread_local constinit Proxy* t_serves = nullptr;
+// In the function that is called, not in what is done before and after it.
+thread_local constinit volatile bool t_is_inside = false;
 
 int last_real_signal() {
   static const Real<int()> real("__libc_current_sigrtmax");
@@ -57,7 +59,7 @@ void stop(Proxy& proxy) {
 
 // The handler is one with SA_RESTART. Without, the kernel would let fail what it makes again.
 void on_interrupt(int, siginfo_t*, void* context) {
-  if (t_serves == nullptr) return;
+  if (!t_is_inside) return;
   Proxy& proxy = *t_serves;
   const client::ErrnoKeeper keeper;
   greg_t* registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
@@ -109,10 +111,12 @@ int take_raised(int error) {
 
 void make(Proxy& proxy) {
   begin_call(proxy);
-  if (proxy.is_cancellable) ::pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
+  ::pthread_setcancelstate(proxy.cancel_state, nullptr);
   errno = proxy.error;
   const long* a = proxy.arguments;
+  t_is_inside = true;
   proxy.result = proxy.function(a[0], a[1], a[2], a[3], a[4], a[5]);
+  t_is_inside = false;
   proxy.error = errno;
   ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
   end_call(proxy);
@@ -152,6 +156,7 @@ void* serve_calls(void* given) {
 
 void end_served_call() {
   if (t_serves == nullptr) return;
+  t_is_inside = false;
   end_call(*t_serves);
   t_serves->was_cancelled = true;
   gallocy_sem_post(&t_serves->answered);
@@ -171,7 +176,7 @@ void* interrupt_call(void* given) {
 
 void resume_call(Proxy& proxy, bool ends) {
   if (!proxy.is_stopped.exchange(false)) return;
-  proxy.shall_end = ends;
+  if (ends) proxy.shall_end = true;
   gallocy_sem_post(&proxy.resumed);
 }
 

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 
 #include <atomic>
 #include <cstdint>
@@ -21,15 +22,19 @@ struct Proxy {
   sem_t asked, answered, resumed;
 
   // Of the caller's node.
-  Proxy* next;          // in a list of those that make no call
-  Proxy* outer;         // makes the call that a handler has interrupted, which makes this one
-  const void* frame;    // of the caller, on its own stack; nullptr: on another
-  bool has_to_end;      // it will answer once more, when it has
+  Proxy* next;            // in a list of those that make no call
+  Proxy* outer;           // makes the call that a handler has interrupted, which makes this one
+  const void* frame;      // of the caller, on its own stack; nullptr: on another
+  bool has_to_end;        // it will answer once more, when it has
+  bool waits_for_signals;
+  sigset_t awaited;       // if it does; they are blocked in the caller
+  std::uint64_t caller;   // its ThreadId
+  Proxy* next_waiting;
 
   // Written by the caller before it asks.
   AnyFunction* function;  // nullptr: the proxy ends
   long arguments[6];
-  bool is_cancellable;
+  int cancel_state;  // of the caller
   std::atomic<Ticket> ticket;
 
   // Written by the proxy before it answers.

@@ -179,10 +179,10 @@ int take_pending(const sigset_t& signals, siginfo_t* info) {
 }
 
 int wait_once(const sigset_t& signals, siginfo_t* info, const timespec* limit) {
-  SignalWait wait{signals};
-  ForwardedCall call{real::sigtimedwait.any(), {(long)(&signals), (long)(info), (long)(limit)}};
-  call.signal_wait = &wait;
-  return static_cast<int>(forward(call));
+  return static_cast<int>(forward({real::sigtimedwait.any(),
+                                   {(long)(&signals), (long)(info), (long)(limit)},
+                                   nullptr,
+                                   &signals}));
 }
 
 // It is interrupted for what has come to this thread, and, as natively, by a handler. `limit` is
