@@ -1,6 +1,7 @@
 // execve and its kin. It is rank 0's to make. Whatever runs from then on is not preloaded, which is
 // told once: a script may have been started for nothing else.
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ GALLOCY_REAL(execvp)
 GALLOCY_REAL(execvpe)
 GALLOCY_REAL(execve)
 GALLOCY_REAL(fexecve)
+GALLOCY_REAL(execveat)
 
 using namespace gallocy;
 using namespace gallocy::preload;
@@ -114,6 +116,17 @@ GALLOCY_TAKES int execvpe(const char* file, char* const* words, char* const* env
 GALLOCY_TAKES int fexecve(int fd, char* const* words, char* const* environment) noexcept {
   const FixedText<32> path("/proc/self/fd/", fd);
   return execute(real::fexecve, fd, words, environment, path.c_str(), false);
+}
+
+GALLOCY_TAKES int execveat(int folder, const char* path, char* const* words,
+                           char* const* environment, int flags) noexcept {
+  if (!is_application()) return real::execveat(folder, path, words, environment, flags);
+  const bool is_descriptor = path[0] == '\0' && (flags & AT_EMPTY_PATH) != 0;
+  const bool is_path = folder == AT_FDCWD || path[0] == '/';
+  if (is_descriptor) return ::fexecve(folder, words, environment);
+  if (is_path) return ::execve(path, words, environment);
+  const FixedText<4096> whole("/proc/self/fd/", folder, "/", path);
+  return ::execve(whole.c_str(), words, environment);
 }
 
 // The C library's own call its execve, past ours.

@@ -37,6 +37,13 @@ GALLOCY_REAL(getservbyname)
 GALLOCY_REAL(getservbyport)
 GALLOCY_REAL(getprotobyname)
 GALLOCY_REAL(getprotobynumber)
+GALLOCY_REAL(getpwent)
+GALLOCY_REAL(fgetpwent)
+GALLOCY_REAL(getgrent)
+GALLOCY_REAL(fgetgrent)
+GALLOCY_REAL(gethostent)
+GALLOCY_REAL(getservent)
+GALLOCY_REAL(getprotoent)
 
 using namespace gallocy::preload;
 
@@ -173,4 +180,23 @@ GALLOCY_TAKES protoent* getprotobyname(const char* name) {
 }
 GALLOCY_TAKES protoent* getprotobynumber(int number) {
   return result_of<&StaticResults::protocol_by_number>(real::getprotobynumber, number);
+}
+
+// Where the next one is, rank 0 knows.
+GALLOCY_TAKES passwd* getpwent() { return result_of<&StaticResults::next_user>(real::getpwent); }
+GALLOCY_TAKES passwd* fgetpwent(FILE* stream) {
+  return result_of<&StaticResults::user_of_file>(real::fgetpwent, stream);
+}
+GALLOCY_TAKES group* getgrent() { return result_of<&StaticResults::next_group>(real::getgrent); }
+GALLOCY_TAKES group* fgetgrent(FILE* stream) {
+  return result_of<&StaticResults::group_of_file>(real::fgetgrent, stream);
+}
+GALLOCY_TAKES hostent* gethostent() {
+  return result_of<&StaticResults::next_host>(real::gethostent);
+}
+GALLOCY_TAKES servent* getservent() {
+  return result_of<&StaticResults::next_service>(real::getservent);
+}
+GALLOCY_TAKES protoent* getprotoent() {
+  return result_of<&StaticResults::next_protocol>(real::getprotoent);
 }

@@ -24,11 +24,11 @@ struct StaticResults {
   char terminal[64];
   lconv conventions;
   mntent mount;
-  passwd user_by_name, user_by_id;
-  group group_by_name, group_by_id;
-  hostent host_by_name, host_by_address;
-  servent service_by_name, service_by_port;
-  protoent protocol_by_name, protocol_by_number;
+  passwd user_by_name, user_by_id, next_user, user_of_file;
+  group group_by_name, group_by_id, next_group, group_of_file;
+  hostent host_by_name, host_by_address, next_host;
+  servent service_by_name, service_by_port, next_service;
+  protoent protocol_by_name, protocol_by_number, next_protocol;
 };
 
 // Rank 0's. Before any thread is started in this rank.

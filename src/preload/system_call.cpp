@@ -134,6 +134,10 @@ long dispatch(const NumberedCall& call) {
                                                                       : refuse_child("clone");
     case clone3:
       return returned(-ENOSYS);
+    case SYS_execve:
+      return ::execve(reinterpret_cast<const char*>(call.arguments[0]),
+                      reinterpret_cast<char* const*>(call.arguments[1]),
+                      reinterpret_cast<char* const*>(call.arguments[2]));
     case SYS_gettid:
       return thread_number();
     case SYS_tkill:

@@ -106,3 +106,9 @@ GALLOCY_TAKES int sched_setscheduler(pid_t thread, int policy,
 GALLOCY_TAKES int sched_rr_get_interval(pid_t thread, timespec* interval) noexcept {
   return static_cast<int>(about(real::sched_rr_get_interval.any(), thread, (long)(interval), 0));
 }
+
+#define GALLOCY_OTHER_NAME(name, ...) \
+  extern "C" __attribute__((visibility("default"), alias(#name))) int __##name(__VA_ARGS__) noexcept
+GALLOCY_OTHER_NAME(sched_getparam, pid_t, sched_param*);
+GALLOCY_OTHER_NAME(sched_getscheduler, pid_t);
+GALLOCY_OTHER_NAME(sched_setscheduler, pid_t, int, const sched_param*);

@@ -34,6 +34,7 @@ ARGUMENTS = {
            ["-d", "-T4", "-c", "packed.xz"]],
     "primesieve": [["-t4", "-q", "4e9"]],
     "futex_ends": [["main"], ["exit"], ["abort"]],
+    "exec_on_worker": [["execle"], ["execveat"], ["syscall"]],
     "error_on_worker": [["errx"], ["error"], ["error_at_line"]],
 }
 INPUT = {"stdio": STDIO_INPUT, "iostreams": STREAM_INPUT}
