@@ -1,8 +1,14 @@
 // Formatted input and output: in rank 0, as the streams are (first_rank.def). The arguments lie on
-// the caller's stack, which all nodes see.
+// the caller's stack, which all nodes see. The locale that a thread has for itself is used if it is
+// that of C; data of others are on the node that has loaded them.
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <wchar.h>
+
+#include <algorithm>
+#include <iterator>
 
 #include "preload/forward.hpp"
 #include "preload/real.hpp"
@@ -21,11 +27,27 @@ using namespace gallocy::preload;
 
 namespace {
 
+bool is_of_c(locale_t locale) {
+  return std::ranges::all_of(locale->__names, [](const char* name) {
+    return name == nullptr || ::strcmp(name, "C") == 0;
+  });
+}
+
+long with_locale(long function, long stream, long format, long list, long locale, long) {
+  const locale_t before = ::uselocale(reinterpret_cast<locale_t>(locale));
+  const long result = reinterpret_cast<AnyFunction*>(function)(stream, format, list, 0, 0, 0);
+  ::uselocale(before);
+  return result;
+}
+
 template <class Function, class Stream, class Character>
 int formatted(const Real<Function>& real, Stream stream, const Character* format, va_list list) {
   if (!is_away()) return real(stream, format, list);
-  return static_cast<int>(call_on_first(real.any(), (long)(stream), (long)(format), (long)(list), 0,
-                                        0, 0));
+  const locale_t own = ::uselocale(nullptr);
+  const bool is_apart = own != LC_GLOBAL_LOCALE && is_of_c(own);
+  const auto locale = reinterpret_cast<long>(is_apart ? own : LC_GLOBAL_LOCALE);
+  return static_cast<int>(call_on_first(with_locale, (long)(real.any()), (long)(stream),
+                                        (long)(format), (long)(list), locale, 0));
 }
 
 }  // namespace
