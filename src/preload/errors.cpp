@@ -1,44 +1,97 @@
-// err() and its kin, which say something and end the process: by exit() of the C library itself,
-// which in another rank than 0 would end that rank only.
+// What says something on standard error or in the log, in the words of a format; err() and error()
+// end the process then, by exit() of the C library itself. Rank 0 does it.
 #include <err.h>
+#include <error.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
 
 #include "preload/forward.hpp"
 #include "preload/real.hpp"
 
 GALLOCY_REAL(verr)
 GALLOCY_REAL(verrx)
+GALLOCY_REAL(vwarn)
+GALLOCY_REAL(vwarnx)
+GALLOCY_REAL(vsyslog)
+GALLOCY_REAL(error)
+GALLOCY_REAL(error_at_line)
 
 using namespace gallocy::preload;
 
 namespace {
 
-constinit Real<AnyFunction> real_exit("exit");
+template <class Function, class... Arguments>
+void say(const Real<Function>& real, Arguments... arguments) {
+  if (!is_away()) return static_cast<void>(real(arguments...));
+  const long words[6] = {(long)(arguments)...};
+  call_on_first(real.any(), words[0], words[1], words[2], words[3], words[4], words[5]);
+}
 
-template <class Function>
-[[noreturn]] void end(const Real<Function>& real, void (*say)(const char*, va_list), int status,
-                      const char* format, va_list list) {
-  if (!is_away()) real(status, format, list);
-  say(format, list);
-  call_on_first(real_exit.any(), status, 0, 0, 0, 0, 0);
-  __builtin_unreachable();
+// There is none of error() that takes a list.
+char* formatted(const char* format, va_list list) {
+  char* text = nullptr;
+  return ::vasprintf(&text, format, list) >= 0 ? text : nullptr;
 }
 
 }  // namespace
 
+#define GALLOCY_SAY(...) \
+  va_list list; \
+  va_start(list, format); \
+  say(__VA_ARGS__); \
+  va_end(list)
+
+GALLOCY_TAKES void vwarn(const char* format, va_list list) { say(real::vwarn, format, list); }
+GALLOCY_TAKES void vwarnx(const char* format, va_list list) { say(real::vwarnx, format, list); }
+GALLOCY_TAKES void warn(const char* format, ...) { GALLOCY_SAY(real::vwarn, format, list); }
+GALLOCY_TAKES void warnx(const char* format, ...) { GALLOCY_SAY(real::vwarnx, format, list); }
+
 GALLOCY_TAKES void verr(int status, const char* format, va_list list) {
-  end(real::verr, ::vwarn, status, format, list);
+  say(real::verr, status, format, list);
+  __builtin_unreachable();
 }
 GALLOCY_TAKES void verrx(int status, const char* format, va_list list) {
-  end(real::verrx, ::vwarnx, status, format, list);
+  say(real::verrx, status, format, list);
+  __builtin_unreachable();
 }
 GALLOCY_TAKES void err(int status, const char* format, ...) {
-  va_list list;
-  va_start(list, format);
-  end(real::verr, ::vwarn, status, format, list);
+  GALLOCY_SAY(real::verr, status, format, list);
+  __builtin_unreachable();
 }
 GALLOCY_TAKES void errx(int status, const char* format, ...) {
+  GALLOCY_SAY(real::verrx, status, format, list);
+  __builtin_unreachable();
+}
+
+GALLOCY_TAKES void error(int status, int number, const char* format, ...) {
   va_list list;
   va_start(list, format);
-  end(real::verrx, ::vwarnx, status, format, list);
+  char* text = formatted(format, list);
+  va_end(list);
+  say(real::error, status, number, "%s", text);
+  ::free(text);
+}
+GALLOCY_TAKES void error_at_line(int status, int number, const char* file, unsigned line,
+                                 const char* format, ...) {
+  va_list list;
+  va_start(list, format);
+  char* text = formatted(format, list);
+  va_end(list);
+  say(real::error_at_line, status, number, file, line, "%s", text);
+  ::free(text);
+}
+
+GALLOCY_TAKES void vsyslog(int priority, const char* format, va_list list) {
+  say(real::vsyslog, priority, format, list);
+}
+GALLOCY_TAKES void syslog(int priority, const char* format, ...) {
+  GALLOCY_SAY(real::vsyslog, priority, format, list);
+}
+GALLOCY_TAKES void __syslog_chk(int priority, int, const char* format, ...) {
+  GALLOCY_SAY(real::vsyslog, priority, format, list);
+}
+GALLOCY_TAKES void __vsyslog_chk(int priority, int, const char* format, va_list list) {
+  say(real::vsyslog, priority, format, list);
 }

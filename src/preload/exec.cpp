@@ -1,6 +1,7 @@
 // execve and its kin. It is rank 0's to make. Whatever runs from then on is not preloaded, which is
 // told once: a script may have been started for nothing else.
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,14 @@
 #include "preload/file_maps.hpp"
 #include "preload/forward.hpp"
 #include "preload/real.hpp"
+#include "preload/refused.hpp"
 
 GALLOCY_REAL(execv)
 GALLOCY_REAL(execvp)
 GALLOCY_REAL(execvpe)
 GALLOCY_REAL(execve)
 GALLOCY_REAL(fexecve)
+GALLOCY_REAL(execveat)
 
 using namespace gallocy;
 using namespace gallocy::preload;
@@ -39,12 +42,8 @@ bool is_in_search_path(const char* file) {
   }
 }
 
-// main() is not run by the first thread of its process (start.cpp), so that is one of a child of
-// vfork, which takes nobody's place.
-bool is_child() { return ::syscall(SYS_gettid) == ::syscall(SYS_getpid); }
-
 void tell(const char* name) {
-  if (is_child() || g_said.exchange(true)) return;
+  if (is_vfork_child() || g_said.exchange(true)) return;
   client::say(Sentence("gallocy: ", name, " takes the place of this program by exec and is not "
                        "shared: it runs on one node; name it to gallocy-run itself\n"));
 }
@@ -80,7 +79,7 @@ int execute(const Real<Function>& real, File file, char* const* words, char* con
   const long* a = execution.arguments;
   const long given = reinterpret_cast<long>(&execution);
   if (!is_application()) return static_cast<int>(execution.function(a[0], a[1], a[2], 0, 0, 0));
-  return static_cast<int>(is_away() ? call_on_first(make, given, 0, 0, 0, 0, 0)
+  return static_cast<int>(is_away() ? call_on_first_with_mask(make, given, 0, 0, 0, 0, 0)
                                     : make(given, 0, 0, 0, 0, 0));
 }
 
@@ -119,6 +118,17 @@ GALLOCY_TAKES int execvpe(const char* file, char* const* words, char* const* env
 GALLOCY_TAKES int fexecve(int fd, char* const* words, char* const* environment) noexcept {
   const FixedText<32> path("/proc/self/fd/", fd);
   return execute(real::fexecve, fd, words, environment, path.c_str(), false);
+}
+
+GALLOCY_TAKES int execveat(int folder, const char* path, char* const* words,
+                           char* const* environment, int flags) noexcept {
+  if (!is_application()) return real::execveat(folder, path, words, environment, flags);
+  const bool is_descriptor = path[0] == '\0' && (flags & AT_EMPTY_PATH) != 0;
+  const bool is_path = folder == AT_FDCWD || path[0] == '/';
+  if (is_descriptor) return ::fexecve(folder, words, environment);
+  if (is_path) return ::execve(path, words, environment);
+  const FixedText<4096> whole("/proc/self/fd/", folder, "/", path);
+  return ::execve(whole.c_str(), words, environment);
 }
 
 // The C library's own call its execve, past ours.

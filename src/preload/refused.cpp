@@ -3,23 +3,31 @@
 // other nodes.
 #include <dlfcn.h>
 #include <errno.h>
+#include <pty.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "preload/forward.hpp"
+#include "preload/refused.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
 
 GALLOCY_REAL(fork)
+GALLOCY_REAL(_Fork)
+GALLOCY_REAL(forkpty)
+GALLOCY_REAL(clone)
 GALLOCY_REAL(daemon)
 GALLOCY_REAL(vfork)
 GALLOCY_REAL(sem_open)
 GALLOCY_REAL(shmat)
 GALLOCY_REAL(fopencookie)
 GALLOCY_REAL(dlopen)
+GALLOCY_REAL(dlmopen)
 GALLOCY_REAL(dlerror)
 
 using namespace gallocy;
@@ -29,18 +37,49 @@ namespace {
 
 thread_local constinit bool t_refused_library = false;
 
-int refuse_child(const char* call) {
+}  // namespace
+
+int preload::refuse_child(const char* call) {
   client::say(Sentence("gallocy: ", call, " is refused: a child would not see the memory of the "
                        "job. posix_spawn, system and popen work\n"));
   errno = ENOSYS;
   return -1;
 }
 
-}  // namespace
+bool preload::is_vfork_child() { return ::syscall(SYS_gettid) == ::syscall(SYS_getpid); }
+
+bool preload::may_clone(unsigned long flags) {
+  return !is_away() && (flags & CLONE_VM) != 0 && (flags & CLONE_VFORK) != 0;
+}
 
 GALLOCY_TAKES pid_t fork() noexcept {
   return is_application() ? refuse_child("fork") : real::fork();
 }
+
+extern "C" __attribute__((visibility("default"), alias("fork"))) pid_t __fork() noexcept;
+
+GALLOCY_TAKES pid_t _Fork() noexcept {
+  return is_application() ? refuse_child("_Fork") : real::_Fork();
+}
+
+GALLOCY_TAKES int forkpty(int* fd, char* name, const termios* state,
+                          const winsize* size) noexcept {
+  return is_application() ? refuse_child("forkpty") : real::forkpty(fd, name, state, size);
+}
+
+GALLOCY_TAKES int clone(int (*function)(void*), void* stack, int flags, void* argument,
+                        ...) noexcept {
+  va_list list;
+  va_start(list, argument);
+  void* words[3];
+  for (void*& word : words) word = va_arg(list, void*);
+  va_end(list);
+  if (is_application() && !may_clone(static_cast<unsigned>(flags))) return refuse_child("clone");
+  return real::clone(function, stack, flags, argument, words[0], words[1], words[2]);
+}
+
+extern "C" __attribute__((visibility("default"), alias("clone"))) int __clone(
+    int (*function)(void*), void* stack, int flags, void* argument, ...) noexcept;
 
 GALLOCY_TAKES int daemon(int keep_folder, int keep_streams) noexcept {
   return is_application() ? refuse_child("daemon") : real::daemon(keep_folder, keep_streams);
@@ -61,7 +100,9 @@ asm(".globl vfork\n"
     "  call vfork_here\n"
     "  add $8, %rsp\n"
     "  jmp *%rax\n"
-    ".size vfork, . - vfork\n");
+    ".size vfork, . - vfork\n"
+    ".globl __vfork\n"
+    ".set __vfork, vfork\n");
 
 // A library that is there already is no new state.
 GALLOCY_TAKES void* dlopen(const char* path, int flags) {
@@ -70,6 +111,14 @@ GALLOCY_TAKES void* dlopen(const char* path, int flags) {
   if (loaded != nullptr) return loaded;
   client::say(Sentence("gallocy: dlopen of ", path, " is refused: it is not supported yet once "
                        "main() runs\n"));
+  t_refused_library = true;
+  return nullptr;
+}
+
+GALLOCY_TAKES void* dlmopen(Lmid_t space, const char* path, int flags) noexcept {
+  if (!is_application()) return real::dlmopen(space, path, flags);
+  if (space == LM_ID_BASE) return ::dlopen(path, flags);
+  client::say(Sentence("gallocy: dlmopen is refused: it is not supported\n"));
   t_refused_library = true;
   return nullptr;
 }

@@ -43,6 +43,7 @@
 #include "preload/stacks.hpp"
 #include "preload/stage.hpp"
 #include "preload/static_results.hpp"
+#include "preload/thread_numbers.hpp"
 
 using namespace gallocy;
 using namespace gallocy::preload;
@@ -204,6 +205,7 @@ void* run_main(void*) {
   // The first that is registered is called last.
   ::__cxa_atexit([](void*) { write_all_back(); }, nullptr, nullptr);
   ::at_quick_exit(write_all_back);
+  set_main_thread();
   ::pthread_sigmask(SIG_SETMASK, &process.thread_mask, nullptr);
   real::__libc_start_main(g_call.main, g_call.argc, g_call.argv, g_call.init, g_call.fini,
                           g_call.rtld_fini, g_call.stack_end);

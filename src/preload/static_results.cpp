@@ -24,7 +24,9 @@ GALLOCY_REAL(ecvt)
 GALLOCY_REAL(fcvt)
 GALLOCY_REAL(getlogin)
 GALLOCY_REAL(tmpnam)
+GALLOCY_REAL(ptsname)
 GALLOCY_REAL(localeconv)
+GALLOCY_REAL(getmntent)
 GALLOCY_REAL(getpwnam)
 GALLOCY_REAL(getpwuid)
 GALLOCY_REAL(getgrnam)
@@ -35,6 +37,13 @@ GALLOCY_REAL(getservbyname)
 GALLOCY_REAL(getservbyport)
 GALLOCY_REAL(getprotobyname)
 GALLOCY_REAL(getprotobynumber)
+GALLOCY_REAL(getpwent)
+GALLOCY_REAL(fgetpwent)
+GALLOCY_REAL(getgrent)
+GALLOCY_REAL(fgetgrent)
+GALLOCY_REAL(gethostent)
+GALLOCY_REAL(getservent)
+GALLOCY_REAL(getprotoent)
 
 using namespace gallocy::preload;
 
@@ -123,6 +132,13 @@ GALLOCY_TAKES lconv* localeconv() noexcept {
   return result_of<&StaticResults::conventions>(real::localeconv);
 }
 
+GALLOCY_TAKES char* ptsname(int fd) noexcept {
+  return result_of<&StaticResults::terminal>(real::ptsname, fd);
+}
+GALLOCY_TAKES mntent* getmntent(FILE* stream) noexcept {
+  return result_of<&StaticResults::mount>(real::getmntent, stream);
+}
+
 // By every node: their first argument is none of integer registers.
 GALLOCY_TAKES char* ecvt(double number, int digits, int* point, int* sign) noexcept {
   char* text = real::ecvt(number, digits, point, sign);
@@ -164,4 +180,23 @@ GALLOCY_TAKES protoent* getprotobyname(const char* name) {
 }
 GALLOCY_TAKES protoent* getprotobynumber(int number) {
   return result_of<&StaticResults::protocol_by_number>(real::getprotobynumber, number);
+}
+
+// Where the next one is, rank 0 knows.
+GALLOCY_TAKES passwd* getpwent() { return result_of<&StaticResults::next_user>(real::getpwent); }
+GALLOCY_TAKES passwd* fgetpwent(FILE* stream) {
+  return result_of<&StaticResults::user_of_file>(real::fgetpwent, stream);
+}
+GALLOCY_TAKES group* getgrent() { return result_of<&StaticResults::next_group>(real::getgrent); }
+GALLOCY_TAKES group* fgetgrent(FILE* stream) {
+  return result_of<&StaticResults::group_of_file>(real::fgetgrent, stream);
+}
+GALLOCY_TAKES hostent* gethostent() {
+  return result_of<&StaticResults::next_host>(real::gethostent);
+}
+GALLOCY_TAKES servent* getservent() {
+  return result_of<&StaticResults::next_service>(real::getservent);
+}
+GALLOCY_TAKES protoent* getprotoent() {
+  return result_of<&StaticResults::next_protocol>(real::getprotoent);
 }

@@ -4,6 +4,7 @@
 
 #include <grp.h>
 #include <locale.h>
+#include <mntent.h>
 #include <netdb.h>
 #include <pwd.h>
 #include <time.h>
@@ -20,12 +21,14 @@ struct StaticResults {
   char number[128];
   char login[256];
   char temporary_name[64];
+  char terminal[64];
   lconv conventions;
-  passwd user_by_name, user_by_id;
-  group group_by_name, group_by_id;
-  hostent host_by_name, host_by_address;
-  servent service_by_name, service_by_port;
-  protoent protocol_by_name, protocol_by_number;
+  mntent mount;
+  passwd user_by_name, user_by_id, next_user, user_of_file;
+  group group_by_name, group_by_id, next_group, group_of_file;
+  hostent host_by_name, host_by_address, next_host;
+  servent service_by_name, service_by_port, next_service;
+  protoent protocol_by_name, protocol_by_number, next_protocol;
 };
 
 // Rank 0's. Before any thread is started in this rank.

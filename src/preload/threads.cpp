@@ -11,6 +11,7 @@
 #include "gallocy/gallocy.h"
 #include "ipc/no_cancellation.hpp"
 #include "preload/c11.hpp"
+#include "preload/forward.hpp"
 #include "preload/real.hpp"
 #include "preload/stacks.hpp"
 #include "preload/stage.hpp"
@@ -84,9 +85,14 @@ struct CallAbout {  // on the caller's stack, which is shared
   int result = 0;
 };
 
+// A signal that is sent to the thread is the call's first argument.
 int call_about(pthread_t real_thread, const CallAbout& call) {
-  return static_cast<int>(
+  const auto error = static_cast<int>(
       call.function(static_cast<long>(real_thread), call.a, call.b, call.c, 0, 0));
+  const bool sends = call.function == real::pthread_kill.any() ||
+                     call.function == real::pthread_sigqueue.any();
+  if (sends && error == 0) wake_signal_wait(call.thread, static_cast<int>(call.a));
+  return error;
 }
 
 void* call_there(void* given) {

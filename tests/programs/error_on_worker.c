@@ -1,18 +1,27 @@
-// errx() in a thread: it ends the whole program, by way of its handlers.
+// errx() or error() in a thread: it ends the whole program, by way of its handlers.
 #include <err.h>
+#include <error.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "in_threads.h"
 
-static void handle(void) { puts("the handler"); }
+static const char* how;
+
+static void handle(void) { printf("the handler, after %u\n", error_message_count); }
 
 static void* run(void* given) {
-  if ((intptr_t)given == 2) errx(3, "thread %d gives up", (int)(intptr_t)given);
-  pause();
+  const int me = (int)(intptr_t)given;
+  if (me != 2) pause();
+  if (strcmp(how, "errx") == 0) errx(3, "thread %d gives up", me);
+  error(0, 0, "thread %d goes on", me);
+  if (strcmp(how, "error") == 0) error(4, 5, "thread %d gives up", me);
+  error_at_line(5, 0, __FILE__, __LINE__, "thread %d gives up", me);
   return NULL;
 }
 
-int main(void) {
+int main(int argc, char** argv) {
+  how = argv[argc - 1];
   atexit(handle);
   puts("before");
   in_threads(3, run);

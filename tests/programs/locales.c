@@ -12,6 +12,17 @@ static void* run(void* given) {
   return NULL;
 }
 
+// Of one thread only, and of what it prints.
+static void* use(void* given) {
+  const int me = (int)(intptr_t)given;
+  if (me % 2 == 0) uselocale(newlocale(LC_ALL_MASK, "C", NULL));
+  FILE* file = fopen("/dev/null", "w");
+  printf("%d: %d\n", me, fprintf(file, "%ls", L"gr\u00fc\u00df"));
+  fclose(file);
+  uselocale(LC_GLOBAL_LOCALE);
+  return NULL;
+}
+
 static void* set(void* unused) {
   (void)unused;
   setlocale(LC_ALL, "C");
@@ -30,6 +41,7 @@ int main(void) {
   one_after_the_other(run);
   setlocale(LC_ALL, "C.UTF-8");
   one_after_the_other(run);
+  one_after_the_other(use);
   in_threads(2, set);
   run((void*)9);
 }

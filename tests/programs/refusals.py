@@ -42,8 +42,28 @@ def children():
         expect_error(refused("fork", *where), "-1, ENOSYS\nwent on\n", f"fork is refused: {CHILD}")
         expect_error(refused("daemon", *where), "-1, ENOSYS\nwent on\n",
                      f"daemon is refused: {CHILD}")
+        for what, name in (("_Fork", "_Fork"), ("forkpty", "forkpty"), ("syscall fork", "fork"),
+                           ("syscall clone", "clone"), ("clone", "clone")):
+            expect_error(refused(what, *where), "-1, ENOSYS\nwent on\n",
+                         f"{name} is refused: {CHILD}")
+    result = refused("clone as vfork")
+    expect((result.out, result.err) == ("1, 0\nwent on\n", ""), result)
+    expect_error(refused("clone as vfork", "away"), "0, ENOSYS\nwent on\n",
+                 f"clone is refused: {CHILD}")
     expect_end(refused("vfork", "away"), 1,
                "vfork on another node than the first is not supported; posix_spawn works")
+
+
+def notifications():
+    """Of what calls back in a thread that the C library makes."""
+    for where in ([], ["away"]):
+        for name in ("timer_create", "aio_read"):
+            expect_error(refused(name, *where), "-1, ENOSYS\nwent on\n",
+                         f"{name} is refused: what it would call (SIGEV_THREAD) would run in no "
+                         "thread of the job. SIGEV_SIGNAL works")
+        expect_error(refused("getaddrinfo_a", *where), "-11, ENOSYS\nwent on\n",
+                     "getaddrinfo_a is refused: what it finds would be in no memory of the job. "
+                     "getaddrinfo works")
 
 
 def libraries():
@@ -132,5 +152,5 @@ def others():
                "the CPU clock of a thread that runs on another node is not supported")
 
 
-main(children, libraries, programs_run_by_exec, unheard_waits, memory, no_room, protection, others,
-     side_by_side=2)
+main(children, notifications, libraries, programs_run_by_exec, unheard_waits, memory, no_room,
+     protection, others, side_by_side=2)

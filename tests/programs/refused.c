@@ -1,12 +1,18 @@
 // What can't be served on several nodes: refused FUNCTION [WHERE] calls it, in main() or, with
 // "away", in a thread on another node, and says what it got, if it goes on.
+#include <aio.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <pty.h>
+#include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,8 +54,45 @@ static void go_on_as_child(pid_t pid) {
   printf("%d, %s\n", pid, strerrorname_np(errno));
 }
 
+static void say_result(int result) { printf("%d, %s\n", result, strerrorname_np(errno)); }
+
+static int run_as_clone(void* unused) {
+  (void)unused;
+  return 0;
+}
+
+static int clone_it(int flags) {
+  static char stack[65536] __attribute__((aligned(16)));
+  return clone(run_as_clone, stack + sizeof stack, flags | SIGCHLD, NULL);
+}
+
+// What calls back, in a thread.
+static int notify(const char* what) {
+  struct sigevent event;
+  memset(&event, 0, sizeof event);
+  event.sigev_notify = SIGEV_THREAD;
+  timer_t timer;
+  static struct aiocb block;
+  block.aio_sigevent = event;
+  if (strcmp(what, "timer_create") == 0) return timer_create(CLOCK_MONOTONIC, &event, &timer);
+  if (strcmp(what, "aio_read") == 0) return aio_read(&block);
+  struct gaicb request = {"localhost", NULL, NULL, NULL, 0, {0}};
+  struct gaicb* list[] = {&request};
+  return getaddrinfo_a(GAI_WAIT, list, 1, NULL);
+}
+
 static void call(const char* what) {
   if (strcmp(what, "fork") == 0) go_on_as_child(fork());
+  else if (strcmp(what, "_Fork") == 0) go_on_as_child(_Fork());
+  else if (strcmp(what, "forkpty") == 0) go_on_as_child(forkpty(&descriptor, NULL, NULL, NULL));
+  else if (strcmp(what, "syscall fork") == 0) go_on_as_child((pid_t)syscall(SYS_fork));
+  else if (strcmp(what, "syscall clone") == 0)
+    go_on_as_child((pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL));
+  else if (strcmp(what, "clone") == 0) say_result(clone_it(0));
+  else if (strcmp(what, "clone as vfork") == 0) say_result(clone_it(CLONE_VM | CLONE_VFORK) > 0);
+  else if (strcmp(what, "timer_create") == 0 || strcmp(what, "aio_read") == 0 ||
+           strcmp(what, "getaddrinfo_a") == 0)
+    say_result(notify(what));
   else if (strcmp(what, "daemon") == 0) go_on_as_child(daemon(1, 1));
   else if (strcmp(what, "vfork") == 0) go_on_as_child(vfork());
   else if (strcmp(what, "dlopen") == 0) {

@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <netinet/ether.h>
 #include <pwd.h>
+#include <search.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,7 +20,8 @@ static char words[] = "one two,three  four;five six";
 static struct tm *local, *universal;
 static char *stamp, *formatted, *base_64, *ether, *digits;
 static struct lconv* conventions;
-static struct passwd* user;
+static struct passwd *user, *next_user, *user_of_file;
+static FILE* user_file;
 static struct group* members;
 static struct servent* service;
 static struct protoent* protocol;
@@ -32,6 +34,7 @@ static void look(int number) {
          ether, digits, conventions->decimal_point);
   printf("%d sees %s %d %s, %s\n", number, user->pw_name, (int)user->pw_uid, user->pw_dir,
          members->gr_name);
+  printf("%d sees %s, %s\n", number, next_user->pw_name, user_of_file->pw_name);
   if (service == NULL || protocol == NULL) return;  // a system without the lists of them
   printf("%d sees %s/%s %d, %s %d\n", number, service->s_name, service->s_proto,
          ntohs((uint16_t)service->s_port), protocol->p_name, protocol->p_proto);
@@ -51,8 +54,21 @@ static void ask(int number) {
   conventions = localeconv();
   user = getpwuid(0);
   members = getgrgid(0);
+  next_user = getpwent();
+  user_of_file = fgetpwent(user_file);
   service = getservbyname("domain", "udp");
   protocol = getprotobynumber(17);
+}
+
+// A table of the process's: one enters, the next one finds.
+static void remember(int number) {
+  static char keys[thread_count][16];
+  sprintf(keys[number], "key %d", number);
+  const ENTRY entry = {keys[number], (void*)(intptr_t)number};
+  if (hsearch(entry, ENTER) == NULL) printf("%d: no room\n", number);
+  if (number == 0) return;
+  const ENTRY* found = hsearch((ENTRY){keys[number - 1], NULL}, FIND);
+  if (found == NULL || found->data != (void*)(intptr_t)(number - 1)) printf("not found\n");
 }
 
 static void* run(void* given) {
@@ -61,6 +77,7 @@ static void* run(void* given) {
   printf("%d: %s\n", number, word != NULL ? word : "no more");
   look(number);
   ask(number);
+  remember(number);
   return NULL;
 }
 
@@ -89,9 +106,14 @@ static void one(void* (*function)(void*), void* given) {
 
 int main(void) {
   setenv("TZ", "XYZ-3:30", 1);
+  user_file = fopen("/etc/passwd", "r");
+  setpwent();
+  hcreate(16);
   for (intptr_t i = 0; i < thread_count; ++i) one(run, (void*)i);
   printf("main: %s\n", strtok(NULL, " ,;") != NULL ? "more" : "no more");
   char* texts[text_count];
+  endpwent();
+  fclose(user_file);
   get_texts(0, texts);
   one(compare_texts, texts);
 }
