@@ -149,6 +149,17 @@ static void* free_locked(void* unused) {
   return NULL;
 }
 
+// ---- a stack on which a thread has left one locked ----
+
+static void* leave_on_stack(void* unused) {
+  (void)unused;
+  static int tried, had;
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  had += pthread_mutex_trylock(&mutex) == 0;
+  if (++tried == 12) printf("%d had on a stack\n", had);
+  return NULL;
+}
+
 int main(void) {
   send_round();
   try_kinds();
@@ -158,4 +169,5 @@ int main(void) {
     in_threads(1, take_again);
   }
   in_threads(3, free_locked);
+  for (int i = 0; i < 12; ++i) in_threads(1, leave_on_stack);
 }
