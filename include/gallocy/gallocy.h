@@ -253,7 +253,7 @@ GALLOCY_API int gallocy_pthread_cancel(pthread_t thread);
  * particular here is that a key made anywhere is valid everywhere. At most GALLOCY_KEYS_MAX keys
  * at a time in a job.
  */
-#define GALLOCY_KEYS_MAX 128
+#define GALLOCY_KEYS_MAX 1024
 
 /*
  * As pthread_key_create. *key may be anywhere. The destructor (may be NULL) is called, on whatever

@@ -7,7 +7,8 @@
 namespace gallocy {
 
 enum class SyncOperation : std::uint8_t {
-  take,        // lock, wait; argument: of a barrier, how many threads; of a futex, its sequence
+  take,        // lock, wait; argument: of a barrier, how many threads; of a futex, its sequence;
+               // of this and all that follows of a semaphore but init: from_zeros or 0
   try_take,
   give,        // unlock, post, signal, wake; argument: of a futex, how many at most
   give_all,    // broadcast
@@ -23,10 +24,15 @@ constexpr bool is_of_clients(SyncOperation operation) {
   return operation < SyncOperation::withdraw;
 }
 
+// A semaphore whose bytes are zeros begins so, with the value 0. What is known of one that was
+// initialised is of an object that was there before.
+inline constexpr std::uint64_t from_zeros = 1;
+
 enum class SyncKind : std::uint8_t {
   normal,  // mutexes
   recursive,
   error_check,
+  unchecked,  // as normal, and whoever unlocks it, it is unlocked: of unmodified programs
   robust_normal,
   robust_recursive,
   robust_error_check,

@@ -13,7 +13,7 @@ namespace gallocy::client {
 // is not named here has a sentence in gallocy_last_error().
 
 // Until somebody wakes the word, or without a reason: the caller looks again. EAGAIN: the word does
-// not have that value. ETIMEDOUT.
+// not have that value. ETIMEDOUT. EINTR: a signal handler has run, as with the system call.
 int futex_wait(const std::uint32_t* word, std::uint32_t expected, std::uint32_t bits,
                std::uint64_t timeout_us = no_timeout);
 

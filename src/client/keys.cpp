@@ -11,8 +11,9 @@ using namespace gallocy::client;
 
 namespace {
 
-// A key's number: generation * GALLOCY_KEYS_MAX + index.
-constexpr std::uint32_t generation_limit = UINT32_MAX / GALLOCY_KEYS_MAX;
+// A key's number: generation * GALLOCY_KEYS_MAX + index. Its highest bit is free for who has other
+// keys beside these.
+constexpr std::uint32_t generation_limit = (UINT32_MAX >> 1) / GALLOCY_KEYS_MAX;
 
 unsigned index_of(pthread_key_t key) { return key % GALLOCY_KEYS_MAX; }
 std::uint32_t generation_of(pthread_key_t key) { return key / GALLOCY_KEYS_MAX; }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "client/process.hpp"
+#include "client/sync.hpp"
 #include "client/windows.hpp"
 
 using namespace gallocy;
@@ -208,6 +209,7 @@ void* aligned_or_refuse(std::size_t alignment_bytes, std::size_t size_bytes) {
 }
 
 void free_block(void* block, heap::Owner owner, std::size_t size_bytes) {
+  forget_mutexes(block, size_bytes);
   if (owner == this_rank()) {
     const HeapLocked locked;
     free_own(block);

@@ -1,6 +1,8 @@
 // gallocy_pthread_mutex_*
 #include <sched.h>
 
+#include <utility>
+
 #include "client/sync.hpp"
 
 using namespace gallocy;
@@ -12,15 +14,22 @@ Object object_of(const pthread_mutex_t* mutex) { return {"mutex", mutex}; }
 
 // glibc keeps type and attributes of a mutex in one word. nullopt: anything but a type and
 // robustness (a priority mutex initialised by others, or a destroyed one, -1) is not ours to serve.
+// In an unmodified program all others are ours: the whole job shares each mutex anyway, and no
+// priority counts on another node.
 std::optional<SyncKind> kind_in(const pthread_mutex_t* mutex) {
   constexpr int elision_flags = 0x300;  // set by glibc on its own, without meaning here
-  constexpr int robust_flags = 0x90;    // the second says what a futex call would need
+  constexpr int inherit_flag = 0x20, shared_flag = 0x80;
+  constexpr int robust_flags = 0x10 | shared_flag;  // that says what a futex call would need
   const int word = __atomic_load_n(&mutex->__data.__kind, __ATOMIC_RELAXED);
-  const bool robust = word >= 0 && (word & robust_flags) == robust_flags;
-  const int type = word < 0 ? word : word & ~elision_flags & ~(robust ? robust_flags : 0);
-  switch (type) {
+  if (word < 0) return std::nullopt;
+  const bool robust = (word & robust_flags) == robust_flags;
+  const int known = elision_flags | (robust ? robust_flags : 0) |
+                    (process.is_unmodified ? inherit_flag | shared_flag : 0);
+  switch (word & ~known) {
     case PTHREAD_MUTEX_NORMAL:
-    case PTHREAD_MUTEX_ADAPTIVE_NP: return robust ? SyncKind::robust_normal : SyncKind::normal;
+    case PTHREAD_MUTEX_ADAPTIVE_NP:
+      if (robust) return SyncKind::robust_normal;
+      return process.is_unmodified ? SyncKind::unchecked : SyncKind::normal;
     case PTHREAD_MUTEX_RECURSIVE:
       return robust ? SyncKind::robust_recursive : SyncKind::recursive;
     case PTHREAD_MUTEX_ERRORCHECK:
@@ -52,6 +61,15 @@ constexpr int elsewhere = ipc::LockTable::elsewhere;
   return status;
 }
 
+void note_taken(const pthread_mutex_t* mutex) {
+  self.taken_mutexes[self.taken_count++ % taken_mutex_count] = mutex;
+}
+
+void note_given(const pthread_mutex_t* mutex) {
+  for (const void*& taken : self.taken_mutexes)
+    if (taken == mutex) taken = nullptr;
+}
+
 [[gnu::noinline]] int operate(pthread_mutex_t* mutex, SyncOperation operation,
                               std::uint64_t timeout_us = no_timeout) {
   const int status = operate_here(mutex, operation);
@@ -62,7 +80,12 @@ constexpr int elsewhere = ipc::LockTable::elsewhere;
   const Object object = object_of(mutex);
   if (status != elsewhere)
     return report(object, status, operation == SyncOperation::try_take);
-  return ask(object, operation, *kind, 0, timeout_us);
+  const int answer = ask(object, operation, *kind, 0, timeout_us);
+  const bool takes = operation == SyncOperation::take || operation == SyncOperation::try_take;
+  if (answer != 0 && answer != EOWNERDEAD) return answer;
+  if (takes) note_taken(mutex);
+  else note_given(mutex);
+  return answer;
 }
 
 // The shortest way that there is: a lock and an unlock of a mutex that is here are the price of a
@@ -73,9 +96,13 @@ constexpr int elsewhere = ipc::LockTable::elsewhere;
   return operate(mutex, operation);
 }
 
+// Natively a time that is none is none only for who has to wait.
 int lock_until(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) {
   const auto left_us = time_left_us(clock, until);
-  return left_us ? operate(mutex, SyncOperation::take, *left_us) : report(left_us.error());
+  if (left_us) return operate(mutex, SyncOperation::take, *left_us);
+  if (!process.is_unmodified || !is_clock_of_waits(clock)) return report(left_us.error());
+  const int status = operate(mutex, SyncOperation::take, 0);
+  return status == ETIMEDOUT ? report(left_us.error()) : status;
 }
 
 // Whoever has the mutex may be waiting for the daemon, as inside a wait at a condition, and where
@@ -89,12 +116,30 @@ Status check_attributes(const pthread_mutexattr_t* attr) {
   int protocol = 0, shared = 0;
   ::pthread_mutexattr_getprotocol(attr, &protocol);
   ::pthread_mutexattr_getpshared(attr, &shared);
-  if (protocol != PTHREAD_PRIO_NONE)
+  const bool is_plain = protocol == PTHREAD_PRIO_INHERIT && process.is_unmodified;
+  if (protocol != PTHREAD_PRIO_NONE && !is_plain)
     return fail(ENOTSUP, "gallocy has no mutexes with priority inheritance or protection");
   return check_shared(shared, "mutexes");
 }
 
+bool is_within(const void* place, const void* block, std::size_t size_bytes) {
+  return heap::address_of(place) - heap::address_of(block) < size_bytes;
+}
+
+void forget(const void* mutex) {
+  ask(Object{"mutex", mutex}, SyncOperation::init, SyncKind::normal);
+}
+
 }  // namespace
+
+void client::forget_mutexes(const void* block, std::size_t size_bytes) {
+  if (!process.is_unmodified || self.thread == 0) return;
+  for (const void*& taken : self.taken_mutexes)
+    if (is_within(taken, block, size_bytes)) forget(std::exchange(taken, nullptr));
+  for (const KnownMutex& known : self.known_mutexes)
+    if (is_within(known.mutex, block, size_bytes) && ipc::LockTable::has(known.place))
+      forget(known.mutex);
+}
 
 Result<SyncKind> client::mutex_kind_of(const pthread_mutex_t* mutex) {
   if (auto status = check_place("mutex", mutex); !status)

@@ -29,6 +29,9 @@ struct Process {
   std::uint32_t memory_chunk_count = 0;  // on each node, for all ranks
   bool runs_main = false;  // gallocy_init returns; the thread that called it is the job's
   bool main_is_apart = false;  // main() runs in a thread that adopts itself before it
+  // The program has never heard of gallocy: what natively goes well, goes well here. Others are
+  // told what is wrong.
+  bool is_unmodified = false;
   bool is_guest = false;   // it has started its launcher, and nobody else tells how the job ends
 
   int socket_fd = -1;     // end of file: the daemon has gone
@@ -54,7 +57,7 @@ struct KnownMutex {
   const void* mutex;
   ipc::LockTable::Place place;
 };
-inline constexpr unsigned known_mutex_count = 4;
+inline constexpr unsigned known_mutex_count = 4, taken_mutex_count = 4;
 
 struct Value {  // of one key, in one thread
   std::uint32_t generation;
@@ -68,6 +71,9 @@ struct Self {
   Value* values = nullptr;   // GALLOCY_KEYS_MAX, made by the first gallocy_pthread_setspecific
   unsigned busy_tries = 0;  // in a row, of mutexes that others had
   KnownMutex known_mutexes[known_mutex_count] = {};  // each in the place that its address gives
+  // What it has locked by asking the daemon, the latest, in the order of a ring.
+  const void* taken_mutexes[taken_mutex_count] = {};
+  unsigned taken_count = 0;
   char error[ipc::sentence_bytes] = "no error";
 };
 extern thread_local constinit Self self;

@@ -5,6 +5,7 @@
 
 #include "client/keys.hpp"
 #include "client/process.hpp"
+#include "client/sync.hpp"
 
 namespace gallocy::client {
 
@@ -30,6 +31,13 @@ constinit Running g_running[max_thread_count];          // entries come and go b
 constinit std::atomic<Running*> g_finished = nullptr;  // pushed by threads, taken by the agent
 constinit Running* g_ending = nullptr;                 // the agent's
 
+// The next thread on that stack lays its variables out anew. The C library puts the TCB, which
+// names the thread, at the top of it.
+void forget_mutexes_on(void* stack) {
+  const std::uint64_t top = ::pthread_self();
+  if (stack != nullptr) forget_mutexes(stack, top - heap::address_of(stack));
+}
+
 // Runs in the ending thread, for whatever way it ends: return, pthread_exit or cancel. Other
 // keys' destructors may still follow, which is why the agent joins the thread before it tells.
 // A thread that has returned can be cancelled until it is gone. Were it here, in write() or in a
@@ -41,6 +49,7 @@ void note_end(void* context) {
   destroy_values();
   if (thread_maker.ending != nullptr) thread_maker.ending();
   auto* running = static_cast<Running*>(context);
+  forget_mutexes_on(running->stack);
   running->next = g_finished.load(std::memory_order_relaxed);
   while (!g_finished.compare_exchange_weak(running->next, running, std::memory_order_release))
     continue;

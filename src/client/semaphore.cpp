@@ -1,6 +1,7 @@
 // gallocy_sem_*: like the rest, but for the way in which they say what went wrong.
+#include "client/semaphore.hpp"
+
 #include <limits.h>
-#include <semaphore.h>
 
 #include "client/cancellation.hpp"
 #include "client/sync.hpp"
@@ -21,34 +22,48 @@ int outcome(int code, int old_errno) {
   return code == 0 ? 0 : -1;
 }
 
-Status check(const sem_t* semaphore) {
-  if (auto status = check_place("semaphore", semaphore); !status) return status;
-  if (first_word(semaphore) == semaphore_word) return {};
+// The argument of requests about it.
+Result<std::uint64_t> origin_of(const sem_t* semaphore) {
+  if (auto status = check_place("semaphore", semaphore); !status)
+    return tl::unexpected<Error>(status.error());
+  const std::uint32_t word = first_word(semaphore);
+  if (word == semaphore_word) return 0;
+  if (word == 0 && process.is_unmodified) return from_zeros;
   return tl::unexpected<Error>(not_initialised(object_of(semaphore)));
 }
 
 int operate(sem_t* semaphore, SyncOperation operation) {
-  if (auto status = check(semaphore); !status) return report(status);
-  return ask(object_of(semaphore), operation, SyncKind::semaphore);
+  const auto origin = origin_of(semaphore);
+  if (!origin) return report(origin.error());
+  return ask(object_of(semaphore), operation, SyncKind::semaphore, *origin);
 }
 
-int wait(sem_t* semaphore, std::uint64_t timeout_us) {
-  if (auto status = check(semaphore); !status) return report(status);
+int wait(sem_t* semaphore, std::uint64_t timeout_us, bool interruptibly) {
+  const auto origin = origin_of(semaphore);
+  if (!origin) return report(origin.error());
+  const ipc::ClientRing::Waiter waiter{self.thread, timeout_us != no_timeout};
   const ipc::Reply reply =
-      wait_cancellably(ipc::Operation::sync, object_of(semaphore).key(), self.thread,
-                       SyncOperation::take, SyncKind::semaphore, 0, timeout_us);
+      wait_cancellably(interruptibly ? &waiter : nullptr, ipc::Operation::sync,
+                       object_of(semaphore).key(), self.thread, SyncOperation::take,
+                       SyncKind::semaphore, *origin, timeout_us);
   return report(object_of(semaphore), reply.status);
 }
 
-int wait_until(sem_t* semaphore, clockid_t clock, const timespec* until) {
+int wait(sem_t* semaphore, bool interruptibly) {
+  const int old_errno = errno;
+  return outcome(wait(semaphore, no_timeout, interruptibly), old_errno);
+}
+
+int wait_until(sem_t* semaphore, clockid_t clock, const timespec* until, bool interruptibly) {
   const int old_errno = errno;
   const auto left_us = time_left_us(clock, until);
-  return outcome(left_us ? wait(semaphore, *left_us) : report(left_us.error()), old_errno);
+  return outcome(left_us ? wait(semaphore, *left_us, interruptibly) : report(left_us.error()),
+                 old_errno);
 }
 
 int initialise(sem_t* semaphore, int shared, unsigned value) {
   if (auto status = check_place("semaphore", semaphore); !status) return report(status);
-  if (shared != 0)
+  if (shared != 0 && !process.is_unmodified)
     return report(Error{ENOTSUP, Sentence("gallocy semaphores are shared by all ranks and by "
                                           "nobody else: pshared is 0")});
   if (value > value_max)
@@ -59,12 +74,13 @@ int initialise(sem_t* semaphore, int shared, unsigned value) {
 }
 
 int read_value(sem_t* semaphore, int* value) {
-  if (auto status = check(semaphore); !status) return report(status);
+  const auto origin = origin_of(semaphore);
+  if (!origin) return report(origin.error());
   if (value == nullptr)
     return report(Error{EINVAL, Sentence("a semaphore's value needs a place")});
   const ipc::Reply reply =
       process.ring.call(ipc::Operation::sync, object_of(semaphore).key(), self.thread,
-                        SyncOperation::value, SyncKind::semaphore);
+                        SyncOperation::value, SyncKind::semaphore, *origin);
   if (reply.status == 0) *value = static_cast<int>(reply.values[0]);
   return report(object_of(semaphore), reply.status);
 }
@@ -83,17 +99,20 @@ int gallocy_sem_destroy(sem_t* semaphore) {
   return outcome(error, old_errno);
 }
 
-int gallocy_sem_wait(sem_t* semaphore) {
-  const int old_errno = errno;
-  return outcome(wait(semaphore, no_timeout), old_errno);
+int client::sem_wait_interruptibly(sem_t* semaphore) { return wait(semaphore, true); }
+
+int client::sem_clockwait_interruptibly(sem_t* semaphore, clockid_t clock, const timespec* until) {
+  return wait_until(semaphore, clock, until, true);
 }
 
+int gallocy_sem_wait(sem_t* semaphore) { return wait(semaphore, false); }
+
 int gallocy_sem_timedwait(sem_t* semaphore, const struct timespec* until) {
-  return wait_until(semaphore, CLOCK_REALTIME, until);
+  return wait_until(semaphore, CLOCK_REALTIME, until, false);
 }
 
 int gallocy_sem_clockwait(sem_t* semaphore, clockid_t clock, const struct timespec* until) {
-  return wait_until(semaphore, clock, until);
+  return wait_until(semaphore, clock, until, false);
 }
 
 int gallocy_sem_trywait(sem_t* semaphore) {

@@ -31,7 +31,9 @@ Status check_place(Object object, std::size_t size_bytes, std::size_t alignment)
   if (!in_gallocy_memory(object.place, size_bytes))
     return fail(EINVAL, "the ", object.noun, " at ", Hex{object.address()},
                 " is not in gallocy memory: allocate it with gallocy_malloc()");
-  if (object.address() % alignment != 0)
+  // Of packed structures, as long as a futex could be there.
+  const std::size_t least = process.is_unmodified ? alignof(std::uint32_t) : alignment;
+  if (object.address() % least != 0)
     return fail(EINVAL, "the ", object.noun, " at ", Hex{object.address()}, " is not aligned");
   return {};
 }
@@ -42,7 +44,8 @@ Error not_initialised(Object object) {
 }
 
 int report(Object object, int status, bool only_tries) {
-  if (status == 0 || status == ETIMEDOUT || (status == EBUSY && only_tries)) return status;
+  const bool is_error = status != 0 && status != ETIMEDOUT && status != EINTR;
+  if (!is_error || (status == EBUSY && only_tries)) return status;
   return report(Error{status, Sentence(object.noun, " ", Hex{object.address()}, ": ",
                                        reason_of(status), " (error ", status, ")")});
 }
@@ -62,7 +65,7 @@ std::uint64_t timeout_us_of(std::int64_t seconds, std::int64_t nanoseconds) {
 }
 
 Result<std::uint64_t> time_left_us(clockid_t clock, const timespec* until) {
-  if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
+  if (!is_clock_of_waits(clock))
     return fail(EINVAL, "a wait ends by CLOCK_REALTIME or CLOCK_MONOTONIC");
   if (until == nullptr || until->tv_nsec < 0 || until->tv_nsec >= ns_per_second)
     return fail(EINVAL, "there is no such time: tv_nsec is 0 to 999999999");
@@ -72,7 +75,7 @@ Result<std::uint64_t> time_left_us(clockid_t clock, const timespec* until) {
 }
 
 Status check_shared(int shared, const char* nouns) {
-  if (shared == PTHREAD_PROCESS_PRIVATE) return {};
+  if (shared == PTHREAD_PROCESS_PRIVATE || process.is_unmodified) return {};
   return fail(ENOTSUP, "gallocy ", nouns,
               " are shared by all ranks and by nobody else: leave out PTHREAD_PROCESS_SHARED");
 }

@@ -28,7 +28,7 @@ Status check_place(const char* noun, const Type* place) {
 Error not_initialised(Object object);
 
 // Keeps a sentence for a status that is an error: neither 0, nor what a wait with a limit or a try
-// is for (EBUSY of a try, ETIMEDOUT). Returns the status.
+// is for (EBUSY of a try, ETIMEDOUT, EINTR). Returns the status.
 int report(Object object, int status, bool only_tries = false);
 
 int ask(Object object, SyncOperation operation, SyncKind kind,
@@ -37,6 +37,10 @@ int ask(Object object, SyncOperation operation, SyncKind kind,
 // For a wait of so long, as the daemon counts: in whole microseconds, and one more, so that none
 // ends too early. 0: the time is over. The nanoseconds may be less than 0.
 std::uint64_t timeout_us_of(std::int64_t seconds, std::int64_t nanoseconds);
+
+inline bool is_clock_of_waits(clockid_t clock) {
+  return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC;
+}
 
 // What is left until an absolute time of that clock, 0 if it is over. EINVAL: no such clock or no
 // such time.
@@ -55,7 +59,11 @@ inline void set_first_word(void* place, std::uint32_t word) {
 // A mutex's kind as its bytes have it; checks its place, too.
 Result<SyncKind> mutex_kind_of(const pthread_mutex_t* mutex);
 
-// Objects are shared by all ranks and nobody else.
+// The calling thread frees memory with mutexes that it has locked and leaves so: what is laid out
+// there next is unlocked. Of those that it has locked lately only; nobody knows of all.
+void forget_mutexes(const void* block, std::size_t size_bytes);
+
+// Objects are shared by all ranks and nobody else. An unmodified program has nobody else.
 Status check_shared(int shared, const char* nouns);
 
 }  // namespace gallocy::client

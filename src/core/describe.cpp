@@ -14,6 +14,7 @@ constexpr const char* sync_operation_names[] = {"take", "try_take", "give", "giv
                                                 "destroy", "consistent", "value", "withdraw",
                                                 "abandon"};
 constexpr const char* sync_kind_names[] = {"mutex", "recursive mutex", "error-check mutex",
+                                           "unchecked mutex",
                                            "robust mutex", "robust recursive mutex",
                                            "robust error-check mutex", "read lock", "write lock",
                                            "condition", "barrier", "semaphore", "futex"};
@@ -91,6 +92,9 @@ std::string text(const SyncReply& m) {
                      m.lent ? " lent" : "");
 }
 std::string text(const TokenRecall& m) { return fmt::format("token_recall {:#x}", m.address); }
+std::string text(const Unheld& m) {
+  return fmt::format("unheld {:#x} by thread {:#x}", m.address, raw(m.thread));
+}
 std::string text(const TokenReturn& m) {
   const auto& [address, thread, kind, depth, lent] = m.lock;
   if (depth == 0) return fmt::format("token_return {:#x}", address);
@@ -187,6 +191,9 @@ std::string text(const ThreadCreateCall& c) {
 std::string text(const ThreadJoinCall& c) { return text(c.join); }
 std::string text(const ThreadCancelledCall& c) {
   return fmt::format("thread_cancelled {:#x}", raw(c.thread));
+}
+std::string text(const ThreadInterruptedCall& c) {
+  return fmt::format("thread_interrupted {:#x}", raw(c.thread));
 }
 std::string text(const HomeCall& c) { return fmt::format("home_of {:#x}", c.address); }
 std::string text(const PrefetchCall& c) {

@@ -88,6 +88,10 @@ struct ThreadJoinCall {
 struct ThreadCancelledCall {
   ThreadId thread{};
 };
+// A signal handler has run in the thread, which waits at a semaphore or a futex: that ends.
+struct ThreadInterruptedCall {
+  ThreadId thread{};
+};
 // Which node is home of what is there?
 struct HomeCall {
   std::uint64_t address = 0;
@@ -103,7 +107,8 @@ struct ClientCall {
   CallTag tag;
   std::variant<ChunksCall, SyncCall, ConditionWaitCall, ThreadCreateCall, ThreadJoinCall,
                NextOrderCall, ThreadStarted, ThreadExited, TakeFreedCall, ThreadControl,
-               ThreadCancelledCall, RootRequest, ReturnChunksCall, HomeCall, PrefetchCall>
+               ThreadCancelledCall, ThreadInterruptedCall, RootRequest, ReturnChunksCall, HomeCall,
+               PrefetchCall>
       call;
   std::uint32_t thread = 0;  // kernel thread id of who calls; as in Fault
 };

@@ -28,6 +28,15 @@ class Holdings {
     if (found != held_.end() && --found->second.depth == 0) held_.erase(found);
   }
 
+  // The thread, of whichever client, has it no more.
+  void lost(ThreadId thread, std::uint64_t address) {
+    for (auto item = held_.begin(); item != held_.end();) {
+      const ClientId client = std::get<ClientId>(item->first);
+      held_.erase({client, thread, address});
+      item = held_.upper_bound({client, ThreadId{~std::uint64_t{0}}, ~std::uint64_t{0}});
+    }
+  }
+
   // Removes and returns, as requests to abandon it, what the client's threads have; or one
   // thread's robust mutexes: everything else stays locked when a thread ends.
   std::vector<SyncRequest> of_client(ClientId client) {

@@ -173,6 +173,13 @@ struct TokenRecall {
   std::uint64_t address = 0;
 };
 
+// home -> node of that thread: what it had of the mutex it has no more. Another thread has unlocked
+// it, or its memory is another object's. Comes behind the grant, and before a later one.
+struct Unheld {
+  std::uint64_t address = 0;
+  ThreadId thread{};
+};
+
 // A thread's record lives at the node that created it, which is in its id; it runs elsewhere.
 struct ThreadStart {  // record's node -> node that shall run it
   ThreadId thread{};
@@ -321,7 +328,7 @@ using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten
                           ChunkReturn, ChunkReturned, Discard, Discarded, LoanRequest, Loan,
                           Writeback, WritebackAck, Denial, PrefetchRequest, PrefetchAnswer,
                           PrefetchData, Report, Rebuilt, Lost, SlotWanted, TokenRecall,
-                          TokenReturn>;
+                          TokenReturn, Unheld>;
 
 template <class What, class... Others>
 inline constexpr bool is_one_of = (std::is_same_v<What, Others> || ...);

@@ -344,6 +344,9 @@ bool Node::handle(const Received& from, const TokenRecall& body) {
 bool Node::handle(const Received& from, const TokenReturn& body) {
   return homes_.homed_here(body.lock.address) && sync_objects_.on_return(from.from, body);
 }
+bool Node::handle(const Received& from, const Unheld& body) {
+  return sync_calls_.on_unheld(from.from, body);
+}
 bool Node::handle(const Received& from, const ThreadStart& body) {
   return threads_.on_start(from.from, from.transaction, body);
 }
@@ -432,6 +435,9 @@ void Node::call(CallTag tag, const ThreadControl& call, TimeUs) { threads_.on_co
 void Node::call(CallTag tag, const ThreadCancelledCall& call, TimeUs) {
   threads_.on_cancelled(tag, call);
   if (threads_.cancelled(call.thread)) sync_calls_.on_cancelled(call.thread);
+}
+void Node::call(CallTag tag, const ThreadInterruptedCall& call, TimeUs) {
+  sync_calls_.on_interrupted(tag, call);
 }
 void Node::call(CallTag tag, const RootRequest& call, TimeUs) { root_.on_call(tag, call); }
 void Node::call(CallTag tag, const ReturnChunksCall& call, TimeUs) { returns_.on_call(tag, call); }

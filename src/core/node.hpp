@@ -134,6 +134,7 @@ class Node {
   bool handle(const Received& from, const Lost& body);
   bool handle(const Received& from, const TokenRecall& body);
   bool handle(const Received& from, const TokenReturn& body);
+  bool handle(const Received& from, const Unheld& body);
 
   void call(CallTag tag, const ChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const SyncCall& call, TimeUs now_us);
@@ -146,6 +147,7 @@ class Node {
   void call(CallTag tag, const TakeFreedCall& call, TimeUs now_us);
   void call(CallTag tag, const ThreadControl& call, TimeUs now_us);
   void call(CallTag tag, const ThreadCancelledCall& call, TimeUs now_us);
+  void call(CallTag tag, const ThreadInterruptedCall& call, TimeUs now_us);
   void call(CallTag tag, const RootRequest& call, TimeUs now_us);
   void call(CallTag tag, const ReturnChunksCall& call, TimeUs now_us);
   void call(CallTag tag, const HomeCall& call, TimeUs now_us);

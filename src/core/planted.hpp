@@ -66,6 +66,7 @@ enum class Bug : std::uint8_t {
   returned_owner_forgotten,
   token_of_the_dead_kept,
   lent_to_the_removed,
+  holder_not_told,
   forget_joiner,
   freed_block_twice,
   accept_old_epoch,

@@ -77,6 +77,18 @@ void SyncCalls::on_cancelled(ThreadId thread) {
     if (call.interruptible && call.request.thread == thread) withdraw(counter, call, ECANCELED);
 }
 
+// The others go on when the handler has returned, as the C library has it.
+void SyncCalls::on_interrupted(CallTag tag, const ThreadInterruptedCall& interrupted) {
+  for (auto& [counter, call] : calls_) {
+    const SyncKind kind = call.request.kind;
+    const bool is_meant = !call.orphaned && call.tag.client == tag.client &&
+                          call.request.thread == interrupted.thread;
+    if (is_meant && (kind == SyncKind::semaphore || kind == SyncKind::futex))
+      withdraw(counter, call, EINTR);
+  }
+  outbox_.act(Reply{tag, 0, {}});
+}
+
 // ---- answers -----------------------------------------------------------------------------
 
 bool SyncCalls::on_reply(NodeId from, Transaction transaction, const SyncReply& reply,
@@ -136,7 +148,7 @@ void SyncCalls::give_back(const SyncRequest& granted) {
   SyncRequest request = granted;
   request.may_be_lent = false;
   request.operation = has_owner(granted.kind) ? SyncOperation::abandon : SyncOperation::give;
-  request.argument = has_owner(granted.kind) ? 1 : 0;
+  if (has_owner(granted.kind)) request.argument = 1;
   if (granted.kind == SyncKind::futex) {
     request.argument = std::numeric_limits<std::uint32_t>::max();
     request.bits = all_futex_bits;
@@ -169,6 +181,12 @@ void SyncCalls::on_token_taken(const TokenTaken& taken) {
   if (!orphaned) return holdings_.took(taken.client, lock);
   if (!planted(Bug::token_of_the_dead_kept))
     begin_orphan({lock.address, lock.thread, SyncOperation::abandon, lock.kind, 1});
+}
+
+bool SyncCalls::on_unheld(NodeId from, const Unheld& unheld) {
+  if (!homes_.valid_address(unheld.address) || from != homes_.home_of(unheld.address)) return false;
+  holdings_.lost(unheld.thread, unheld.address);
+  return true;
 }
 
 // ---- ends --------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ class SyncCalls {
   void on_exited(CallTag tag, const ThreadExited& exited, TimeUs now_us);
 
   void on_cancelled(ThreadId thread);
+  void on_interrupted(CallTag tag, const ThreadInterruptedCall& interrupted);
   void forget_client(ClientId client);
 
   // False: the peer may not say that.
@@ -62,6 +63,9 @@ class SyncCalls {
   // False: the peer may not say that.
   bool on_recall(NodeId from, const TokenRecall& recall);
   void on_token_taken(const TokenTaken& taken);
+
+  // The home has ended what a thread here had. False: the peer may not say that.
+  bool on_unheld(NodeId from, const Unheld& unheld);
   std::size_t token_count() const { return tokens_.count(); }
 
   void on_time(TimeUs now_us);

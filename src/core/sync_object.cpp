@@ -63,6 +63,10 @@ Answer Mutex::admit(const SyncRequest& request, [[maybe_unused]] std::size_t ahe
 }
 
 Answer Mutex::give(const SyncRequest& request, std::size_t) {
+  if (request.kind == SyncKind::unchecked) {
+    *this = Mutex{};
+    return {};
+  }
   if (depth_ == 0 || owner_ != request.thread) return {EPERM};
   if (--depth_ == 0 && state_ == State::owner_died) state_ = State::not_recoverable;
   return {};

@@ -119,14 +119,17 @@ class Semaphore : public Unowned {
  public:
   static constexpr std::uint64_t value_max = std::numeric_limits<std::int32_t>::max();
 
-  explicit Semaphore(std::uint64_t value) : value_(value) {}
+  Semaphore(std::uint64_t value, bool is_from_zeros)
+      : value_(value), is_from_zeros_(is_from_zeros) {}
   Answer admit(const SyncRequest& request, std::size_t ahead);
   Answer give(const SyncRequest& request, std::size_t waiting);
   Answer value() const { return {0, value_}; }
   bool idle() const { return false; }
+  bool is_from_zeros() const { return is_from_zeros_; }
 
  private:
   std::uint64_t value_;
+  bool is_from_zeros_;
 };
 
 using SyncObject = std::variant<Mutex, ReadWriteLock, Condition, Barrier, Semaphore>;

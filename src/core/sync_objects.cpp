@@ -14,13 +14,20 @@ SyncObject fresh(const SyncRequest& request) {
     case SyncKind::writer: return ReadWriteLock{};
     case SyncKind::condition: return Condition{};
     case SyncKind::barrier: return Barrier{};
-    case SyncKind::semaphore: return Semaphore{request.argument};
+    case SyncKind::semaphore: {
+      const bool is_made = request.operation == SyncOperation::init;
+      return Semaphore{is_made ? request.argument : 0, !is_made && request.argument == from_zeros};
+    }
     default: return Mutex{};
   }
 }
 
-Answer admit(SyncObject& object, const SyncRequest& request, std::size_t ahead) {
-  return std::visit([&](auto& what) { return what.admit(request, ahead); }, object);
+// Whether what is known may be of the object that is asked about.
+bool is_same(const SyncObject& known, const SyncObject& asked) {
+  if (known.index() != asked.index()) return false;
+  const auto* semaphore = std::get_if<Semaphore>(&known);
+  return semaphore == nullptr ||
+         semaphore->is_from_zeros() == std::get<Semaphore>(asked).is_from_zeros();
 }
 
 }  // namespace
@@ -39,14 +46,16 @@ bool SyncObjects::on_request(NodeId from, Transaction transaction, const SyncReq
 }
 
 // The memory of an object that nobody destroyed may have become another one's, with a static
-// initialiser. Then the old one is forgotten here. Only a semaphore cannot begin so: its value is
-// known to nobody but its init.
+// initialiser. Then the old one is forgotten here. Only a semaphore cannot begin so, unless its
+// bytes are zeros: its value is known to nobody but its init.
 SyncObjects::Entries::iterator SyncObjects::find_or_make(const SyncRequest& request) {
   const auto found = entries_.find(request.address);
   const SyncObject made = fresh(request);
-  if (found != entries_.end() && found->second.object.index() == made.index()) return found;
+  if (found != entries_.end() && is_same(found->second.object, made)) return found;
   if (found != entries_.end()) forget(found);
-  if (request.kind == SyncKind::semaphore) return entries_.end();
+  if (const auto* semaphore = std::get_if<Semaphore>(&made);
+      semaphore != nullptr && !semaphore->is_from_zeros())
+    return entries_.end();
   return entries_.emplace(request.address, Entry{.object = made}).first;
 }
 
@@ -67,11 +76,28 @@ void SyncObjects::operate(const SyncWaiter& asking) {
   }
 }
 
+Answer SyncObjects::admit(Entry& entry, const SyncWaiter& asking, std::size_t ahead) {
+  const Answer said = std::visit([&](auto& what) { return what.admit(asking.request, ahead); },
+                                 entry.object);
+  if (said != stay) entry.holder = asking.from;
+  return said;
+}
+
+// Whose node would else claim the mutex for it for ever.
+void SyncObjects::tell_holder(std::uint64_t address, const Entry& entry) {
+  const auto* mutex = std::get_if<Mutex>(&entry.object);
+  if (mutex != nullptr && mutex->held() && !planted(Bug::holder_not_told))
+    outbox_.send(entry.holder, {}, Unheld{address, mutex->owner()});
+}
+
 Answer SyncObjects::change(Entry& entry, const SyncRequest& request) {
   const auto visit = [&entry](auto what) { return std::visit(what, entry.object); };
   switch (request.operation) {
     case SyncOperation::give:
     case SyncOperation::give_all:
+      if (request.kind == SyncKind::unchecked &&
+          visit([](auto& object) { return object.owner(); }) != request.thread)
+        tell_holder(request.address, entry);
       return visit([&](auto& object) { return object.give(request, entry.queue.size()); });
     case SyncOperation::consistent:
       return visit([&](auto& object) { return object.consistent(request.thread); });
@@ -85,7 +111,7 @@ Answer SyncObjects::change(Entry& entry, const SyncRequest& request) {
 }
 
 void SyncObjects::take(Entry& entry, const SyncWaiter& asking) {
-  Answer said = admit(entry.object, asking.request, entry.queue.size());
+  Answer said = admit(entry, asking, entry.queue.size());
   const bool only_tries = asking.request.operation == SyncOperation::try_take;
   if (only_tries && (said == stay || said.status == EDEADLK)) said = {EBUSY};
   if (said.status == 0 && asking.request.may_be_lent && entry.queue.empty())
@@ -127,7 +153,7 @@ void SyncObjects::withdraw(const SyncWaiter& asking) {
 
 void SyncObjects::serve(Entry& entry) {
   while (!entry.queue.empty()) {
-    const Answer said = admit(entry.object, entry.queue.front().request, 0);
+    const Answer said = admit(entry, entry.queue.front(), 0);
     if (said == stay) return;
     answer(entry.queue.front(), said);
     entry.queue.erase(entry.queue.begin());
@@ -144,6 +170,7 @@ void SyncObjects::settle(Entries::iterator found) {
 // One that is lent stays until it is back: its memory may be a new object's before that.
 SyncObjects::Entries::iterator SyncObjects::forget(Entries::iterator found) {
   Entry& entry = found->second;
+  tell_holder(found->first, entry);
   for (const SyncWaiter& waiting : entry.queue) answer(waiting, {EINVAL});
   if (entry.borrower == no_node) return entries_.erase(found);
   for (const SyncWaiter& waiting : std::exchange(entry.postponed, {}))
@@ -184,6 +211,7 @@ bool SyncObjects::on_return(NodeId from, const TokenReturn& token) {
   const auto found = entries_.find(token.lock.address);
   if (found == entries_.end() || found->second.borrower != from) return false;
   const bool held = token.lock.depth > 0 && !found->second.is_over;
+  found->second.holder = from;
   if (held && !planted(Bug::returned_owner_forgotten))
     std::get<Mutex>(found->second.object).restore(token.lock);
   come_back(found);
@@ -232,6 +260,8 @@ void SyncObjects::restore(const LockReport& lock, NodeId reporter) {
   const auto found = entries_.try_emplace(lock.address, Entry{.object = fresh(take)}).first;
   if (lock.lent) found->second.borrower = reporter;
   if (lock.lent) return;
+  if (!std::visit([](auto& object) { return object.held(); }, found->second.object))
+    found->second.holder = reporter;
   std::visit([&](auto& object) { object.restore(lock); }, found->second.object);
 }
 

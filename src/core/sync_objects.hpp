@@ -23,6 +23,7 @@ class SyncObjects {
   struct Entry {
     SyncObject object{};
     SyncQueue queue{};  // first come, first served
+    NodeId holder = no_node;  // of a mutex that somebody has: where that thread runs
 
     // A mutex that is lent: its state is not here but there, and nobody waits in the queue.
     NodeId borrower = no_node;
@@ -62,8 +63,10 @@ class SyncObjects {
   void call_back(std::uint64_t address, Entry& entry);
   void come_back(Entries::iterator found);
   void lend(Entry& entry, const SyncWaiter& asking);
+  Answer admit(Entry& entry, const SyncWaiter& asking, std::size_t ahead);
   void take(Entry& entry, const SyncWaiter& asking);
   Answer change(Entry& entry, const SyncRequest& request);
+  void tell_holder(std::uint64_t address, const Entry& entry);
   void destroy(Entries::iterator found, const SyncWaiter& asking);
   void initialise(const SyncWaiter& asking);
   void withdraw(const SyncWaiter& asking);

@@ -99,6 +99,9 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
     case ipc::Operation::thread_cancelled:
       call = core::ThreadCancelledCall{ThreadId{argument[0]}};
       return true;
+    case ipc::Operation::thread_interrupted:
+      call = core::ThreadInterruptedCall{ThreadId{argument[0]}};
+      return true;
     case ipc::Operation::prefetch:
       call = core::PrefetchCall{argument[0], argument[1]};
       return true;

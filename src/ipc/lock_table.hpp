@@ -49,14 +49,19 @@ class LockTable {
 
   // What take, try_take or give of a mutex comes to without the daemon: 0, an errno; `elsewhere`:
   // ask it. (An int: an optional goes through memory.) kind_of(), an optional<SyncKind>, is asked
-  // only if the thread has the mutex already: the mutex's page stays where it is.
+  // only if the thread has the mutex already, or gives what it does not have: the mutex's page
+  // stays where it is.
   static constexpr int elsewhere = -1;
   template <class KindOf>
   static int operate(Place place, SyncOperation operation, KindOf kind_of) {
-    if (operation == SyncOperation::give) return give(place);
+    if (operation == SyncOperation::give) return give(place, kind_of);
     if (operation == SyncOperation::take) return take(place, true, kind_of);
     if (operation == SyncOperation::try_take) return take(place, false, kind_of);
     return elsewhere;
+  }
+
+  static bool has(Place place) {
+    return is_had(place, place.word->load(std::memory_order_relaxed));
   }
 
   // ---- daemon: one thread.
@@ -101,6 +106,10 @@ class LockTable {
   }
 
  private:
+  static bool is_had(Place place, std::uint64_t now) {
+    return ((now ^ place.had) & ~depth_mask) == 0 && (now & depth_mask) != 0;
+  }
+
   // Most of the time the first try is it.
   template <class KindOf>
   static int take(Place place, bool waits, KindOf kind_of) {
@@ -114,19 +123,24 @@ class LockTable {
       if (((now ^ place.had) & ~depth_mask) != 0) return waits ? elsewhere : EBUSY;
       const std::optional<SyncKind> kind = kind_of();
       if (kind == SyncKind::error_check) return waits ? EDEADLK : EBUSY;
-      if (kind == SyncKind::normal && !waits) return EBUSY;
+      if ((kind == SyncKind::normal || kind == SyncKind::unchecked) && !waits) return EBUSY;
       if (kind != SyncKind::recursive || (now & depth_mask) == depth_mask) return elsewhere;
     }
     return 0;
   }
 
-  static int give(Place place) {
+  // By the first try, unless the thread has it several times or not at all.
+  template <class KindOf>
+  static int give(Place place, KindOf kind_of) {
     std::uint64_t now = place.had;
     std::uint64_t next = place.free;
     while (!place.word->compare_exchange_strong(now, next, std::memory_order_release,
                                                 std::memory_order_relaxed)) {
-      if (((now ^ place.had) & ~depth_mask) != 0 || (now & depth_mask) == 0) return elsewhere;
-      next = now == place.had ? place.free : now - 1;
+      const bool has_it = is_had(place, now);
+      next = has_it && now != place.had ? now - 1 : place.free;
+      if (has_it) continue;
+      if ((now & key_mask) != place.free || kind_of() != SyncKind::unchecked) return elsewhere;
+      if (now == place.free) return 0;
     }
     return 0;
   }

@@ -267,6 +267,8 @@ enum class Operation : std::uint32_t {
   finalize,        // ()      -> (): the process will not touch the region again
   thread_control,    // (thread id, ThreadOperation)          -> ()
   thread_cancelled,  // (thread id): pthread_cancel has been called for it -> ()
+  thread_interrupted,  // (thread id) -> (): a signal handler has run in it while it waits at a
+                       // semaphore or a futex. That ends with EINTR, unless it is over
   condition_wait,    // (condition, thread, mutex, its SyncKind, timeout_us, 1 if the thread can be
                      //  cancelled) -> (), with the mutex locked again
   prefetch,          // (address, size in bytes)               -> (), never waits

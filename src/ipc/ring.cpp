@@ -18,6 +18,7 @@ namespace {
 constexpr std::int64_t spin_budget_ns = 20'000;
 constexpr int looks_per_clock_reading = 32;
 constexpr int look_interval_ms = 100;
+constexpr int long_ms = 3'600'000;  // with a limit, every signal handler ends a system call
 constexpr std::size_t ring_bytes = (sizeof(Ring) + 4095) / 4096 * 4096;
 
 Result<Ring*> map_ring(int fd) {
@@ -191,19 +192,23 @@ bool ClientRing::spin(const Slot& slot, std::uint32_t sequence) const {
 
 // False: the daemon is gone and has not answered. The answer is looked for once more after that
 // is known, because a daemon may answer and then leave.
-bool ClientRing::await(Slot& slot, std::uint32_t sequence, LookAround look) const {
+bool ClientRing::await(Slot& slot, std::uint32_t sequence, LookAround look,
+                       const Waiter* waiter) {
   if (may_spin_ && spin(slot, sequence)) return true;
+  const int timeout_ms = look != nullptr ? look_interval_ms
+                         : waiter != nullptr && waiter->has_limit ? long_ms : -1;
   for (bool gone = false;;) {
     const std::uint32_t seen = slot.replied.load(std::memory_order_acquire);
     if (seen == sequence) return true;
     if (gone) return false;
-    futex_wait(slot.replied, seen, look != nullptr ? look_interval_ms : -1);
+    if (futex_wait(slot.replied, seen, timeout_ms) && waiter != nullptr)
+      call(Operation::thread_interrupted, waiter->thread);
     gone = look != nullptr && look();
   }
 }
 
 Reply ClientRing::submit(Operation operation, std::span<const std::uint64_t> arguments,
-                         LookAround look) {
+                         LookAround look, const Waiter* waiter) {
   GALLOCY_CHECK(ring_ != nullptr && arguments.size() <= argument_count);
   const NoCancellation guard;
   const unsigned index = claim();
@@ -216,7 +221,7 @@ Reply ClientRing::submit(Operation operation, std::span<const std::uint64_t> arg
   slot.sequence.store(sequence, std::memory_order_release);
   publish(index);
   Reply reply{ENOTCONN, {}};
-  if (await(slot, sequence, look)) {
+  if (await(slot, sequence, look, waiter)) {
     reply.status = slot.status;
     for (unsigned i = 0; i < value_count; ++i) reply.values[i] = slot.values[i];
   }

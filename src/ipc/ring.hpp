@@ -53,18 +53,29 @@ class ClientRing {
   // Before the first submit. The ring and the descriptor must outlive this object.
   void attach(Ring& ring, int doorbell_fd);
 
+  // Who waits at a semaphore or a futex until a signal handler ends that, by EINTR, as those of the
+  // kernel: with a limit every handler does, without one those that have no SA_RESTART.
+  struct Waiter {
+    std::uint64_t thread;
+    bool has_limit;
+  };
+
   // Sends one request and waits for its reply, as long as it takes: whoever notices that the
   // daemon has died ends the process. Whoever is to notice that passes `look`, or it would wait
   // for the dead; the reply of a daemon that is gone is ENOTCONN. Not a cancellation point;
   // leaves errno as it was.
   Reply submit(Operation operation, std::span<const std::uint64_t> arguments,
-               LookAround look = nullptr);
+               LookAround look = nullptr, const Waiter* waiter = nullptr);
 
   template <class... Numbers>
   Reply call(Operation operation, Numbers... numbers) {
+    return call(static_cast<const Waiter*>(nullptr), operation, numbers...);
+  }
+  template <class... Numbers>
+  Reply call(const Waiter* waiter, Operation operation, Numbers... numbers) {
     static_assert(sizeof...(numbers) <= argument_count);
     const std::uint64_t arguments[argument_count] = {static_cast<std::uint64_t>(numbers)...};
-    return submit(operation, arguments);
+    return submit(operation, arguments, nullptr, waiter);
   }
 
   // A block of another client has been freed: leaves it to the daemon and does not wait, unless
@@ -85,7 +96,7 @@ class ClientRing {
   void publish(unsigned index);
   bool put_freed(std::uint64_t word);
   void ring_if_asleep();
-  bool await(Slot& slot, std::uint32_t sequence, LookAround look) const;
+  bool await(Slot& slot, std::uint32_t sequence, LookAround look, const Waiter* waiter);
   bool spin(const Slot& slot, std::uint32_t sequence) const;
 
   Ring* ring_ = nullptr;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "client/semaphore.hpp"
 #include "gallocy/gallocy.h"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
@@ -19,6 +20,7 @@ GALLOCY_REAL(sem_clockwait)
 GALLOCY_REAL(sem_post)
 GALLOCY_REAL(sem_getvalue)
 
+using namespace gallocy;
 using namespace gallocy::preload;
 
 GALLOCY_TAKES int pthread_barrier_init(pthread_barrier_t* barrier,
@@ -48,7 +50,8 @@ GALLOCY_TAKES int sem_destroy(sem_t* semaphore) noexcept {
 }
 
 GALLOCY_TAKES int sem_wait(sem_t* semaphore) {
-  return is_served(semaphore) ? gallocy_sem_wait(semaphore) : real::sem_wait(semaphore);
+  return is_served(semaphore) ? client::sem_wait_interruptibly(semaphore)
+                              : real::sem_wait(semaphore);
 }
 
 GALLOCY_TAKES int sem_trywait(sem_t* semaphore) noexcept {
@@ -56,12 +59,13 @@ GALLOCY_TAKES int sem_trywait(sem_t* semaphore) noexcept {
 }
 
 GALLOCY_TAKES int sem_timedwait(sem_t* semaphore, const timespec* until) {
-  return is_served(semaphore) ? gallocy_sem_timedwait(semaphore, until)
-                              : real::sem_timedwait(semaphore, until);
+  return is_served(semaphore)
+             ? client::sem_clockwait_interruptibly(semaphore, CLOCK_REALTIME, until)
+             : real::sem_timedwait(semaphore, until);
 }
 
 GALLOCY_TAKES int sem_clockwait(sem_t* semaphore, clockid_t clock, const timespec* until) {
-  return is_served(semaphore) ? gallocy_sem_clockwait(semaphore, clock, until)
+  return is_served(semaphore) ? client::sem_clockwait_interruptibly(semaphore, clock, until)
                               : real::sem_clockwait(semaphore, clock, until);
 }
 

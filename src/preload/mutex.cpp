@@ -16,12 +16,28 @@ GALLOCY_REAL(pthread_mutex_clocklock)
 GALLOCY_REAL(pthread_mutex_unlock)
 GALLOCY_REAL(pthread_mutex_consistent)
 
+using namespace gallocy;
 using namespace gallocy::preload;
+
+namespace {
+
+constinit std::atomic<bool> g_said_no_ceilings = false;
+
+void say_no_ceilings() {
+  if (g_said_no_ceilings.exchange(true)) return;
+  const client::ErrnoKeeper keeper;
+  client::say(Sentence("gallocy: mutexes of PTHREAD_PRIO_PROTECT are refused: no priority counts "
+                       "on another node\n"));
+}
+
+}  // namespace
 
 GALLOCY_TAKES int pthread_mutex_init(pthread_mutex_t* mutex,
                                      const pthread_mutexattr_t* attributes) noexcept {
-  return is_served(mutex) ? gallocy_pthread_mutex_init(mutex, attributes)
-                          : real::pthread_mutex_init(mutex, attributes);
+  if (!is_served(mutex)) return real::pthread_mutex_init(mutex, attributes);
+  const int error = gallocy_pthread_mutex_init(mutex, attributes);
+  if (error == ENOTSUP) say_no_ceilings();
+  return error;
 }
 
 GALLOCY_TAKES int pthread_mutex_destroy(pthread_mutex_t* mutex) noexcept {

@@ -1,7 +1,9 @@
 #include "preload/stacks.hpp"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "base/ids.hpp"
@@ -83,9 +85,19 @@ void give_stack(void* given) {
   g_free = stack;
 }
 
+FloatingModes floating_modes() {
+  FloatingModes modes{};
+  asm volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(modes.vector), "=m"(modes.x87));
+  return modes;
+}
+
+// The signal mask last: a handler finds the rest.
 void* run_thread(void* given) {
   const ThreadStart start = *static_cast<ThreadStart*>(given);
   gallocy_free(given);
+  ::prctl(PR_SET_NAME, start.name);
+  if (start.has_cpus) ::sched_setaffinity(0, sizeof start.cpus, &start.cpus);
+  asm volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(start.modes.vector), "m"(start.modes.x87));
   ::pthread_sigmask(SIG_SETMASK, &start.mask, nullptr);
   return start.function(start.argument);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include <cstddef>
@@ -13,13 +14,25 @@
 
 namespace gallocy::preload {
 
+// How to round, and which exceptions trap.
+struct FloatingModes {
+  std::uint32_t vector;
+  std::uint16_t x87;
+};
+FloatingModes floating_modes();
+
 // What a thread is begun with, in shared memory; its creator makes it, the thread frees it.
 struct ThreadStart {
   void* (*function)(void*);
   void* argument;
   std::size_t stack_bytes;  // 0: the default
   void* own_stack;          // of the program's, or nullptr
-  sigset_t mask;            // of the creator
+  // Of the creator, if attributes say nothing else.
+  sigset_t mask;
+  FloatingModes modes;
+  char name[16];
+  bool has_cpus;  // or those of the process that it runs in
+  cpu_set_t cpus;
 };
 
 // In the thread, called with its ThreadStart.

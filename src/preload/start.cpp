@@ -289,6 +289,7 @@ void restore_personality() {
   g_explains = explains != nullptr && *explains == '1';
   restore_personality();
   process.main_is_apart = true;
+  process.is_unmodified = true;
   client::thread_maker = {take_stack, give_stack, end_proxy};
   set_stage(Stage::starting);
   require(client::join());

@@ -3,7 +3,9 @@
 #include "preload/threads.hpp"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "client/running.hpp"
 #include "client/sync.hpp"
@@ -33,6 +35,8 @@ GALLOCY_REAL(pthread_setaffinity_np)
 GALLOCY_REAL(pthread_getaffinity_np)
 GALLOCY_REAL(pthread_setschedparam)
 GALLOCY_REAL(pthread_getschedparam)
+GALLOCY_REAL(pthread_setschedprio)
+GALLOCY_REAL(pthread_setattr_default_np)
 GALLOCY_REAL(pthread_getcpuclockid)
 
 using namespace gallocy;
@@ -41,11 +45,25 @@ using client::self;
 
 namespace {
 
+constinit std::atomic<std::size_t> g_default_stack_bytes = 0;  // 0: as `ulimit -s` has it
+
+// What a thread natively has of who makes it. CPUs only where those differ from the process's: the
+// machine of another node may have others.
+void inherit(ThreadStart& start) {
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &start.mask);
+  start.modes = floating_modes();
+  ::prctl(PR_GET_NAME, start.name);
+  cpu_set_t usual;
+  start.has_cpus =
+      ::sched_getaffinity(0, sizeof start.cpus, &start.cpus) == 0 &&
+      real::pthread_getaffinity_np(client::process.agent, sizeof usual, &usual) == 0 &&
+      !CPU_EQUAL(&start.cpus, &usual);
+}
+
 int start(int node, pthread_t* thread, bool detached, const ThreadStart& start) {
   auto* shared = static_cast<ThreadStart*>(gallocy_malloc(sizeof start));
   if (shared == nullptr) return EAGAIN;
   *shared = start;
-  ::pthread_sigmask(SIG_SETMASK, nullptr, &shared->mask);
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
   if (detached) ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -62,17 +80,33 @@ struct Wanted {
   bool detached = false;
 };
 
-// Scheduling by priority and affinity is for the node that gets the thread to decide.
+// glibc gives all CPUs for an attribute that names none.
+void name_cpus(const pthread_attr_t* attributes, ThreadStart& start) {
+  cpu_set_t cpus;
+  if (::pthread_attr_getaffinity_np(attributes, sizeof cpus, &cpus) != 0) return;
+  if (CPU_COUNT(&cpus) == CPU_SETSIZE) return;
+  start.cpus = cpus;
+  start.has_cpus = true;
+}
+
+// Scheduling by priority is for the node that gets the thread to decide.
 Wanted wanted_by(const pthread_attr_t* attributes) {
   Wanted wanted;
+  inherit(wanted.start);
+  wanted.start.stack_bytes = g_default_stack_bytes.load(std::memory_order_relaxed);
   if (attributes == nullptr) return wanted;
   int state = PTHREAD_CREATE_JOINABLE;
   ::pthread_attr_getdetachstate(attributes, &state);
   wanted.detached = state == PTHREAD_CREATE_DETACHED;
   void* stack = nullptr;
-  ::pthread_attr_getstack(attributes, &stack, &wanted.start.stack_bytes);
+  std::size_t stack_bytes = 0;
+  ::pthread_attr_getstack(attributes, &stack, &stack_bytes);
+  if (stack_bytes != 0) wanted.start.stack_bytes = stack_bytes;
   // With no stack set, glibc's address is that of a stack which ends at 0.
-  if (heap::address_of(stack) + wanted.start.stack_bytes != 0) wanted.start.own_stack = stack;
+  if (heap::address_of(stack) + stack_bytes != 0) wanted.start.own_stack = stack;
+  sigset_t mask;
+  if (::pthread_attr_getsigmask_np(attributes, &mask) == 0) wanted.start.mask = mask;
+  name_cpus(attributes, wanted.start);
   return wanted;
 }
 
@@ -135,6 +169,8 @@ int join_until(pthread_t thread, void** result, clockid_t clock, const timespec*
 
 int preload::start_thread(int node, pthread_t* thread, void* (*function)(void*), void* argument) {
   ThreadStart wanted{};
+  inherit(wanted);
+  wanted.has_cpus = false;
   wanted.function = function;
   wanted.argument = argument;
   return start(node, thread, thread == nullptr, wanted);
@@ -204,6 +240,32 @@ GALLOCY_TAKES int pthread_getschedparam(pthread_t thread, int* policy,
                                         sched_param* parameters) noexcept {
   return for_thread(thread, real::pthread_getschedparam.any(), (long)(policy), (long)(parameters),
                     0);
+}
+
+GALLOCY_TAKES int pthread_setschedprio(pthread_t thread, int priority) noexcept {
+  return for_thread(thread, real::pthread_setschedprio.any(), priority, 0, 0);
+}
+
+namespace {
+
+long set_default(long given, long, long, long, long, long) {
+  const auto* attributes = reinterpret_cast<const pthread_attr_t*>(given);
+  const int error = real::pthread_setattr_default_np(attributes);
+  std::size_t stack_bytes = 0;
+  if (error != 0 || ::pthread_attr_getstacksize(attributes, &stack_bytes) != 0) return error;
+  g_default_stack_bytes.store(stack_bytes, std::memory_order_relaxed);
+  return 0;
+}
+
+}  // namespace
+
+// Of all nodes, since each makes threads.
+GALLOCY_TAKES int pthread_setattr_default_np(const pthread_attr_t* attributes) noexcept {
+  if (!is_application()) return real::pthread_setattr_default_np(attributes);
+  const long given = reinterpret_cast<long>(attributes);
+  const int error = static_cast<int>(set_default(given, 0, 0, 0, 0, 0));
+  if (error == 0) call_on_all(set_default, given, 0, 0);
+  return error;
 }
 
 GALLOCY_TAKES int pthread_getcpuclockid(pthread_t thread, clockid_t* clock) noexcept {

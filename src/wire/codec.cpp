@@ -136,6 +136,12 @@ void put(Root::Builder to, const core::TokenReturn& from) {
   put(to.initTokenReturn().initLock(), from.lock);
 }
 
+void put(Root::Builder to, const core::Unheld& from) {
+  auto unheld = to.initUnheld();
+  unheld.setAddress(from.address);
+  unheld.setThread(raw(from.thread));
+}
+
 void put(Root::Builder to, const core::ThreadStart& from) {
   auto start = to.initThreadStart();
   start.setThread(raw(from.thread));
@@ -469,6 +475,9 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::TOKEN_RECALL: return core::TokenRecall{from.getTokenRecall().getAddress()};
     case Root::TOKEN_RETURN:
       return core::TokenReturn{take(from.getTokenReturn().getLock(), ranges)};
+    case Root::UNHELD:
+      return core::Unheld{from.getUnheld().getAddress(),
+                          ranges.thread(from.getUnheld().getThread())};
     case Root::THREAD_START:
       return core::ThreadStart{ranges.thread(from.getThreadStart().getThread()),
                                from.getThreadStart().getFunction(),

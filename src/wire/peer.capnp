@@ -158,6 +158,8 @@ struct PeerMessage {
     # Mutexes that are lent.
     tokenRecall @49 :TokenRecall;
     tokenReturn @50 :TokenReturn;
+
+    unheld @51 :Unheld;  # mutexes
   }
 }
 
@@ -435,15 +437,16 @@ struct SyncRequest {
     normal @0;  # mutexes
     recursive @1;
     errorCheck @2;
-    robustNormal @3;
-    robustRecursive @4;
-    robustErrorCheck @5;
-    reader @6;  # read-write locks
-    writer @7;
-    condition @8;
-    barrier @9;
-    semaphore @10;
-    futex @11;  # a word: only take, give, value and withdraw
+    unchecked @3;  # any thread may give it
+    robustNormal @4;
+    robustRecursive @5;
+    robustErrorCheck @6;
+    reader @7;  # read-write locks
+    writer @8;
+    condition @9;
+    barrier @10;
+    semaphore @11;
+    futex @12;  # a word: only take, give, value and withdraw
   }
   address @0 :UInt64;
   thread @1 :UInt64;
@@ -451,8 +454,9 @@ struct SyncRequest {
   kind @3 :Kind;
   argument @4 :UInt64;
   # take of a barrier: how many threads meet there; init of a semaphore: its value; give of a futex:
-  # how many threads are woken at most; take of a futex: the sequence that was asked for before the
-  # word was read. A take by another sequence than the present one is answered at once.
+  # how many threads are woken at most; other operations of a semaphore: 1 if its bytes are zeros,
+  # so that it begins with 0; take of a futex: the sequence that was asked for before the word was
+  # read. A take by another sequence than the present one is answered at once.
   bits @5 :UInt32;
   # take and give of a futex: only those are woken that wait with one of the wake's bits.
   mayBeLent @6 :Bool;
@@ -469,6 +473,14 @@ struct SyncReply {
   # status 0, of a request that may be lent: from now on the receiver has the mutex's state, in
   # which that thread has it, and says nothing of who takes it and gives it back there. The home
   # answers requests of it, the receiver's too, when it has come back.
+}
+
+struct Unheld {
+  # home -> node where the thread runs that had the mutex: it has it no more, although it has not
+  # given it back. Another thread has unlocked it (kind unchecked), or its memory is over.
+  # Of a mutex that the thread does not have: dropped.
+  address @0 :UInt64;
+  thread @1 :UInt64;
 }
 
 struct TokenRecall {

@@ -25,6 +25,18 @@ static void* run(void* given) {
   return NULL;
 }
 
+// As many as the C library has, but for those that libraries have made.
+static void make_many(void) {
+  enum { some = 1000 };
+  static pthread_key_t many[some];
+  int count = 0, wrong = 0;
+  while (count < some && pthread_key_create(&many[count], NULL) == 0) ++count;
+  for (int i = 0; i < count; ++i) pthread_setspecific(many[i], &many[i]);
+  for (int i = 0; i < count; ++i) wrong += pthread_getspecific(many[i]) != &many[i];
+  for (int i = 0; i < count; ++i) wrong += pthread_key_delete(many[i]) != 0;
+  printf("%d keys at a time, %d wrong\n", count, wrong);
+}
+
 int main(void) {
   must(pthread_key_create(&key, destroy));
   must(pthread_key_create(&again, set_again));
@@ -35,4 +47,5 @@ int main(void) {
   pthread_key_t next;
   must(pthread_key_create(&next, NULL));
   printf("%d\n", pthread_getspecific(next) == NULL);
+  make_many();
 }

@@ -54,6 +54,37 @@ static void* try_all(void* unused) {
   return NULL;
 }
 
+// Without a wait, nobody looks at the time.
+static void* lock_until_never(void* unused) {
+  (void)unused;
+  const struct timespec never = {0, -1};
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  printf("timedlock %s", name_of(pthread_mutex_timedlock(&mutex, &never)));
+  printf(", %s", name_of(pthread_mutex_timedlock(&mutex, &never)));
+  printf(", clocklock %s", name_of(pthread_mutex_clocklock(&mutex, CLOCK_MONOTONIC, &never)));
+  printf(", %s", name_of(pthread_mutex_clocklock(&mutex, CLOCK_BOOTTIME, &never)));
+  printf(", unlock %s\n", name_of(pthread_mutex_unlock(&mutex)));
+  return NULL;
+}
+
+// Where a structure without padding has it.
+static struct __attribute__((packed, aligned(4))) {
+  int before;
+  pthread_mutex_t mutex;
+  pthread_cond_t condition;
+} packed;
+
+static void* use_packed(void* unused) {
+  (void)unused;
+  for (int i = 0; i < rounds; ++i) {
+    pthread_mutex_lock((pthread_mutex_t*)((char*)&packed + 4));
+    ++packed.before;
+    pthread_cond_signal((pthread_cond_t*)((char*)&packed + 4 + sizeof(pthread_mutex_t)));
+    pthread_mutex_unlock((pthread_mutex_t*)((char*)&packed + 4));
+  }
+  return NULL;
+}
+
 static void* die_with_it(void* unused) {
   (void)unused;
   printf("lock robust %s\n", name_of(pthread_mutex_lock(&robust)));
@@ -79,6 +110,10 @@ int main(void) {
   pthread_mutex_unlock(&plain);
   pthread_mutex_unlock(&recursive);
   pthread_mutex_unlock(&checked);
+
+  for (int i = 0; i < 3; ++i) in_threads(1, lock_until_never);
+  in_threads(thread_count, use_packed);
+  printf("packed %d\n", packed.before);
 
   in_threads(1, die_with_it);
   printf("lock robust %s\n", name_of(pthread_mutex_lock(&robust)));

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 
 #include "in_threads.h"
@@ -43,6 +44,40 @@ static void* time_out(void* unused) {
   return NULL;
 }
 
+// Bytes that are zeros are a semaphore whose value is 0.
+static sem_t zeros;
+static sem_t* reused;
+
+static void* wait_for_zeros(void* unused) {
+  (void)unused;
+  int value = -1;
+  printf("zeros: wait %d", sem_wait(&zeros));
+  printf(", trywait %d", sem_trywait(&zeros));
+  sem_getvalue(&zeros, &value);
+  printf(", value %d\n", value);
+  return NULL;
+}
+
+static void* post_zeros(void* unused) {
+  (void)unused;
+  sem_post(&zeros);
+  return NULL;
+}
+
+static void* try_what_was_made(void* unused) {
+  (void)unused;
+  int value = -1;
+  sem_init(reused, 0, 5);
+  sem_trywait(reused);
+  sem_getvalue(reused, &value);
+  printf("made: value %d", value);
+  memset(reused, 0, sizeof *reused);
+  sem_post(reused);
+  sem_getvalue(reused, &value);
+  printf(", laid out anew: value %d, destroy %d\n", value, sem_destroy(reused));
+  return NULL;
+}
+
 int main(void) {
   sem_init(&inside, 0, 2);
   for (int i = 0; i < thread_count; ++i) sem_init(&ring[i], 0, i == 0);
@@ -53,4 +88,10 @@ int main(void) {
   printf("%d in the ring, %d wrong, %d too many, value %d\n", order_count, wrong, (int)too_many,
          value);
   for (int i = 0; i < 3; ++i) in_threads(1, time_out);
+  for (int i = 0; i < 3; ++i) {
+    in_threads(1, post_zeros);
+    in_threads(1, wait_for_zeros);
+  }
+  reused = calloc(1, sizeof *reused);
+  for (int i = 0; i < 3; ++i) in_threads(1, try_what_was_made);
 }

@@ -118,6 +118,8 @@ const std::vector<PlantedBug>& planted_bugs() {
        "a mutex that a process has died with comes back and stays locked"},
       {lent_to_the_removed, "lent_to_the_removed",
        "a mutex that a removed node had been lent is waited for"},
+      {holder_not_told, "holder_not_told",
+       "the node of a thread is not told that another has unlocked its mutex"},
       {forget_joiner, "forget_joiner",
        "who waits for a thread is not told that it has ended"},
       {freed_block_twice, "freed_block_twice",

@@ -67,6 +67,8 @@ struct Programs {
   Program use_read_write_lock(Actor& actor, unsigned rounds);
   Program use_semaphore(Actor& actor, unsigned rounds);
   Program post(Actor& actor, unsigned count);
+  Program open_gate(Actor& actor, unsigned count);
+  Program pass_gate(Actor& actor, unsigned count);
   Program be_widowed(Actor& actor);
   Program end_with(Actor& actor, std::uint64_t mutex);
   Program end_waits(Actor& actor);
@@ -77,6 +79,10 @@ struct Programs {
 
   SyncWorld& world;
   std::vector<Guarded> mutexes;
+
+  std::uint64_t gate = 0;  // a mutex that one thread unlocks and others lock
+  bool is_gate_made = false;
+  unsigned opened = 0, passed = 0;
 
   Guarded buffer{0, normal, {}};
   std::uint64_t not_empty = 0, not_full = 0;
@@ -124,6 +130,31 @@ Program Programs::use_mutexes(Actor& actor, unsigned rounds) {
     if (mutex.kind == recursive) co_await ask(actor, mutex.address, give, recursive);
     world.expect((co_await ask(actor, mutex.address, give, mutex.kind)).status == 0, "unlock");
     co_await rest(actor, 200);
+  }
+}
+
+// Who waits for the other is let in by its unlock, whoever has locked it.
+Program Programs::open_gate(Actor& actor, unsigned count) {
+  world.expect((co_await ask(actor, gate, take, unchecked)).status == 0, "lock");
+  is_gate_made = true;
+  for (; count > 0; --count) {
+    co_await rest(actor, 100);
+    ++opened;
+    world.expect((co_await ask(actor, gate, give, unchecked)).status == 0, "unlock");
+    while (passed < opened) co_await rest(actor, 50);
+  }
+  world.expect((co_await ask(actor, gate, give, unchecked)).status == 0, "unlock");
+}
+
+Program Programs::pass_gate(Actor& actor, unsigned count) {
+  while (!is_gate_made) co_await rest(actor, 50);
+  while (count > 0) {
+    const auto taken = co_await ask(actor, gate, take, unchecked, 0, some_limit());
+    if (taken.status == ETIMEDOUT) continue;
+    world.expect(taken.status == 0 && opened == passed + 1, "a gate lets one in");
+    ++passed;
+    --count;
+    world.count_operation();
   }
 }
 
@@ -349,7 +380,8 @@ void Programs::plan() {
   const auto size = [this] { return static_cast<unsigned>(random().between(2, 5)); };
   const auto asked = world.settings().operation_count;
   const auto rounds = static_cast<unsigned>(std::clamp<std::uint64_t>(asked / 50, 1, 1'000));
-  const SyncKind kinds[] = {normal, recursive, error_check, robust_normal, robust_error_check};
+  const SyncKind kinds[] = {normal, recursive, error_check, unchecked, robust_normal,
+                            robust_error_check};
   for (unsigned i = 0; i < 3; ++i)
     mutexes.push_back({world.new_address(), random().pick(kinds), {}});
   buffer.address = world.new_address();
@@ -357,6 +389,7 @@ void Programs::plan() {
   not_full = world.new_address();
   meeting = world.new_address();
   read_write_lock = world.new_address();
+  gate = world.new_address();
   goers = size();
 
   for (unsigned i = size(); i > 0; --i)
@@ -376,6 +409,9 @@ void Programs::plan() {
   for (unsigned i = size(); i > 0; --i)
     world.spawn(world.counting_node(), true,
                 [=, this](Actor& a) { return use_semaphore(a, rounds); });
+  for (unsigned i = 2; i > 0; --i)
+    world.spawn(world.safe_node(), false, [=, this](Actor& a) { return pass_gate(a, rounds); });
+  world.spawn(world.safe_node(), false, [=, this](Actor& a) { return open_gate(a, 2 * rounds); });
   world.spawn(world.safe_node(), false, [=, this](Actor& a) { return be_widowed(a); });
   world.spawn(world.safe_node(), false, [=, this](Actor& a) { return end_waits(a); });
   plan_futex_programs(world, rounds);

@@ -383,6 +383,9 @@ void SyncWorld::check_quiet() const {
     if (!members_.contains(machine->id())) continue;
     const core::Node& node = machine->node();
     expect(node.sync_calls().call_count() == 0, "no call is left");
+    node.sync_calls().for_each_claim([this](const core::LockReport& claim) {
+      expect(claim.lent, "nobody claims what nobody has");
+    });
     expect(node.next_deadline() == 0, "no time is waited for");
     expect(node.sync_objects().futexes().queues().empty(), "nobody waits at a futex");
     for (const auto& [address, entry] : node.sync_objects().entries())

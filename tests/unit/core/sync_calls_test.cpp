@@ -32,6 +32,29 @@ TEST_CASE("a time that is over does not hinder who can have it at once") {
   CHECK(core.node.next_deadline() == 0);
 }
 
+TEST_CASE("a signal handler ends a wait at a semaphore or a futex, and no other") {
+  SyncCore core;
+  const auto interrupt = [&core](unsigned thread, unsigned client) {
+    const CallTag tag{SyncCore::client_of(client), 9, 1};
+    return SyncCore::shortened(
+        core.step(ClientCall{tag, ThreadInterruptedCall{ThreadId{thread}}}));
+  };
+  core.ask(1, init, semaphore, 0);
+  CHECK(core.take(1, semaphore) == waits);
+  CHECK(interrupt(1, 1) == Lines{got(9, 0)});  // of another client
+  CHECK(interrupt(2, 0) == Lines{got(9, 0)});
+  CHECK(interrupt(1, 0) == Lines{got(9, 0), got(1, EINTR)});
+  CHECK(interrupt(1, 0) == Lines{got(9, 0)});
+  CHECK(core.give(2, semaphore) == Lines{got(2, 0)});
+  CHECK(core.take(1, semaphore) == Lines{got(1, 0)});
+  core.ask(1, destroy, semaphore);
+
+  core.take(2, normal);
+  CHECK(core.take(1, normal) == waits);
+  CHECK(interrupt(1, 0) == Lines{got(9, 0)});
+  CHECK(core.give(2, normal) == Lines{got(1, 0), got(2, 0)});
+}
+
 TEST_CASE("a wait ends when its time is over, and not before") {
   SyncCore core;
   core.take(1, normal);

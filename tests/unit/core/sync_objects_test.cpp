@@ -33,6 +33,38 @@ TEST_CASE("a mutex goes from owner to owner in the order in which they came") {
   CHECK(core.objects() == 0);
 }
 
+TEST_CASE("an unchecked mutex is unlocked by whoever unlocks it") {
+  SyncCore core;
+  core.take(1, unchecked);
+  CHECK(core.try_take(1, unchecked) == Lines{got(1, EBUSY)});
+  CHECK(core.take(2, unchecked) == waits);
+  CHECK(core.give(13, unchecked) == Lines{got(2, 0), got(13, 0)});
+  CHECK(core.claims() == Lines{"2"});
+  CHECK(core.give(1, unchecked) == Lines{got(1, 0)});
+  CHECK(core.claims().empty());
+  CHECK(core.give(1, unchecked) == Lines{got(1, 0)});  // nobody has it
+  CHECK(core.objects() == 0);
+}
+
+TEST_CASE("what a thread has at a memory that is over it does not claim any more") {
+  SyncCore core;
+  core.take(1, normal);
+  CHECK(core.claims() == Lines{"1"});
+  CHECK(core.ask(2, init, normal) == Lines{got(2, 0)});
+  CHECK(core.claims().empty());
+}
+
+TEST_CASE("a semaphore of zeros begins with 0, whatever was there") {
+  SyncCore core;
+  CHECK(core.take(1, semaphore) == Lines{got(1, EINVAL)});
+  CHECK(core.take(1, semaphore, from_zeros) == waits);
+  CHECK(core.ask(2, give, semaphore, from_zeros) == Lines{got(1, 0), got(2, 0)});
+  CHECK(core.ask(2, init, semaphore, 5) == Lines{got(2, 0)});
+  CHECK(core.try_take(1, semaphore) == Lines{got(1, 0)});
+  CHECK(core.ask(1, try_take, semaphore, from_zeros) == Lines{got(1, EBUSY)});
+  CHECK(core.try_take(1, semaphore) == Lines{got(1, EINVAL)});
+}
+
 TEST_CASE("a robust mutex whose owner has died is mended, or lost for ever") {
   SyncCore core;
   core.take(11, robust_normal);

@@ -48,6 +48,15 @@ struct SyncCore : Core {
   std::size_t objects() const { return node.sync_objects().entries().size(); }
   std::size_t calls() const { return node.sync_calls().call_count(); }
 
+  // Who has something, by this node's word.
+  Lines claims() const {
+    Lines threads;
+    node.sync_calls().for_each_claim([&threads](const LockReport& claim) {
+      if (claim.depth > 0) threads.push_back(std::to_string(raw(claim.thread)));
+    });
+    return threads;
+  }
+
   static ClientId client_of(unsigned number) {
     return ClientId{static_cast<std::uint16_t>(number)};
   }

@@ -173,6 +173,15 @@ TEST_CASE("who has a mutex that is called back gives it to who waits") {
   CHECK(core.give(1, normal) == Lines{core.far_got(0), got(1, 0)});
 }
 
+TEST_CASE("who has an unchecked mutex that comes back has it until somebody unlocks it") {
+  Lender core;
+  core.lend_to(1, unchecked);
+  CHECK(core.far(give, unchecked) == Lines{taken_from(0)});
+  CHECK(core.left(1, 1) == Lines{core.far_got(0)});
+  CHECK(core.claims().empty());
+  CHECK(core.objects() == 0);
+}
+
 TEST_CASE("a recursive mutex comes back as often as it is had") {
   Lender core;
   core.lend_to(1, recursive);

@@ -106,6 +106,19 @@ TEST_CASE("a thread has a recursive mutex seven times here, the eighth is the ho
   CHECK(table.operate(me, give, recursive) == elsewhere);
 }
 
+TEST_CASE("an unchecked mutex is unlocked by whoever unlocks it") {
+  Table table;
+  table.put();
+  CHECK(table.operate(me, take, unchecked) == 0);
+  CHECK(table.operate(me, try_take, unchecked) == EBUSY);
+  CHECK(table.operate(other, give, normal) == elsewhere);
+  CHECK(table.operate(other, give, unchecked) == 0);
+  CHECK(table.operate(other, give, unchecked) == 0);  // nobody has it
+  CHECK(table.operate(other, take, unchecked) == 0);
+  CHECK(is_same(table.table.remove(address), address, other, 1));
+  CHECK(table.operate(me, give, unchecked) == elsewhere);
+}
+
 TEST_CASE("other operations are the home's") {
   Table table;
   table.put();

@@ -110,7 +110,7 @@ TEST_CASE("numbers out of range are refused") {
   CHECK(refused(core::ChunkHome{{}, NodeId{64}}));
   CHECK(refused(core::SyncRequest{0, none, {}, {}}));
   CHECK(refused(core::SyncRequest{0, good, SyncOperation{10}, {}}));
-  CHECK(refused(core::SyncRequest{0, good, {}, SyncKind{12}}));
+  CHECK(refused(core::SyncRequest{0, good, {}, SyncKind{13}}));
   CHECK(refused(core::SyncReply{-1}));
   CHECK(refused(core::SyncReply{4096}));
   CHECK(refused(core::BlocksFreed{}));

@@ -34,6 +34,7 @@ inline std::vector<core::Body> every_body() {
       TokenRecall{0x5500'0000'0040},
       TokenReturn{{0x5500'0000'0040, thread, SyncKind::recursive, 7}},
       TokenReturn{{0x5500'0000'0040, ThreadId{}, SyncKind::normal, 0}},
+      Unheld{0x5500'0000'0040, thread},
       ThreadStart{thread, 0x1234, ~std::uint64_t{0}},
       ThreadStarted{thread, 11},
       ThreadExited{thread, 42},
