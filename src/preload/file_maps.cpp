@@ -22,11 +22,17 @@ constexpr std::size_t batch_bytes = std::size_t{1} << 20;
 std::byte* bytes_at(std::uint64_t address) { return reinterpret_cast<std::byte*>(address); }
 
 // Natively who touches a page that the kernel can't bring gets SIGBUS.
+bool populate(std::uint64_t address, std::size_t size_bytes, int advice) {
+  int status = 0;
+  do status = ::madvise(bytes_at(address), size_bytes, advice);
+  while (status != 0 && (errno == EINTR || errno == EAGAIN));
+  return status == 0;
+}
 bool can_read(std::uint64_t address, std::size_t size_bytes) {
-  return ::madvise(bytes_at(address), size_bytes, MADV_POPULATE_READ) == 0;
+  return populate(address, size_bytes, MADV_POPULATE_READ);
 }
 bool can_write(std::uint64_t address, std::size_t size_bytes) {
-  return ::madvise(bytes_at(address), size_bytes, MADV_POPULATE_WRITE) == 0;
+  return populate(address, size_bytes, MADV_POPULATE_WRITE);
 }
 
 bool is_zero_device(const struct stat& known) {
