@@ -43,7 +43,7 @@ bool is_in_search_path(const char* file) {
 }
 
 void tell(const char* name) {
-  if (is_vfork_child() || g_said.exchange(true)) return;
+  if (is_child() || g_said.exchange(true)) return;
   client::say(Sentence("gallocy: ", name, " takes the place of this program by exec and is not "
                        "shared: it runs on one node; name it to gallocy-run itself\n"));
 }

@@ -46,7 +46,7 @@ int preload::refuse_child(const char* call) {
   return -1;
 }
 
-bool preload::is_vfork_child() { return ::syscall(SYS_gettid) == ::syscall(SYS_getpid); }
+bool preload::is_child() { return ::syscall(SYS_gettid) == ::syscall(SYS_getpid); }
 
 bool preload::may_clone(unsigned long flags) {
   return !is_away() && (flags & CLONE_VM) != 0 && (flags & CLONE_VFORK) != 0;

@@ -12,6 +12,6 @@ bool may_clone(unsigned long flags);
 
 // The caller is a child of vfork, which has the memory and the thread of who made it. (main() is
 // not run by the first thread of its process: start.cpp.)
-bool is_vfork_child();
+bool is_child();
 
 }  // namespace gallocy::preload

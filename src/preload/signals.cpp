@@ -81,7 +81,7 @@ bool is_ours(int signal) {
 
 // What makes a handler known, by a C library's own function.
 long change(AnyFunction* function, long signal, long b, long c) {
-  if (!is_application() || is_vfork_child()) return function(signal, b, c, 0, 0, 0);
+  if (!is_application() || is_child()) return function(signal, b, c, 0, 0, 0);
   if (is_ours(static_cast<int>(signal))) return -1;
   Change made{function, {signal, b, c}};
   const long given = reinterpret_cast<long>(&made);
