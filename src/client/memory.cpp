@@ -209,7 +209,7 @@ void* aligned_or_refuse(std::size_t alignment_bytes, std::size_t size_bytes) {
 }
 
 void free_block(void* block, heap::Owner owner, std::size_t size_bytes) {
-  forget_mutexes(block, size_bytes);
+  if (may_have_locked_within(block, size_bytes)) [[unlikely]] forget_mutexes(block, size_bytes);
   if (owner == this_rank()) {
     const HeapLocked locked;
     free_own(block);

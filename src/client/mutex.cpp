@@ -40,6 +40,15 @@ std::optional<SyncKind> kind_in(const pthread_mutex_t* mutex) {
 
 constexpr int elsewhere = ipc::LockTable::elsewhere;
 
+[[gnu::noinline]] void note_pages() {
+  std::uint64_t pages = 0;
+  for (const KnownMutex& known : self.known_mutexes)
+    if (known.mutex != nullptr) pages |= page_bits(known.mutex, 1);
+  for (const void* taken : self.taken_mutexes)
+    if (taken != nullptr) pages |= page_bits(taken, 1);
+  self.mutex_pages = pages;
+}
+
 // A mutex that is lent to this process is had and given back without the daemon. `elsewhere`: it is
 // not, or something is out of the ordinary; then nothing has been done.
 [[gnu::always_inline]] inline int operate_here(const pthread_mutex_t* mutex,
@@ -54,6 +63,7 @@ constexpr int elsewhere = ipc::LockTable::elsewhere;
     const auto found = process.ring.locks().find(object_of(mutex).key(), ThreadId{self.thread});
     if (!found) return elsewhere;
     known = {mutex, *found};
+    note_pages();
   }
   const int status =
       ipc::LockTable::operate(known.place, operation, [mutex] { return kind_in(mutex); });
@@ -63,6 +73,7 @@ constexpr int elsewhere = ipc::LockTable::elsewhere;
 
 void note_taken(const pthread_mutex_t* mutex) {
   self.taken_mutexes[self.taken_count++ % taken_mutex_count] = mutex;
+  note_pages();
 }
 
 void note_given(const pthread_mutex_t* mutex) {

@@ -74,6 +74,7 @@ struct Self {
   // What it has locked by asking the daemon, the latest, in the order of a ring.
   const void* taken_mutexes[taken_mutex_count] = {};
   unsigned taken_count = 0;
+  std::uint64_t mutex_pages = 0;  // page_bits() of all that are known or taken
   char error[ipc::sentence_bytes] = "no error";
 };
 extern thread_local constinit Self self;

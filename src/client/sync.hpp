@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#include <bit>
+
 #include "client/process.hpp"
 #include "client/windows.hpp"
 
@@ -62,6 +64,19 @@ Result<SyncKind> mutex_kind_of(const pthread_mutex_t* mutex);
 // The calling thread frees memory with mutexes that it has locked and leaves so: what is laid out
 // there next is unlocked. Of those that it has locked lately only; nobody knows of all.
 void forget_mutexes(const void* block, std::size_t size_bytes);
+
+// A bit for each page of it, the same for every 64th.
+inline std::uint64_t page_bits(const void* block, std::size_t size_bytes) {
+  const std::uint64_t first = heap::address_of(block) / page_bytes;
+  const std::uint64_t others = (heap::address_of(block) + size_bytes - 1) / page_bytes - first;
+  return others >= 63 ? ~std::uint64_t{0}
+                      : std::rotl((std::uint64_t{2} << others) - 1, static_cast<int>(first % 64));
+}
+
+// Whether that may be needed: every free() asks.
+inline bool may_have_locked_within(const void* block, std::size_t size_bytes) {
+  return (self.mutex_pages & page_bits(block, size_bytes)) != 0;
+}
 
 // Objects are shared by all ranks and nobody else. An unmodified program has nobody else.
 Status check_shared(int shared, const char* nouns);
