@@ -7,15 +7,20 @@
 
 namespace gallocy::client {
 
+// How many of them the calling thread has: a signal handler must not wait for others meanwhile.
+extern thread_local constinit unsigned held_locks;
+
 class FutexLock {
  public:
   void lock() {
     std::uint32_t expected = 0;
-    if (word_.compare_exchange_strong(expected, 1, std::memory_order_acquire)) return;
-    while (word_.exchange(2, std::memory_order_acquire) != 0) ipc::futex_wait(word_, 2);
+    if (!word_.compare_exchange_strong(expected, 1, std::memory_order_acquire))
+      while (word_.exchange(2, std::memory_order_acquire) != 0) ipc::futex_wait(word_, 2);
+    ++held_locks;
   }
   void unlock() {
     if (word_.exchange(0, std::memory_order_release) == 2) ipc::futex_wake(word_, 1);
+    --held_locks;
   }
 
  private:

@@ -8,6 +8,7 @@ namespace gallocy::client {
 
 constinit Process process;
 thread_local constinit Self self;
+thread_local constinit unsigned held_locks = 0;
 
 int report(const Error& error) {
   static_assert(sizeof self.error == ipc::sentence_bytes);

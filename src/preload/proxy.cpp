@@ -50,26 +50,29 @@ bool is_before_system_call(const greg_t* registers) {
   return registers[REG_RCX] == registers[REG_RIP] + 2 && is_system_call(registers[REG_RIP]);
 }
 
-void stop(Proxy& proxy) {
+void stop_if_wanted(Proxy& proxy) {
+  Proxy::Stop wanted = Proxy::Stop::wanted;
+  if (!proxy.stop.compare_exchange_strong(wanted, Proxy::Stop::stopped)) return;
   const ipc::NoCancellation guard;
-  proxy.is_stopped = true;
-  proxy.is_met = true;
   gallocy_sem_wait(&proxy.resumed);
 }
 
-// The handler is one with SA_RESTART. Without, the kernel would let fail what it makes again.
+// Of several signals one may come when all is done. Who waits for the caller's handler must not
+// keep rank 0's heap from others meanwhile: the signal is sent again. This is a handler with
+// SA_RESTART; without, the kernel would let fail what it makes again.
 void on_interrupt(int, siginfo_t*, void* context) {
-  if (!t_is_inside) return;
+  if (!t_is_inside || client::held_locks != 0) return;
   Proxy& proxy = *t_serves;
   const client::ErrnoKeeper keeper;
   greg_t* registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
   if (!is_before_system_call(registers) && !is_behind_system_call(registers)) return;
-  if (proxy.shall_stop.exchange(false)) stop(proxy);
-  if (proxy.shall_end.exchange(false) && is_before_system_call(registers)) {
+  stop_if_wanted(proxy);
+  if (!proxy.shall_end.exchange(false)) return;
+  if (is_before_system_call(registers)) {
     registers[REG_RIP] += 2;
     registers[REG_RAX] = -EINTR;
   }
-  proxy.is_met = true;
+  proxy.has_met_end = true;
 }
 
 void accept_interrupts() {
@@ -94,7 +97,8 @@ void end_call(Proxy& proxy) {
   const client::Locked guard(g_serving_lock);
   proxy.served = proxy.serving;
   proxy.serving = 0;
-  proxy.shall_stop = proxy.shall_end = false;
+  proxy.stop = Proxy::Stop::none;
+  proxy.shall_end = false;
 }
 
 // The kernel sends these to the thread that has made the call, and here they are blocked. They are
@@ -123,6 +127,18 @@ void make(Proxy& proxy) {
   proxy.raised = take_raised(proxy.error);
 }
 
+bool has_stopped(Proxy& proxy, bool is_first) {
+  if (is_first) proxy.stop = Proxy::Stop::wanted;
+  return proxy.stop == Proxy::Stop::stopped;
+}
+
+bool has_met_end(Proxy& proxy, bool is_first) {
+  if (!is_first) return proxy.has_met_end;
+  proxy.has_met_end = false;
+  proxy.shall_end = true;
+  return false;
+}
+
 // Whether there is nothing left to do.
 bool try_interrupt(const InterruptOrder& order, bool& was_sent) {
   const client::Locked guard(g_serving_lock);
@@ -130,9 +146,9 @@ bool try_interrupt(const InterruptOrder& order, bool& was_sent) {
   if (proxy.ticket != order.ticket || proxy.served == order.ticket) return true;
   if (proxy.serving != order.ticket) return false;
   if (order.how == Interrupt::cancel) return ::pthread_cancel(proxy.real), true;
-  if (was_sent && proxy.is_met) return true;
-  if (!std::exchange(was_sent, true)) proxy.is_met = false;
-  (order.how == Interrupt::stop ? proxy.shall_stop : proxy.shall_end) = true;
+  const bool is_first = !std::exchange(was_sent, true);
+  if (order.how == Interrupt::stop ? has_stopped(proxy, is_first) : has_met_end(proxy, is_first))
+    return true;
   real::pthread_kill(proxy.real, last_real_signal());
   return false;
 }
@@ -175,8 +191,9 @@ void* interrupt_call(void* given) {
 }
 
 void resume_call(Proxy& proxy, bool ends) {
-  if (!proxy.is_stopped.exchange(false)) return;
+  if (proxy.stop != Proxy::Stop::stopped) return;
   if (ends) proxy.shall_end = true;
+  proxy.stop = Proxy::Stop::none;
   gallocy_sem_post(&proxy.resumed);
 }
 

@@ -47,10 +47,10 @@ struct Proxy {
   Ticket serving, served;  // the call that it makes, or 0; the last that it has made
   pthread_t real;
 
-  // Of its interruption.
-  std::atomic<bool> shall_stop, shall_end;
-  std::atomic<bool> is_met;      // at a system call of what it serves
-  std::atomic<bool> is_stopped;  // there, until it is resumed
+  // Of its interruption. Who wants a stop waits for it and resumes, so that there is one at a time.
+  enum class Stop : std::uint32_t { none, wanted, stopped };
+  std::atomic<Stop> stop;
+  std::atomic<bool> shall_end, has_met_end;
 };
 
 // The proxy's thread; given: the Proxy.
