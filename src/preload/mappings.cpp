@@ -12,6 +12,7 @@
 #include "preload/mapped.hpp"
 #include "preload/pages.hpp"
 #include "preload/real.hpp"
+#include "preload/refused.hpp"
 #include "preload/remap.hpp"
 #include "preload/stage.hpp"
 
@@ -364,7 +365,7 @@ GALLOCY_TAKES int mincore(void* address, size_t size_bytes, unsigned char* pages
 
 // No handlers are called, but what was stored in maps of files is in the files natively.
 GALLOCY_TAKES void _exit(int status) {
-  if (is_application()) at_first([=] { end_process(status); });
+  if (is_application() && !is_child()) at_first([=] { end_process(status); });
   real::_exit(status);
   __builtin_unreachable();
 }

@@ -4,11 +4,13 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "preload/forward.hpp"
@@ -21,6 +23,19 @@
 GALLOCY_REAL(syscall)
 
 using namespace gallocy::preload;
+
+// What the program's call of these names means. By name alone it would be the C library's, as in
+// all of this library (--wrap in meson.build).
+extern "C" {
+void* __real_mmap(void* address, size_t size_bytes, int protection, int flags, int fd,
+                  off_t offset) noexcept;
+int __real_munmap(void* address, size_t size_bytes) noexcept;
+void* __real_mremap(void* address, size_t old_bytes, size_t new_bytes, int flags, ...) noexcept;
+int __real_mprotect(void* address, size_t size_bytes, int protection) noexcept;
+int __real_madvise(void* address, size_t size_bytes, int advice) noexcept;
+int __real_msync(void* address, size_t size_bytes, int flags);
+[[noreturn]] void __real__exit(int status);
+}
 
 namespace {
 
@@ -35,7 +50,7 @@ constexpr long of_first_rank[] = {
     SYS_accept, SYS_accept4, SYS_access, SYS_acct, SYS_alarm, SYS_bind, SYS_chdir, SYS_chmod,
     SYS_chown, SYS_chroot, SYS_close, SYS_close_range, SYS_connect, SYS_copy_file_range, SYS_creat,
     SYS_dup, SYS_dup2, SYS_dup3, SYS_epoll_create, SYS_epoll_create1, SYS_epoll_ctl,
-    SYS_epoll_pwait, SYS_epoll_wait, SYS_eventfd, SYS_eventfd2, SYS_exit_group, SYS_faccessat,
+    SYS_epoll_pwait, SYS_epoll_wait, SYS_eventfd, SYS_eventfd2, SYS_faccessat,
     SYS_faccessat2, SYS_fadvise64, SYS_fallocate, SYS_fanotify_init, SYS_fanotify_mark, SYS_fchdir,
     SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_fcntl, SYS_fdatasync, SYS_fgetxattr,
     SYS_flistxattr, SYS_flock, SYS_fremovexattr, SYS_fsetxattr, SYS_fstat, SYS_fstatfs, SYS_fsync,
@@ -121,8 +136,42 @@ long futex(const NumberedCall& call) {
                                static_cast<std::uint32_t>(a[5])));
 }
 
-long dispatch(const NumberedCall& call) {
+// A map that the kernel made by itself would be one node's, and be no memory of the job.
+std::optional<long> memory_call(const NumberedCall& call) {
+  const long* a = call.arguments;
+  auto* address = reinterpret_cast<void*>(a[0]);
+  const auto size_bytes = static_cast<std::size_t>(a[1]);
+  const auto third = static_cast<int>(a[2]), fourth = static_cast<int>(a[3]);
   switch (call.number) {
+    case SYS_mmap:
+      return reinterpret_cast<long>(
+          __real_mmap(address, size_bytes, third, fourth, static_cast<int>(a[4]), a[5]));
+    case SYS_munmap:
+      return __real_munmap(address, size_bytes);
+    case SYS_mremap:
+      return reinterpret_cast<long>(__real_mremap(address, size_bytes,
+                                                  static_cast<std::size_t>(a[2]), fourth,
+                                                  reinterpret_cast<void*>(a[4])));
+    case SYS_mprotect:
+      return __real_mprotect(address, size_bytes, third);
+    case SYS_madvise:
+      return __real_madvise(address, size_bytes, third);
+    case SYS_msync:
+      return __real_msync(address, size_bytes, third);
+    case SYS_mincore:
+      return ::mincore(address, size_bytes, reinterpret_cast<unsigned char*>(a[2]));
+    case SYS_brk:
+      refuse("brk in a program is not supported");
+    default:
+      return std::nullopt;
+  }
+}
+
+long dispatch(const NumberedCall& call) {
+  if (const auto done = memory_call(call)) return *done;
+  switch (call.number) {
+    case SYS_exit_group:
+      __real__exit(static_cast<int>(call.arguments[0]));
     case SYS_futex:
       return is_shared(reinterpret_cast<void*>(call.arguments[0])) ? futex(call) : make(call);
     case SYS_fork:

@@ -1,8 +1,9 @@
 // mmap of memory and of files to read, in all threads; munmap, mremap, MADV_DONTNEED, at a fixed
-// address.
+// address; and the same by syscall().
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "in_threads.h"
@@ -17,6 +18,30 @@ static void* map_anonymous(size_t bytes, int flags) {
   void* made = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
   if (made == MAP_FAILED) perror("mmap");
   return made;
+}
+
+// What others have put there, each in a page of its own, is seen by all.
+static void by_number(int me) {
+  const long bytes = thread_count * 4096;
+  if (me == 0)
+    maps[0] = (unsigned char*)syscall(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE,
+                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
+  pthread_barrier_wait(&barrier);
+  maps[0][4096 * me] = (unsigned char)(me + 1);
+  pthread_barrier_wait(&barrier);
+  for (int i = 0; i < thread_count; ++i) sums[me] += maps[0][4096 * i];
+  pthread_barrier_wait(&barrier);
+  if (me != thread_count - 1) return;
+  unsigned char* moved =
+      (unsigned char*)syscall(SYS_mremap, maps[0], bytes, 8 * bytes, MREMAP_MAYMOVE, NULL);
+  if (moved[4096 * me] != me + 1 || moved[7 * bytes] != 0) puts("lost by mremap by number");
+  unsigned char resident = 0;
+  if (syscall(SYS_madvise, moved, 4096L, MADV_DONTNEED) != 0 || moved[0] != 0 ||
+      syscall(SYS_mprotect, moved, 4096L, PROT_READ | PROT_WRITE) != 0 ||
+      syscall(SYS_msync, moved, 4096L, MS_SYNC) != 0 ||
+      syscall(SYS_mincore, moved, 4096L, &resident) != 0 ||
+      syscall(SYS_munmap, moved, 8 * bytes) != 0)
+    perror("by number");
 }
 
 static void* run(void* given) {
@@ -47,6 +72,8 @@ static void* run(void* given) {
     perror("mmap over it");
   if (large[0] != 0 || large[4096] != 7) puts("not what a map over it gives");
   munmap(large, 100 * 4096);
+  pthread_barrier_wait(&barrier);
+  by_number(me);
   return NULL;
 }
 
