@@ -47,8 +47,6 @@ ENDS_EARLY = {"exit_on_worker", "abort_on_worker", "crash_on_worker", "error_on_
 # What these print of what is refused, and the sentence. By themselves they would do it.
 REFUSED = {"futex_priority": (b"6 of 6 refused\n" * 3,
                               "mutexes that pass on priority are not supported")}
-# A node hands out no more memory than it may use, by default half of the machine's.
-OPTIONS = {"sparse": ["--memory", "40G"]}
 
 
 @functools.cache
@@ -127,7 +125,7 @@ def check(program, words, nodes, rows):
         fill(words, native_folder)
         fill(words, job_folder)
         native = Native([program, *words], native_folder, given)
-        result = run_job([*OPTIONS.get(name, []), program, *words], job_folder, given, nodes)
+        result = run_job([program, *words], job_folder, given, nodes)
         row = [" ".join([name, *words]), nodes, "", native.seconds, result.seconds,
                remote_faults(result)]
         rows.append(row)

@@ -1,25 +1,28 @@
-// 34 GiB of memory, of which little is touched: more than most machines have, so that malloc would
-// refuse them by itself.
-#include <sys/mman.h>
-
+// 34 GiB of malloc, of which little is touched: more than most machines have. In blocks: the kernel
+// refuses a single one that is larger than all of RAM, and a node one larger than it may use.
 #include "in_threads.h"
 
-static char* memory;
-static const size_t size = (size_t)34 << 30;
+enum { block_count = 64, thread_count = 4, step_count = 34 };
+
+static const size_t step = (size_t)1 << 30, block_bytes = (size_t)step_count * step / block_count;
+static char* blocks[block_count];
+
+static char* byte_at(size_t offset) { return blocks[offset / block_bytes] + offset % block_bytes; }
 
 static void* run(void* given) {
-  for (size_t at = (size_t)(intptr_t)given << 20; at < size; at += (size_t)1 << 30) memory[at] += 3;
+  const int me = (int)(intptr_t)given;
+  for (size_t i = 0; i < step_count; ++i)
+    *byte_at(i * step + ((size_t)me << 20)) = (char)(i + (size_t)me);
   return NULL;
 }
 
 int main(void) {
-  memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-                0);
-  if (memory == MAP_FAILED) return perror("mmap"), 1;
-  in_threads(4, run);
+  for (int i = 0; i < block_count; ++i)
+    if ((blocks[i] = malloc(block_bytes)) == NULL) return perror("malloc"), 1;
+  in_threads(thread_count, run);
   long sum = 0;
-  for (size_t at = 0; at < size; at += (size_t)1 << 30)
-    for (size_t i = 0; i < 4; ++i) sum += memory[at + (i << 20)];
+  for (size_t i = 0; i < step_count; ++i)
+    for (size_t me = 0; me < thread_count; ++me) sum += *byte_at(i * step + (me << 20));
   printf("%ld\n", sum);
-  munmap(memory, size);
+  for (int i = 0; i < block_count; ++i) free(blocks[i]);
 }
