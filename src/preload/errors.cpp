@@ -22,13 +22,6 @@ using namespace gallocy::preload;
 
 namespace {
 
-template <class Function, class... Arguments>
-void say(const Real<Function>& real, Arguments... arguments) {
-  if (!is_away()) return static_cast<void>(real(arguments...));
-  const long words[6] = {(long)(arguments)...};
-  call_on_first(real.any(), words[0], words[1], words[2], words[3], words[4], words[5]);
-}
-
 // There is none of error() that takes a list.
 char* formatted(const char* format, va_list list) {
   char* text = nullptr;
@@ -40,20 +33,22 @@ char* formatted(const char* format, va_list list) {
 #define GALLOCY_SAY(...) \
   va_list list; \
   va_start(list, format); \
-  say(__VA_ARGS__); \
+  by_first(__VA_ARGS__); \
   va_end(list)
 
-GALLOCY_TAKES void vwarn(const char* format, va_list list) { say(real::vwarn, format, list); }
-GALLOCY_TAKES void vwarnx(const char* format, va_list list) { say(real::vwarnx, format, list); }
+GALLOCY_TAKES void vwarn(const char* format, va_list list) { by_first(real::vwarn, format, list); }
+GALLOCY_TAKES void vwarnx(const char* format, va_list list) {
+  by_first(real::vwarnx, format, list);
+}
 GALLOCY_TAKES void warn(const char* format, ...) { GALLOCY_SAY(real::vwarn, format, list); }
 GALLOCY_TAKES void warnx(const char* format, ...) { GALLOCY_SAY(real::vwarnx, format, list); }
 
 GALLOCY_TAKES void verr(int status, const char* format, va_list list) {
-  say(real::verr, status, format, list);
+  by_first(real::verr, status, format, list);
   __builtin_unreachable();
 }
 GALLOCY_TAKES void verrx(int status, const char* format, va_list list) {
-  say(real::verrx, status, format, list);
+  by_first(real::verrx, status, format, list);
   __builtin_unreachable();
 }
 GALLOCY_TAKES void err(int status, const char* format, ...) {
@@ -70,7 +65,7 @@ GALLOCY_TAKES void error(int status, int number, const char* format, ...) {
   va_start(list, format);
   char* text = formatted(format, list);
   va_end(list);
-  say(real::error, status, number, "%s", text);
+  by_first(real::error, status, number, "%s", text);
   ::free(text);
 }
 GALLOCY_TAKES void error_at_line(int status, int number, const char* file, unsigned line,
@@ -79,12 +74,12 @@ GALLOCY_TAKES void error_at_line(int status, int number, const char* file, unsig
   va_start(list, format);
   char* text = formatted(format, list);
   va_end(list);
-  say(real::error_at_line, status, number, file, line, "%s", text);
+  by_first(real::error_at_line, status, number, file, line, "%s", text);
   ::free(text);
 }
 
 GALLOCY_TAKES void vsyslog(int priority, const char* format, va_list list) {
-  say(real::vsyslog, priority, format, list);
+  by_first(real::vsyslog, priority, format, list);
 }
 GALLOCY_TAKES void syslog(int priority, const char* format, ...) {
   GALLOCY_SAY(real::vsyslog, priority, format, list);
@@ -93,5 +88,5 @@ GALLOCY_TAKES void __syslog_chk(int priority, int, const char* format, ...) {
   GALLOCY_SAY(real::vsyslog, priority, format, list);
 }
 GALLOCY_TAKES void __vsyslog_chk(int priority, int, const char* format, va_list list) {
-  say(real::vsyslog, priority, format, list);
+  by_first(real::vsyslog, priority, format, list);
 }

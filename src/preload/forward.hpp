@@ -40,6 +40,15 @@ inline long call_on_first(AnyFunction* function, long a, long b, long c, long d,
 // As before, of what makes processes, which inherit the mask of signals.
 long call_on_first_with_mask(AnyFunction* function, long a, long b, long c, long d, long e, long f);
 
+// A call that takes its arguments in integer registers, made where it belongs: by rank 0.
+template <auto make = call_on_first, class Function, class... Arguments>
+auto by_first(const Real<Function>& real, Arguments... arguments) {
+  using Result = decltype(real(arguments...));
+  if (!is_away()) return real(arguments...);
+  const long words[6] = {(long)(arguments)...};
+  return (Result)(make(real.any(), words[0], words[1], words[2], words[3], words[4], words[5]));
+}
+
 // On every node, the calling one too, one after the other: for state that each C library keeps.
 void call_on_all(AnyFunction* function, long a, long b, long c);
 

@@ -46,9 +46,7 @@ template <class Function, class... Arguments>
 int notifying(const char* name, const sigevent* event, const Real<Function>& real,
               Arguments... arguments) {
   if (is_by_thread(event)) return refuse_thread(name);
-  if (!is_away()) return real(arguments...);
-  const long words[6] = {(long)(arguments)...};
-  return static_cast<int>(call_on_first(real.any(), words[0], words[1], words[2], words[3], 0, 0));
+  return by_first(real, arguments...);
 }
 
 template <class Block>

@@ -16,34 +16,25 @@ GALLOCY_REAL(wordexp)
 
 using namespace gallocy::preload;
 
-namespace {
-
-template <class Function, class... Arguments>
-auto with_mask(const Real<Function>& real, Arguments... arguments) {
-  using Result = decltype(real(arguments...));
-  if (!is_away()) return real(arguments...);
-  const long words[6] = {(long)(arguments)...};
-  return (Result)(call_on_first_with_mask(real.any(), words[0], words[1], words[2], words[3],
-                                          words[4], words[5]));
-}
-
-}  // namespace
-
 GALLOCY_TAKES int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* files,
                               const posix_spawnattr_t* attributes, char* const* words,
                               char* const* environment) {
-  return with_mask(real::posix_spawn, pid, path, files, attributes, words, environment);
+  return by_first<call_on_first_with_mask>(real::posix_spawn, pid, path, files, attributes, words,
+                                           environment);
 }
 GALLOCY_TAKES int posix_spawnp(pid_t* pid, const char* file,
                                const posix_spawn_file_actions_t* files,
                                const posix_spawnattr_t* attributes, char* const* words,
                                char* const* environment) {
-  return with_mask(real::posix_spawnp, pid, file, files, attributes, words, environment);
+  return by_first<call_on_first_with_mask>(real::posix_spawnp, pid, file, files, attributes, words,
+                                           environment);
 }
-GALLOCY_TAKES int system(const char* command) { return with_mask(real::system, command); }
+GALLOCY_TAKES int system(const char* command) {
+  return by_first<call_on_first_with_mask>(real::system, command);
+}
 GALLOCY_TAKES FILE* popen(const char* command, const char* mode) {
-  return with_mask(real::popen, command, mode);
+  return by_first<call_on_first_with_mask>(real::popen, command, mode);
 }
 GALLOCY_TAKES int wordexp(const char* words, wordexp_t* found, int flags) {
-  return with_mask(real::wordexp, words, found, flags);
+  return by_first<call_on_first_with_mask>(real::wordexp, words, found, flags);
 }

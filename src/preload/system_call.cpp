@@ -160,7 +160,8 @@ std::optional<long> memory_call(const NumberedCall& call) {
       return __real_msync(address, size_bytes, third);
     case SYS_mincore:
       return ::mincore(address, size_bytes, reinterpret_cast<unsigned char*>(a[2]));
-    case SYS_brk:
+    case SYS_brk:  // of 0 it only says where that is
+      if (address == nullptr) return std::nullopt;
       refuse("brk in a program is not supported");
     default:
       return std::nullopt;
