@@ -8,6 +8,7 @@
 #include "client/windows.hpp"
 #include "gallocy/gallocy.h"
 #include "ipc/no_cancellation.hpp"
+#include "preload/blocked_signals.hpp"
 #include "preload/threads.hpp"
 
 GALLOCY_REAL(pthread_kill)
@@ -36,25 +37,7 @@ thread_local constinit Proxy* t_asked = nullptr;  // the innermost call that wai
 thread_local constinit Ticket t_interruptible = 0;
 thread_local constinit std::uint64_t t_noted_signals = 0;
 
-class BlockedSignals {
- public:
-  BlockedSignals() { block(&before_); }
-  ~BlockedSignals() { open(before_); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
-  const sigset_t& before() const { return before_; }
-
-  static void open(const sigset_t& mask) { ::pthread_sigmask(SIG_SETMASK, &mask, nullptr); }
-  static void block(sigset_t* before = nullptr) {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, before);
-  }
-
- private:
-  sigset_t before_;
-};
+thread_local constinit bool t_is_call_on_node = false;
 
 void push(Proxy*& list, Proxy& proxy) {
   proxy.next = list;
@@ -235,8 +218,8 @@ struct CallOnNode {
 
 void* call_there(void* given) {
   const auto& call = *static_cast<const CallOnNode*>(given);
-  call.function(call.a, call.b, call.c, 0, 0, 0);
-  return nullptr;
+  t_is_call_on_node = true;
+  return reinterpret_cast<void*>(call.function(call.a, call.b, call.c, 0, 0, 0));
 }
 
 struct MaskedCall {
@@ -294,19 +277,25 @@ long call_on_first_with_mask(AnyFunction* function, long a, long b, long c, long
   return call_on_first(make_with_mask, reinterpret_cast<long>(&call), 0, 0, 0, 0, 0);
 }
 
-void call_on_all(AnyFunction* function, long a, long b, long c) {
+long call_on_all(AnyFunction* function, long a, long b, long c) {
   const ipc::NoCancellation guard;
-  auto* call = static_cast<CallOnNode*>(gallocy_malloc(sizeof(CallOnNode)));
-  if (call == nullptr) refuse(gallocy_last_error());
-  *call = {function, a, b, c};
-  for (std::uint32_t node = 0; node < client::process.node_count; ++node) {
-    pthread_t thread{};
-    if (start_thread(static_cast<int>(node), &thread, call_there, call) != 0 ||
-        gallocy_pthread_join(thread, nullptr) != 0)
+  CallOnNode call{function, a, b, c};
+  pthread_t threads[max_node_count];
+  for (std::uint32_t node = 0; node < client::process.node_count; ++node)
+    if (node != client::process.node &&
+        start_thread(static_cast<int>(node), &threads[node], call_there, &call) != 0)
       refuse(gallocy_last_error());
+  long result = function(a, b, c, 0, 0, 0);
+  for (std::uint32_t node = 0; node < client::process.node_count; ++node) {
+    void* there = nullptr;
+    if (node == client::process.node) continue;
+    if (gallocy_pthread_join(threads[node], &there) != 0) refuse(gallocy_last_error());
+    if (result == 0) result = reinterpret_cast<long>(there);
   }
-  gallocy_free(call);
+  return result;
 }
+
+bool is_call_on_node() { return t_is_call_on_node; }
 
 // The call stops before the handler runs, as natively: what the handler does can't make it succeed.
 // Another signal that comes while the handler runs interrupts the handler only.

@@ -49,8 +49,12 @@ auto by_first(const Real<Function>& real, Arguments... arguments) {
   return (Result)(make(real.any(), words[0], words[1], words[2], words[3], words[4], words[5]));
 }
 
-// On every node, the calling one too, one after the other: for state that each C library keeps.
-void call_on_all(AnyFunction* function, long a, long b, long c);
+// On every node: for state that each process keeps. In the calling thread, and in one on each other
+// node, side by side. The first result that is not 0, the caller's before others.
+long call_on_all(AnyFunction* function, long a, long b, long c);
+
+// The calling thread is such a one. Who has made it may have any lock.
+bool is_call_on_node();
 
 // A signal is delivered to the calling thread, and was or was not to restart the call that it
 // makes. How often that was so.
