@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <atomic>
+
 #include "base/ids.hpp"
 #include "gallocy/gallocy.h"
 #include "preload/stage.hpp"
@@ -17,13 +19,17 @@ namespace {
 constexpr std::size_t default_bytes = std::size_t{8} << 20;  // where there is no limit
 constexpr std::size_t default_max_bytes = std::size_t{1} << 30;
 
-// At the low end, above a page that nobody can touch, so that an overflow is a SIGSEGV.
+// At the low end, above a page that nobody can touch, so that an overflow is a SIGSEGV. Where the
+// program wants a larger guard, it lies above this, which then has a page for itself.
 struct Stack {
   Stack* next;
+  Stack* next_made;
   std::size_t size_bytes;  // of all of it
+  std::size_t guard_bytes;
 };
-constexpr std::size_t guard_bytes = page_bytes;
+constexpr std::size_t least_guard_bytes = page_bytes;
 
+constinit std::atomic<Stack*> g_made = nullptr;  // by this rank; they are never given up
 constinit Stack* g_free = nullptr;
 constinit Guards g_guards{};  // zeros: those that the process has
 
@@ -35,9 +41,24 @@ std::size_t size_by_limit() {
   return limit.rlim_cur < default_max_bytes ? limit.rlim_cur : default_max_bytes;
 }
 
-Stack* take_free(std::size_t size_bytes) {
+std::size_t offset_of_stack(std::size_t guard_bytes) {
+  if (guard_bytes <= least_guard_bytes) return least_guard_bytes;
+  return least_guard_bytes + page_bytes + guard_bytes;
+}
+
+std::byte* low_end(const Stack& stack) {
+  return reinterpret_cast<std::byte*>(heap::address_of(&stack) - least_guard_bytes);
+}
+
+const Stack* find_stack(const void* begin) {
+  for (const Stack* stack = g_made; stack != nullptr; stack = stack->next_made)
+    if (low_end(*stack) + offset_of_stack(stack->guard_bytes) == begin) return stack;
+  return nullptr;
+}
+
+Stack* take_free(std::size_t size_bytes, std::size_t guard_bytes) {
   for (Stack** link = &g_free; *link != nullptr; link = &(*link)->next) {
-    if ((*link)->size_bytes != size_bytes) continue;
+    if ((*link)->size_bytes != size_bytes || (*link)->guard_bytes != guard_bytes) continue;
     Stack* found = *link;
     *link = found->next;
     return found;
@@ -45,12 +66,15 @@ Stack* take_free(std::size_t size_bytes) {
   return nullptr;
 }
 
-Stack* make(std::size_t size_bytes) {
+Stack* make(std::size_t size_bytes, std::size_t guard_bytes) {
   auto* low = static_cast<std::byte*>(gallocy_memalign(chunk_bytes, size_bytes));
   if (low == nullptr) return nullptr;
-  ::mprotect(low, guard_bytes, PROT_NONE);
-  auto* stack = reinterpret_cast<Stack*>(low + guard_bytes);
-  stack->size_bytes = size_bytes;
+  ::mprotect(low, least_guard_bytes, PROT_NONE);
+  if (guard_bytes > least_guard_bytes)
+    ::mprotect(low + least_guard_bytes + page_bytes, guard_bytes, PROT_NONE);
+  auto* stack = reinterpret_cast<Stack*>(low + least_guard_bytes);
+  *stack = {nullptr, g_made, size_bytes, guard_bytes};
+  g_made = stack;
   return stack;
 }
 
@@ -68,21 +92,26 @@ void* take_stack(std::uint64_t start, pthread_attr_t& attributes) {
     return wanted->own_stack;
   }
   const std::size_t asked = wanted->stack_bytes != 0 ? wanted->stack_bytes : size_by_limit();
-  const std::size_t size_bytes =
-      (asked + guard_bytes + chunk_bytes - 1) / chunk_bytes * chunk_bytes;
-  Stack* stack = take_free(size_bytes);
-  if (stack == nullptr) stack = make(size_bytes);
+  const std::size_t offset = offset_of_stack(wanted->guard_bytes);
+  const std::size_t size_bytes = (asked + offset + chunk_bytes - 1) / chunk_bytes * chunk_bytes;
+  Stack* stack = take_free(size_bytes, wanted->guard_bytes);
+  if (stack == nullptr) stack = make(size_bytes, wanted->guard_bytes);
   if (stack == nullptr) return nullptr;
-  ::pthread_attr_setstack(&attributes, stack, size_bytes - guard_bytes);
-  return stack;
+  ::pthread_attr_setstack(&attributes, low_end(*stack) + offset, size_bytes - offset);
+  return low_end(*stack) + offset;
 }
 
-// A stack of the program's is told by its address: ours lie one page above a chunk.
+// One of the program's is not found.
 void give_stack(void* given) {
-  if (heap::address_of(given) % chunk_bytes != guard_bytes) return;
-  auto* stack = static_cast<Stack*>(given);
+  auto* stack = const_cast<Stack*>(find_stack(given));
+  if (stack == nullptr) return;
   stack->next = g_free;
   g_free = stack;
+}
+
+std::size_t guard_bytes_of(const void* begin) {
+  const Stack* stack = find_stack(begin);
+  return stack == nullptr ? 0 : stack->guard_bytes;
 }
 
 FloatingModes floating_modes() {

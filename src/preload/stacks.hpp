@@ -26,6 +26,7 @@ struct ThreadStart {
   void* (*function)(void*);
   void* argument;
   std::size_t stack_bytes;  // 0: the default
+  std::size_t guard_bytes;  // whole pages
   void* own_stack;          // of the program's, or nullptr
   // Of the creator, if attributes say nothing else.
   sigset_t mask;
@@ -45,5 +46,8 @@ void set_guards(const Guards& guards);
 // any).
 void* take_stack(std::uint64_t start, pthread_attr_t& attributes);
 void give_stack(void* stack);
+
+// What lies below a stack of this rank's threads, as its creator asked for it. Any thread.
+std::size_t guard_bytes_of(const void* stack);
 
 }  // namespace gallocy::preload

@@ -14,6 +14,7 @@
 #include "ipc/no_cancellation.hpp"
 #include "preload/c11.hpp"
 #include "preload/forward.hpp"
+#include "preload/pages.hpp"
 #include "preload/real.hpp"
 #include "preload/stacks.hpp"
 #include "preload/stage.hpp"
@@ -46,6 +47,7 @@ using client::self;
 namespace {
 
 constinit std::atomic<std::size_t> g_default_stack_bytes = 0;  // 0: as `ulimit -s` has it
+constinit std::atomic<std::size_t> g_default_guard_bytes = page_bytes;
 
 // What a thread natively has of who makes it. CPUs only where those differ from the process's: the
 // machine of another node may have others.
@@ -94,6 +96,7 @@ Wanted wanted_by(const pthread_attr_t* attributes) {
   Wanted wanted;
   inherit(wanted.start);
   wanted.start.stack_bytes = g_default_stack_bytes.load(std::memory_order_relaxed);
+  wanted.start.guard_bytes = g_default_guard_bytes.load(std::memory_order_relaxed);
   if (attributes == nullptr) return wanted;
   int state = PTHREAD_CREATE_JOINABLE;
   ::pthread_attr_getdetachstate(attributes, &state);
@@ -104,6 +107,8 @@ Wanted wanted_by(const pthread_attr_t* attributes) {
   if (stack_bytes != 0) wanted.start.stack_bytes = stack_bytes;
   // With no stack set, glibc's address is that of a stack which ends at 0.
   if (heap::address_of(stack) + stack_bytes != 0) wanted.start.own_stack = stack;
+  ::pthread_attr_getguardsize(attributes, &wanted.start.guard_bytes);
+  wanted.start.guard_bytes = page_up(wanted.start.guard_bytes);
   sigset_t mask;
   if (::pthread_attr_getsigmask_np(attributes, &mask) == 0) wanted.start.mask = mask;
   name_cpus(attributes, wanted.start);
@@ -171,6 +176,7 @@ int preload::start_thread(int node, pthread_t* thread, void* (*function)(void*),
   ThreadStart wanted{};
   inherit(wanted);
   wanted.has_cpus = false;
+  wanted.guard_bytes = page_bytes;
   wanted.function = function;
   wanted.argument = argument;
   return start(node, thread, thread == nullptr, wanted);
@@ -210,8 +216,24 @@ GALLOCY_TAKES int pthread_sigqueue(pthread_t thread, int signal, const sigval va
   return for_thread(thread, real::pthread_sigqueue.any(), signal, (long)(value.sival_ptr), 0);
 }
 
+namespace {
+
+// To the C library the stack is one that it was given, without a guard.
+long attributes_of(long real_thread, long given, long, long, long, long) {
+  auto* attributes = reinterpret_cast<pthread_attr_t*>(given);
+  void* stack = nullptr;
+  std::size_t stack_bytes = 0;
+  const int error = real::pthread_getattr_np(static_cast<pthread_t>(real_thread), attributes);
+  if (error != 0) return error;
+  ::pthread_attr_getstack(attributes, &stack, &stack_bytes);
+  ::pthread_attr_setguardsize(attributes, guard_bytes_of(stack));
+  return 0;
+}
+
+}  // namespace
+
 GALLOCY_TAKES int pthread_getattr_np(pthread_t thread, pthread_attr_t* attributes) noexcept {
-  return for_thread(thread, real::pthread_getattr_np.any(), (long)(attributes), 0, 0);
+  return for_thread(thread, attributes_of, (long)(attributes), 0, 0);
 }
 
 GALLOCY_TAKES int pthread_setname_np(pthread_t thread, const char* name) noexcept {
@@ -252,8 +274,11 @@ long set_default(long given, long, long, long, long, long) {
   const auto* attributes = reinterpret_cast<const pthread_attr_t*>(given);
   const int error = real::pthread_setattr_default_np(attributes);
   std::size_t stack_bytes = 0;
+  std::size_t guard_bytes = 0;
   if (error != 0 || ::pthread_attr_getstacksize(attributes, &stack_bytes) != 0) return error;
+  ::pthread_attr_getguardsize(attributes, &guard_bytes);
   g_default_stack_bytes.store(stack_bytes, std::memory_order_relaxed);
+  g_default_guard_bytes.store(page_up(guard_bytes), std::memory_order_relaxed);
   return 0;
 }
 
