@@ -12,6 +12,7 @@
 
 #include "gallocy/gallocy.h"
 #include "preload/arena.hpp"
+#include "preload/protections.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
 
@@ -74,7 +75,7 @@ GALLOCY_TAKES void* malloc(size_t size_bytes) noexcept { return allocate(size_by
 
 GALLOCY_TAKES void free(void* block) noexcept {
   if (block == nullptr || arena::contains(block)) return;
-  if (in_region(block)) return gallocy_free(block);
+  if (in_region(block)) return open_block(block), gallocy_free(block);
   __libc_free(block);
 }
 
@@ -91,7 +92,8 @@ GALLOCY_TAKES void* realloc(void* block, size_t size_bytes) noexcept {
   if (block == nullptr) return allocate(size_bytes);
   if (size_bytes == 0) return ::free(block), nullptr;
   if (arena::contains(block)) return move_block(block, arena::block_bytes(block), size_bytes);
-  if (in_region(block)) return or_no_room(gallocy_realloc(block, size_bytes), size_bytes);
+  if (in_region(block))
+    return open_block(block), or_no_room(gallocy_realloc(block, size_bytes), size_bytes);
   if (is_application())
     return move_block(block, real::malloc_usable_size(block), size_bytes);
   return __libc_realloc(block, size_bytes);

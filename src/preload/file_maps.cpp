@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/ids.hpp"
-#include "preload/pages.hpp"
+#include "preload/protections.hpp"
 #include "preload/stage.hpp"
 
 namespace gallocy::preload {
@@ -130,6 +130,7 @@ std::uint64_t resize_file_map(std::uint64_t address, std::size_t old_bytes,
 }
 
 void read_file(const Mapping& mapping) {
+  const Opened opened(mapping);
   const std::size_t got =
       copy_file(mapping.begin, mapping.file_address, mapping.size_bytes(), copy_pages);
   clear_pages({mapping.begin + got, mapping.end});
@@ -137,6 +138,7 @@ void read_file(const Mapping& mapping) {
 
 int read_new_file(Mapping& mapping, bool is_written_back) {
   const auto [file, size_bytes] = std::pair{mapping.file_address, mapping.size_bytes()};
+  const Opened opened(mapping);
   if (!is_written_back) return copy_file(mapping.begin, file, size_bytes, copy_to_zeros), 0;
   if (const int error = make_twin(mapping); error != 0) return error;
   copy_file(mapping.twin_address, file, size_bytes, copy_to_zeros);
@@ -147,12 +149,14 @@ int read_new_file(Mapping& mapping, bool is_written_back) {
 int make_writable(Mapping& mapping) {
   if (mapping.twin_address != 0) return 0;
   if (const int error = make_twin(mapping); error != 0) return error;
+  const Opened opened(mapping);
   copy_to_zeros(bytes_at(mapping.twin_address), bytes_at(mapping.begin), mapping.size_bytes());
   return 0;
 }
 
 int write_back(const Mapping& mapping, int flags) {
   if (mapping.twin_address == 0) return 0;
+  const Opened opened(mapping);
   int error = 0;
   for (std::uint64_t offset = 0; offset < mapping.size_bytes(); offset += page_bytes)
     if (const int failed = write_page_back(mapping, offset); failed != 0) error = failed;

@@ -6,7 +6,7 @@
 
 #include "client/memory.hpp"
 #include "heap/layout.hpp"
-#include "preload/pages.hpp"
+#include "preload/protections.hpp"
 #include "preload/stage.hpp"
 
 namespace gallocy::preload {
@@ -22,9 +22,10 @@ void forget_contents(Mapping& mapping) {
 }
 
 // Of a page that was handed out: whether it is of a block, and not the heap's own or free. What the
-// chunks behind the first of a large block hold is the program's.
+// chunks behind the first of a large block hold is the program's, and only that can be closed.
 bool is_in_block(std::uint64_t address) {
   const heap::ChunkHeader* chunk = heap::chunk_of(reinterpret_cast<void*>(address));
+  if (protection_at(heap::address_of(chunk)) == PROT_NONE) return true;
   if (chunk->mark != heap::mark_of(chunk)) return true;
   const std::uint64_t page = address % chunk_bytes / page_bytes;
   if (chunk->kind == heap::ChunkKind::large_block) return page >= chunk->block_page;
@@ -80,8 +81,19 @@ void split_at_ends(Range range) {
   split_mapping(range.end);
 }
 
-void unmap(Range range) {
+void clear_mapped(Range range) {
+  const Opened opened(range);
+  clear_pages(range);
+}
+
+int unmap(Range range) {
   split_at_ends(range);
+  int error = 0;
+  all_of(range, [&error](Range part, Mapping* mapping) {
+    if (mapping != nullptr && mapping->use_count == 1) error = protect_pages(part, open_bits);
+    return error == 0;
+  });
+  if (error != 0) return error;
   all_of(range, [](Range, Mapping* mapping) {
     if (mapping == nullptr || mapping->use_count == 0) return true;
     if (--mapping->use_count > 0) return true;
@@ -89,6 +101,7 @@ void unmap(Range range) {
     retire_mapping(*mapping);
     return true;
   });
+  return 0;
 }
 
 Range take_block(std::size_t size_bytes) {
@@ -108,7 +121,7 @@ void empty(Range range) {
     return true;
   });
   if (!is_own) refuse("mmap at a fixed address outside its own memory is not supported");
-  clear_pages(range);
+  clear_mapped(range);
 }
 
 void place(Range range, const Contents& contents) {
@@ -144,7 +157,7 @@ SameFile same_file(const FileMap& file, off_t offset, std::size_t size_bytes) {
   return wanted;
 }
 
-int map_again(const SameFile& same, Contents contents, std::uint64_t& address) {
+int map_again(const SameFile& same, Contents contents, int bits, std::uint64_t& address) {
   address = same.containing->begin +
             static_cast<std::uint64_t>(same.begin - same.containing->offset);
   split_at_ends({address, address + same.size_bytes()});
@@ -160,6 +173,7 @@ int map_again(const SameFile& same, Contents contents, std::uint64_t& address) {
     }
     close_file_map(contents.file.address, same.size_bytes());
   });
+  if (error == 0) error = allow_pages({mapping.begin, mapping.end}, bits);
   if (error == 0) ++mapping.use_count;
   return error;
 }

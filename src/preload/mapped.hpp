@@ -71,7 +71,11 @@ void place(Range range, const Contents& contents);
 // there.
 int read_contents(Range range, const Contents& contents);
 
-void unmap(Range range);
+// Zeros, whatever the program may do there.
+void clear_mapped(Range range);
+
+// 0, or ENOMEM: then all is as before.
+int unmap(Range range);
 
 // No mapping has pages on both sides of an end.
 void split_at_ends(Range range);
@@ -88,8 +92,9 @@ struct SameFile {
 };
 SameFile same_file(const FileMap& file, off_t offset, std::size_t size_bytes);
 
-// Maps it at the address where it is mapped already: it is the same memory. 0 or errno.
-int map_again(const SameFile& same, Contents contents, std::uint64_t& address);
+// Maps it at the address where it is mapped already: it is the same memory, which may then be used
+// as either map says. 0 or errno.
+int map_again(const SameFile& same, Contents contents, int bits, std::uint64_t& address);
 
 [[noreturn]] void refuse_overlap();
 

@@ -17,14 +17,6 @@ namespace {
 constinit MappingTables* g_tables = nullptr;
 thread_local constinit Mapping* t_spent = nullptr;  // what goes when the lock is given up
 
-// Mappings in the tree don't overlap, so those that do are what is looked for.
-int compare(const void* one, const void* other) {
-  const auto& a = *static_cast<const Mapping*>(one);
-  const auto& b = *static_cast<const Mapping*>(other);
-  if (a.end <= b.begin) return -1;
-  return a.begin >= b.end ? 1 : 0;
-}
-
 // Outside the region there are none.
 std::uint64_t chunk_at(std::uint64_t address) {
   return (address - client::process.region_address) / chunk_bytes;
@@ -37,26 +29,7 @@ unsigned table_at(std::uint64_t address) {
   return is_in_region(address) ? g_tables->rank_of_chunk[chunk_at(address)] : 0;
 }
 
-// Up to where the table of the first page is that of all.
-std::uint64_t end_of_table(std::uint64_t begin, std::uint64_t end) {
-  const unsigned table = table_at(begin);
-  std::uint64_t at = begin;
-  while (at < end && table_at(at) == table) at = (at / chunk_bytes + 1) * chunk_bytes;
-  return std::min(at, end);
-}
-
-MappingTable& table_of(const Mapping& mapping) {
-  return *g_tables->of_rank[table_at(mapping.begin)];
-}
-
-// REQUIRES: the table is that of all of the range.
-Mapping* find(std::uint64_t begin, std::uint64_t end) {
-  const Mapping wanted = of_block({begin, end}, {}, 0);
-  void* node = ::tfind(&wanted, &table_of(wanted).root, compare);
-  return node == nullptr ? nullptr : *static_cast<Mapping**>(node);
-}
-
-void take_out(Mapping& mapping) { ::tdelete(&mapping, &table_of(mapping).root, compare); }
+void take_out(Mapping& mapping) { take_out(mapping_table_at(mapping.begin).mappings, mapping); }
 
 void remove(Mapping& mapping) {
   take_out(mapping);
@@ -100,7 +73,7 @@ struct Visit {
 void visit_node(const void* node, VISIT when, void* given) {
   if (when != postorder && when != leaf) return;
   const auto& visit = *static_cast<const Visit*>(given);
-  visit.function(**static_cast<Mapping* const*>(node), visit.context);
+  visit.function(static_cast<Mapping&>(**static_cast<Range* const*>(node)), visit.context);
 }
 
 }  // namespace
@@ -145,9 +118,20 @@ std::uint64_t all_mapping_tables() {
   return ~std::uint64_t{0} >> (mapping_table_count_max - client::process.rank_count);
 }
 
+MappingTable& mapping_table_at(std::uint64_t address) {
+  return *g_tables->of_rank[table_at(address)];
+}
+
+std::uint64_t end_of_mapping_table(Range range) {
+  const unsigned table = table_at(range.begin);
+  std::uint64_t at = range.begin;
+  while (at < range.end && table_at(at) == table) at = (at / chunk_bytes + 1) * chunk_bytes;
+  return std::min(at, range.end);
+}
+
 std::uint64_t mapping_tables_of(Range range) {
   std::uint64_t tables = 0;
-  for (std::uint64_t at = range.begin; at < range.end; at = end_of_table(at, range.end))
+  for (std::uint64_t at = range.begin; at < range.end; at = end_of_mapping_table({at, range.end}))
     tables |= std::uint64_t{1} << table_at(at);
   return tables;
 }
@@ -172,29 +156,25 @@ MappingsLock::~MappingsLock() {
 }
 
 Mapping* first_mapping(std::uint64_t begin, std::uint64_t end) {
-  Mapping* found = nullptr;
-  while (begin < end && found == nullptr) {
-    const std::uint64_t end_of_this = end_of_table(begin, end);
-    for (std::uint64_t before = end_of_this; begin < before; before = found->begin) {
-      Mapping* earlier = find(begin, before);
-      if (earlier == nullptr) break;
-      found = earlier;
-    }
+  while (begin < end) {
+    const std::uint64_t end_of_this = end_of_mapping_table({begin, end});
+    Range* found = find_first(mapping_table_at(begin).mappings, {begin, end_of_this});
+    if (found != nullptr) return static_cast<Mapping*>(found);
     begin = end_of_this;
   }
-  return found;
+  return nullptr;
 }
 
 Mapping& add_mapping(const Mapping& mapping) {
   auto* added = static_cast<Mapping*>(gallocy_malloc(sizeof mapping));
   if (added == nullptr) refuse(gallocy_last_error());
   *added = mapping;
-  if (::tsearch(added, &table_of(*added).root, compare) == nullptr) refuse(gallocy_last_error());
+  insert(mapping_table_at(added->begin).mappings, *added);
   return *added;
 }
 
 void split_mapping(std::uint64_t at) {
-  Mapping* mapping = find(at, at + page_bytes);
+  Mapping* mapping = first_mapping(at, at + page_bytes);
   if (mapping == nullptr || mapping->begin == at) return;
   const Mapping rest = part_of(*mapping, at, mapping->end);
   mapping->end = at;
@@ -213,7 +193,7 @@ void retire_mapping(Mapping& mapping) {
 void each_mapping(void (*visit)(Mapping& mapping, void* context), void* context) {
   Visit all{visit, context};
   for (unsigned rank = 0; rank < client::process.rank_count; ++rank)
-    ::twalk_r(g_tables->of_rank[rank]->root, visit_node, &all);
+    ::twalk_r(g_tables->of_rank[rank]->mappings.root, visit_node, &all);
 }
 
 }  // namespace gallocy::preload

@@ -13,12 +13,12 @@
 #include <cstdint>
 
 #include "ipc/no_cancellation.hpp"
-#include "preload/pages.hpp"
+#include "preload/blocked_signals.hpp"
+#include "preload/range_tree.hpp"
 
 namespace gallocy::preload {
 
-struct Mapping {
-  std::uint64_t begin, end;  // whole pages
+struct Mapping : Range {
   // Of gallocy_malloc, in which the pages lie; both 0: memory that was something else before.
   std::uint64_t block_begin, block_end;
   std::uint32_t use_count;  // 0: unmapped; more than 1: a file that was mapped again
@@ -31,7 +31,6 @@ struct Mapping {
   Mapping* next_spent;  // of those whose blocks are freed once the lock is given up
 
   bool is_file() const { return file_address != 0; }
-  std::uint64_t size_bytes() const { return end - begin; }
 };
 
 // Private memory, of no file. The block: empty, if the memory was something else before.
@@ -42,7 +41,8 @@ Mapping part_of(const Mapping& mapping, std::uint64_t begin, std::uint64_t end);
 
 struct MappingTable {  // in the region, made of zeros
   pthread_mutex_t lock;
-  void* root;
+  RangeTree mappings;
+  RangeTree protections;  // protections.hpp
 };
 
 inline constexpr unsigned mapping_table_count_max = 64;  // ranks
@@ -64,11 +64,16 @@ std::uint64_t own_mapping_table();
 std::uint64_t all_mapping_tables();
 std::uint64_t mapping_tables_of(Range range);
 
+// The table of a page, and up to where, of a range that begins there, it is that of all.
+MappingTable& mapping_table_at(std::uint64_t address);
+std::uint64_t end_of_mapping_table(Range range);
+
 // This rank has made that block. Before its mapping is added.
 void note_block(Range block);
 
 // Of those tables, for everything below. A thread of the runtime gets no lock: there is one only
-// when all of the program's have ended. Blocks are freed after it: that may take a while.
+// when all of the program's have ended. Blocks are freed after it: that may take a while. No handler
+// runs in the thread until then: it may want to change mappings, too.
 class MappingsLock {
  public:
   explicit MappingsLock(std::uint64_t tables);
@@ -78,6 +83,7 @@ class MappingsLock {
 
  private:
   ipc::NoCancellation guard_;
+  BlockedSignals blocked_;
   std::uint64_t tables_;
 };
 

@@ -1,6 +1,5 @@
 // mmap and its kin, in threads of the program: blocks of the region, so that all nodes see them.
-// A range is never unmapped really: no foreign mapping shall lie there. All of it may always be
-// read and written.
+// A range is never unmapped really: no foreign mapping shall lie there.
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 #include "client/process.hpp"
 #include "preload/early_maps.hpp"
 #include "preload/mapped.hpp"
-#include "preload/pages.hpp"
+#include "preload/protections.hpp"
 #include "preload/real.hpp"
 #include "preload/refused.hpp"
 #include "preload/remap.hpp"
@@ -98,7 +97,8 @@ int map_there(const Asked& asked, const Contents& contents, std::uint64_t& addre
   }
   place(range, contents);
   address = range.begin;
-  return read_contents(range, contents);
+  const int failed = read_contents(range, contents);
+  return failed != 0 ? failed : protect_pages(range, bits_of(asked.protection));
 }
 
 void add_block(Range block, const Contents& contents) {
@@ -115,21 +115,25 @@ int map_memory(const Asked& asked, std::uint64_t& address) {
   contents.is_shared = asked.is_shared();
   add_block(block, contents);
   address = block.begin;
-  return 0;
+  const int error = protect_pages(block, bits_of(asked.protection));
+  if (error != 0) unmap(block);
+  return error;
 }
 
 int map_file(const Asked& asked, const Contents& contents, std::uint64_t& address) {
   const std::size_t size_bytes = page_up(asked.size_bytes);
   if (contents.is_shared && contents.is_file()) {
     const SameFile same = same_file(contents.file, contents.offset, size_bytes);
-    if (same.containing != nullptr) return map_again(same, contents, address);
+    if (same.containing != nullptr)
+      return map_again(same, contents, bits_of(asked.protection), address);
     if (same.count > 0 && (same.is_writable || contents.is_written_back)) refuse_overlap();
   }
   const Range block = take_block(size_bytes);
   if (block.size_bytes() == 0) return ENOMEM;
   add_block(block, contents);
   address = block.begin;
-  const int error = read_contents(block, contents);
+  int error = read_contents(block, contents);
+  if (error == 0) error = protect_pages(block, bits_of(asked.protection));
   if (error != 0) unmap(block);
   return error;
 }
@@ -158,12 +162,11 @@ int unmap_pages(std::uint64_t address, std::size_t size_bytes) {
   if (!read_range(address, size_bytes, range)) return EINVAL;
   const client::ErrnoKeeper keeper;
   const MappingsLock lock(mapping_tables_of(range));
-  unmap(range);
-  return 0;
+  return unmap(range);
 }
 
 // A shared map of a file that becomes writable.
-int protect_part(Range part, Mapping& mapping) {
+int make_part_writable(Range part, Mapping& mapping) {
   if (!mapping.is_file() || !mapping.is_shared || mapping.twin_address != 0) return 0;
   split_at_ends(part);
   Mapping& whole = *first_mapping(part.begin, part.end);
@@ -183,7 +186,7 @@ bool has_shared_file(Range range) {
 }
 
 int protect(std::uint64_t address, std::size_t size_bytes, int protection) {
-  constexpr int known = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP | 8;
+  constexpr int known = PROT_READ | PROT_WRITE | PROT_EXEC | 8;  // and PROT_SEM, which does nothing
   Range range{};
   if (!is_at_page(address) || (protection & ~known) != 0) return EINVAL;
   if (!read_range(address, size_bytes, range)) return ENOMEM;
@@ -191,19 +194,19 @@ int protect(std::uint64_t address, std::size_t size_bytes, int protection) {
   const MappingsLock lock(has_shared_file(range) ? all_mapping_tables()
                                                   : mapping_tables_of(range));
   if (!is_mapped(range)) return ENOMEM;
-  if ((protection & ~PROT_READ) != PROT_WRITE) return say_no_protection(), EACCES;
+  if ((protection & PROT_EXEC) != 0) return say_no_code(), EACCES;
   int error = 0;
-  all_of(range, [&](Range part, Mapping* mapping) {
-    if (mapping != nullptr) error = protect_part(part, *mapping);
-    return error == 0;
-  });
-  return error;
+  if ((protection & PROT_WRITE) != 0)
+    all_of(range, [&](Range part, Mapping* mapping) {
+      if (mapping != nullptr) error = make_part_writable(part, *mapping);
+      return error == 0;
+    });
+  return error != 0 ? error : protect_pages(range, bits_of(protection));
 }
 
 // Private pages are as new: zeros, or the file's bytes.
 void drop(Range part, const Mapping* mapping) {
-  if (mapping == nullptr || !mapping->is_file())
-    return clear_pages(part);
+  if (mapping == nullptr || !mapping->is_file()) return clear_mapped(part);
   at_first([&] { read_file(part_of(*mapping, part.begin, part.end)); });
 }
 
@@ -216,7 +219,7 @@ int advise_part(Range part, const Mapping* mapping, int advice) {
       return 0;
     case MADV_REMOVE:  // of a file, the zeros are written back
       if (!is_shared) return EINVAL;
-      return clear_pages(part), 0;
+      return clear_mapped(part), 0;
     default:
       return 0;
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "preload/mapped.hpp"
+#include "preload/protections.hpp"
 #include "preload/stage.hpp"
 
 namespace gallocy::preload {
@@ -25,6 +26,11 @@ int take_file(Mapping& mapping, std::size_t size_bytes, FileMap& file) {
   return file.address != 0 ? 0 : ENOMEM;
 }
 
+void copy_kept(Range to, Range from) {
+  const Opened source(from), copy(to);
+  copy_pages(to.pointer(), from.pointer(), std::min(from.size_bytes(), to.size_bytes()));
+}
+
 // What the program sees in `from`, which is a mapping, it sees in `to`, and what is more of a file
 // or zeros behind it.
 int move(Range from, Range to) {
@@ -34,11 +40,11 @@ int move(Range from, Range to) {
   if (const int error = take_file(old, to.size_bytes(), contents.file); error != 0)
     return unmap(to), error;
   place(to, contents);
-  const std::size_t kept_bytes = std::min(from.size_bytes(), to.size_bytes());
   const int error = read_contents(to, contents);
   // What is written back was, just now, and has come from the file again.
-  if (!contents.is_written_back) copy_pages(to.pointer(), from.pointer(), kept_bytes);
-  unmap(from);
+  if (!contents.is_written_back) copy_kept(to, from);
+  const int failed = protect_pages(to, protection_at(from.begin));
+  if (failed != 0 || unmap(from) != 0) refuse("mremap finds no room for one map more");
   return error;
 }
 
@@ -60,7 +66,7 @@ int check_movable(Range from) {
   const Mapping* mapping = first_mapping(from.begin, from.end);
   const bool is_whole = mapping != nullptr && mapping->begin <= from.begin &&
                         mapping->end >= from.end && mapping->use_count > 0;
-  if (is_whole && mapping->use_count == 1) return 0;
+  if (is_whole && mapping->use_count == 1) return has_one_protection(from) ? 0 : EFAULT;
   if (is_whole) refuse("mremap of a file that is mapped twice is not supported");
   if (mapping == nullptr && is_other_memory(from))
     refuse("mremap of what mmap has not given is not supported");
@@ -80,8 +86,7 @@ int remap(const Remap& asked, std::uint64_t& address) {
     empty(to);
   } else if (to.size_bytes() <= from.size_bytes()) {
     address = from.begin;
-    unmap({from.begin + to.size_bytes(), from.end});
-    return 0;
+    return unmap({from.begin + to.size_bytes(), from.end});
   } else {
     if ((asked.flags & MREMAP_MAYMOVE) == 0) return ENOMEM;
     to = take_block(to.size_bytes());

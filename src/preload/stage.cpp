@@ -14,7 +14,7 @@ constinit std::atomic<Stage> g_stage = Stage::unknown;
 
 constexpr int exit_refused = 69;
 
-constinit std::atomic<bool> g_said_no_room = false, g_said_no_protection = false;
+constinit std::atomic<bool> g_said_no_room = false, g_said_no_code = false;
 
 }  // namespace
 
@@ -45,11 +45,11 @@ void say_no_room(std::size_t size_bytes) {
   client::say(Sentence("gallocy: ", gallocy_last_error(), "\n"));
 }
 
-void say_no_protection() {
-  if (g_said_no_protection.exchange(true)) return;
+void say_no_code() {
+  if (g_said_no_code.exchange(true)) return;
   const client::ErrnoKeeper keeper;
-  client::say(Sentence("gallocy: mprotect of shared memory to anything but reading and writing is "
-                       "not supported, and fails with EACCES: guard pages guard nothing\n"));
+  client::say(Sentence("gallocy: memory for code made at run time is not supported, and mprotect "
+                       "with PROT_EXEC fails with EACCES\n"));
 }
 
 }  // namespace gallocy::preload

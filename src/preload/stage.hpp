@@ -37,8 +37,8 @@ inline bool is_served(const void* object) { return is_application() && is_shared
 // programs don't look whether they got any. Says so, the first time, before the caller fails.
 void say_no_room(std::size_t size_bytes);
 
-// The program asked to have less than reading and writing of its shared memory, which would have to
-// be so on all nodes. Says so, the first time, before the caller fails: many programs don't look.
-void say_no_protection();
+// The program asked that its shared memory may be executed. Says that it may not, the first time,
+// before the caller fails: many programs don't look.
+void say_no_code();
 
 }  // namespace gallocy::preload

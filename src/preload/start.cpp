@@ -39,6 +39,7 @@
 #include "preload/guards.hpp"
 #include "preload/machine.hpp"
 #include "preload/objects.hpp"
+#include "preload/protections.hpp"
 #include "preload/real.hpp"
 #include "preload/stacks.hpp"
 #include "preload/stage.hpp"
@@ -272,6 +273,11 @@ void compare(const StartRecord& record) {
 
 // ---- both --------------------------------------------------------------------------------
 
+void end_thread() {
+  open_own_stack();
+  end_proxy();
+}
+
 void restore_personality() {
   if (const char* persona = ::getenv(ipc::persona_variable); persona != nullptr)
     ::personality(::strtoul(persona, nullptr, 16));
@@ -290,7 +296,7 @@ void restore_personality() {
   restore_personality();
   process.main_is_apart = true;
   process.is_unmodified = true;
-  client::thread_maker = {take_stack, give_stack, end_proxy};
+  client::thread_maker = {take_stack, give_stack, end_thread};
   set_stage(Stage::starting);
   require(client::join());
   ipc::restore_environment(environ);

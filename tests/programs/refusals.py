@@ -138,7 +138,7 @@ def protection():
         result = refused("protect", *where)
         expect_status(result, 0)
         expect(result.out == "-1, EACCES\n-1, EACCES\nwent on\n", "it printed", result)
-        expect(result.err.count("\n") == 1 and result.err.startswith("gallocy: mprotect of shared"),
+        expect(result.err.count("\n") == 1 and result.err.startswith("gallocy: memory for code"),
                "not one sentence:", result)
 
 

@@ -117,7 +117,7 @@ static void call(const char* what) {
   else if (strcmp(what, "protect") == 0) {
     void* pages = map_pages(0);
     for (int i = 0; i < 2; ++i) {
-      const int status = mprotect(pages, page, PROT_READ);
+      const int status = mprotect(pages, page, PROT_READ | PROT_EXEC);
       printf("%d, %s\n", status, strerrorname_np(errno));
     }
   } else if (strcmp(what, "much") == 0) {
