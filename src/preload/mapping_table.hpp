@@ -72,8 +72,8 @@ std::uint64_t end_of_mapping_table(Range range);
 void note_block(Range block);
 
 // Of those tables, for everything below. A thread of the runtime gets no lock: there is one only
-// when all of the program's have ended. Blocks are freed after it: that may take a while. No handler
-// runs in the thread until then: it may want to change mappings, too.
+// when all of the program's have ended. Blocks are freed after it: that may take a while. Until
+// then no handler runs in the thread: it may want to change mappings, too.
 class MappingsLock {
  public:
   explicit MappingsLock(std::uint64_t tables);

@@ -52,13 +52,24 @@ int check_anonymous(const Asked& asked) {
   return read_range(0, asked.size_bytes, range) ? 0 : ENOMEM;
 }
 
+// What the kernel has to judge. Under MAP_SHARED_VALIDATE it refuses flags that it does not know,
+// which are those that it did not know before there was that.
+int judged_flags(int flags) {
+  constexpr int known_before = MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE |
+                               MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE |
+                               MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT |
+                               0x80 /* MAP_ABOVE4G */ | (21 | 30) << 26 /* huge pages' sizes */;
+  const bool validates = (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+  return flags & (MAP_TYPE | MAP_NORESERVE | MAP_SYNC | (validates ? ~known_before : 0));
+}
+
 int open_contents(const Asked& asked, Contents& contents) {
   contents.is_shared = asked.is_shared();
   contents.is_written_back = asked.is_shared() && (asked.protection & PROT_WRITE) != 0;
   contents.offset = asked.offset;
   if (!asked.is_file()) return check_anonymous(asked);
   const int protection = asked.is_shared() ? asked.protection : PROT_READ;
-  const int flags = asked.flags & (MAP_TYPE | MAP_NORESERVE | MAP_SYNC);
+  const int flags = judged_flags(asked.flags);
   int error = 0;
   at_first([&] {
     error = open_file_map(contents.file, asked.size_bytes, protection, flags, asked.fd,

@@ -42,6 +42,10 @@ static void refuse_maps(int me) {
   tell(me, "a file, neither", map(page, PROT_READ, 0, reading, 0));
   tell(me, "opened to write only", map(page, PROT_READ, MAP_PRIVATE, writing, 0));
   tell(me, "shared, opened to read", map(page, PROT_READ | PROT_WRITE, MAP_SHARED, reading, 0));
+  tell(me, "a flag that there is not", map(page, PROT_READ, MAP_SHARED_VALIDATE | 0x800000,
+                                           reading, 0));
+  tell(me, "no replacement, validated", map(page, PROT_READ,
+                                            MAP_SHARED_VALIDATE | MAP_FIXED_NOREPLACE, reading, 0));
   tell(me, "no descriptor", map(page, PROT_READ, MAP_PRIVATE, 900, 0));
   tell(me, "a folder", map(page, PROT_READ, MAP_PRIVATE, folder, 0));
   close(reading);
