@@ -12,6 +12,7 @@ enum { thread_count = 4, page = 4096, anonymous = MAP_PRIVATE | MAP_ANONYMOUS };
 
 static char told[thread_count][4096];
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static pthread_barrier_t all_run;  // by itself, a thread's stack would be made where a part is gone
 
 static void tell(int me, const char* what, long result) {
   const size_t used = strlen(told[me]);
@@ -157,6 +158,7 @@ static void take_and_give(void) {
 
 static void* run(void* given) {
   const int me = (int)(intptr_t)given;
+  pthread_barrier_wait(&all_run);
   pthread_mutex_lock(&turn);
   refuse_maps(me);
   char* pages = map_pages(8, MAP_PRIVATE);
@@ -175,6 +177,7 @@ int main(void) {
   FILE* file = fopen("ten.txt", "w");
   fputs("0123456789", file);
   fclose(file);
+  pthread_barrier_init(&all_run, NULL, thread_count);
   in_threads(thread_count, run);
   fputs(told[0], stdout);
   for (int i = 1; i < thread_count; ++i) puts(strcmp(told[i], told[0]) == 0 ? "same" : told[i]);
