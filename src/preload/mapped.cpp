@@ -7,6 +7,7 @@
 #include "client/memory.hpp"
 #include "heap/layout.hpp"
 #include "preload/protections.hpp"
+#include "preload/stacks.hpp"
 #include "preload/stage.hpp"
 
 namespace gallocy::preload {
@@ -21,11 +22,15 @@ void forget_contents(Mapping& mapping) {
   });
 }
 
-// Of a page that was handed out: whether it is of a block, and not the heap's own or free. What the
-// chunks behind the first of a large block hold is the program's, and only that can be closed.
+// What the chunks behind the first of a large block hold is the program's, and only that is closed.
+bool is_closed(const heap::ChunkHeader* chunk) {
+  return protection_at(heap::address_of(chunk)) == PROT_NONE || is_stack_chunk(chunk);
+}
+
+// Of a page that was handed out: whether it is of a block, and not the heap's own or free.
 bool is_in_block(std::uint64_t address) {
   const heap::ChunkHeader* chunk = heap::chunk_of(reinterpret_cast<void*>(address));
-  if (protection_at(heap::address_of(chunk)) == PROT_NONE) return true;
+  if (is_closed(chunk)) return true;
   if (chunk->mark != heap::mark_of(chunk)) return true;
   const std::uint64_t page = address % chunk_bytes / page_bytes;
   if (chunk->kind == heap::ChunkKind::large_block) return page >= chunk->block_page;

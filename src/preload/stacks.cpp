@@ -109,6 +109,12 @@ void give_stack(void* given) {
   g_free = stack;
 }
 
+bool is_stack_chunk(const void* chunk) {
+  for (const Stack* stack = g_made; stack != nullptr; stack = stack->next_made)
+    if (low_end(*stack) == chunk) return true;
+  return false;
+}
+
 std::size_t guard_bytes_of(const void* begin) {
   const Stack* stack = find_stack(begin);
   return stack == nullptr ? 0 : stack->guard_bytes;

@@ -47,6 +47,9 @@ void set_guards(const Guards& guards);
 void* take_stack(std::uint64_t start, pthread_attr_t& attributes);
 void give_stack(void* stack);
 
+// This rank's threads can't touch the chunk's first page: their stack begins there.
+bool is_stack_chunk(const void* chunk);
+
 // What lies below a stack of this rank's threads, as its creator asked for it. Any thread.
 std::size_t guard_bytes_of(const void* stack);
 

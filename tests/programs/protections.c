@@ -247,6 +247,9 @@ static void* look_below(void* given) {
   char* const low = stack;
   printf("%s: %zu bytes", (const char*)given, guard);
   if (guard != 0) printf(" %d %d", store(low - 1), load(low - guard));
+  protect(low + 8 * page, page, PROT_READ);
+  printf(" above it %d %d", store(low + 8 * page), store(low + 9 * page));
+  protect(low + 8 * page, page, PROT_READ | PROT_WRITE);
   puts("");
   return NULL;
 }
