@@ -372,6 +372,9 @@ bool Node::handle(const Received& from, const ThreadControlled& body) {
 bool Node::handle(const Received& from, const ThreadCancel& body) {
   return threads_.on_cancel(from.from, body);
 }
+bool Node::handle(const Received& from, const ThreadCancelled& body) {
+  return threads_.on_cancelled(from.from, body);
+}
 bool Node::handle(const Received& from, const ThreadCountRequest&) {
   threads_.on_count_request(from.from, from.transaction);
   return true;
@@ -433,8 +436,8 @@ void Node::call(CallTag tag, const ThreadJoinCall& call, TimeUs now_us) {
 }
 void Node::call(CallTag tag, const ThreadControl& call, TimeUs) { threads_.on_control(tag, call); }
 void Node::call(CallTag tag, const ThreadCancelledCall& call, TimeUs) {
-  threads_.on_cancelled(tag, call);
-  if (threads_.cancelled(call.thread)) sync_calls_.on_cancelled(call.thread);
+  if (threads_.on_cancelled(tag, call))
+    threads_.await_ends(call.thread, sync_calls_.on_cancelled(call.thread));
 }
 void Node::call(CallTag tag, const ThreadInterruptedCall& call, TimeUs) {
   sync_calls_.on_interrupted(tag, call);

@@ -68,6 +68,7 @@ enum class Bug : std::uint8_t {
   lent_to_the_removed,
   holder_not_told,
   forget_joiner,
+  cancel_answered_early,
   freed_block_twice,
   accept_old_epoch,
   newer_epoch_dropped,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <utility>
 
 #include "core/planted.hpp"
 
@@ -72,9 +73,15 @@ void SyncCalls::on_time(TimeUs now_us) {
   }
 }
 
-void SyncCalls::on_cancelled(ThreadId thread) {
-  for (auto& [counter, call] : calls_)
-    if (call.interruptible && call.request.thread == thread) withdraw(counter, call, ECANCELED);
+// One that is withdrawn already, for its time is over, may still be granted.
+std::size_t SyncCalls::on_cancelled(ThreadId thread) {
+  std::size_t count = 0;
+  for (auto& [counter, call] : calls_) {
+    if (!call.interruptible || call.request.thread != thread) continue;
+    withdraw(counter, call, ECANCELED);
+    if (!std::exchange(call.delays_cancel, true)) ++count;
+  }
+  return count;
 }
 
 // The others go on when the handler has returned, as the C library has it.
@@ -115,6 +122,7 @@ void SyncCalls::end(Counter counter, const SyncReply& reply, TimeUs now_us) {
   deadlines_.erase({call.deadline_us, counter});
   calls_.erase(found);
   answered(call, counter, reply, now_us);
+  if (call.delays_cancel) threads_.on_wait_over(call.request.thread);
 }
 
 void SyncCalls::answered(const Call& call, Counter counter, const SyncReply& reply,

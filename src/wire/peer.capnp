@@ -160,6 +160,8 @@ struct PeerMessage {
     tokenReturn @50 :TokenReturn;
 
     unheld @51 :Unheld;  # mutexes
+
+    threadCancelled @52 :ThreadCancelled;  # threads
   }
 }
 
@@ -532,7 +534,7 @@ struct ThreadControl {
   # node -> record's node.
   enum Operation {
     detach @0;    # answered by threadControlled: 0, ESRCH, or EINVAL (joined or detached already)
-    cancel @1;    # answered by threadControlled: 0 (also if it has ended), or ESRCH
+    cancel @1;    # answered by threadControlled: 0 when it is cancelled or has ended, or ESRCH
     withdraw @2;
     # The join of the same transaction shall not wait any longer. If it still waits it is answered
     # by threadJoined with ECANCELED; if not, its answer is on its way, and there is no other.
@@ -547,8 +549,15 @@ struct ThreadControlled {
 }
 
 struct ThreadCancel {
-  # record's node -> running node, at any time after threadStart. No answer; a thread that has
-  # ended: dropped.
+  # record's node -> running node, once, at any time after threadStart. Answered by threadCancelled;
+  # a thread that has ended: dropped.
+  thread @0 :UInt64;
+}
+
+struct ThreadCancelled {
+  # running node -> record's node: the C library has been told to cancel the thread, and its waits
+  # that cancellation ends have been answered by their homes; it begins no other. Precedes its
+  # threadExited, which may come instead of it.
   thread @0 :UInt64;
 }
 

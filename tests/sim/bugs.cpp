@@ -122,6 +122,8 @@ const std::vector<PlantedBug>& planted_bugs() {
        "the node of a thread is not told that another has unlocked its mutex"},
       {forget_joiner, "forget_joiner",
        "who waits for a thread is not told that it has ended"},
+      {cancel_answered_early, "cancel_answered_early",
+       "who cancels a thread goes on while the thread's waits can still be granted"},
       {freed_block_twice, "freed_block_twice",
        "a freed block is delivered twice"},
       {accept_old_epoch, "accept_old_epoch",
