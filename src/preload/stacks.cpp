@@ -6,16 +6,21 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+
 #include "base/ids.hpp"
 #include "gallocy/gallocy.h"
 #include "preload/stage.hpp"
 
 namespace gallocy::preload {
 
+thread_local constinit bool is_detached = false;
+
 namespace {
 
 constexpr std::size_t default_bytes = std::size_t{8} << 20;  // where there is no limit
 constexpr std::size_t default_max_bytes = std::size_t{1} << 30;
+constexpr std::size_t told_min_bytes = std::size_t{256} << 10;  // room for all thread-local data
 
 // At the low end, above a page that nobody can touch, so that an overflow is a SIGSEGV.
 struct Stack {
@@ -73,7 +78,10 @@ void* take_stack(std::uint64_t start, pthread_attr_t& attributes) {
   Stack* stack = take_free(size_bytes);
   if (stack == nullptr) stack = make(size_bytes);
   if (stack == nullptr) return nullptr;
-  ::pthread_attr_setstack(&attributes, stack, size_bytes - guard_bytes);
+  // What is asked for is what the C library tells. Below it is more.
+  const std::size_t told_bytes = std::max(asked / 64 * 64, told_min_bytes);
+  std::byte* end = reinterpret_cast<std::byte*>(stack) + size_bytes - guard_bytes;
+  ::pthread_attr_setstack(&attributes, end - told_bytes, told_bytes);
   return stack;
 }
 
@@ -95,6 +103,7 @@ FloatingModes floating_modes() {
 void* run_thread(void* given) {
   const ThreadStart start = *static_cast<ThreadStart*>(given);
   gallocy_free(given);
+  is_detached = start.is_detached;
   ::prctl(PR_SET_NAME, start.name);
   if (start.has_cpus) ::sched_setaffinity(0, sizeof start.cpus, &start.cpus);
   asm volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(start.modes.vector), "m"(start.modes.x87));

@@ -25,6 +25,7 @@ FloatingModes floating_modes();
 struct ThreadStart {
   void* (*function)(void*);
   void* argument;
+  bool is_detached;
   std::size_t stack_bytes;  // 0: the default
   void* own_stack;          // of the program's, or nullptr
   // Of the creator, if attributes say nothing else.
@@ -34,6 +35,9 @@ struct ThreadStart {
   bool has_cpus;  // or those of the process that it runs in
   cpu_set_t cpus;
 };
+
+// Whether the calling thread is, as far as it has been told. To the C library none is.
+extern thread_local constinit bool is_detached;
 
 // In the thread, called with its ThreadStart.
 void* run_thread(void* start);

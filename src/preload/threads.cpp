@@ -60,13 +60,13 @@ void inherit(ThreadStart& start) {
       !CPU_EQUAL(&start.cpus, &usual);
 }
 
-int start(int node, pthread_t* thread, bool detached, const ThreadStart& start) {
+int start(int node, pthread_t* thread, const ThreadStart& start) {
   auto* shared = static_cast<ThreadStart*>(gallocy_malloc(sizeof start));
   if (shared == nullptr) return EAGAIN;
   *shared = start;
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
-  if (detached) ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  if (start.is_detached) ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_t made{};
   const int error = gallocy_pthread_create_on(&made, &attributes, run_thread, shared, node);
   ::pthread_attr_destroy(&attributes);
@@ -74,11 +74,6 @@ int start(int node, pthread_t* thread, bool detached, const ThreadStart& start) 
   if (thread != nullptr) *thread = made;
   return 0;
 }
-
-struct Wanted {
-  ThreadStart start{};
-  bool detached = false;
-};
 
 // glibc gives all CPUs for an attribute that names none.
 void name_cpus(const pthread_attr_t* attributes, ThreadStart& start) {
@@ -90,23 +85,23 @@ void name_cpus(const pthread_attr_t* attributes, ThreadStart& start) {
 }
 
 // Scheduling by priority is for the node that gets the thread to decide.
-Wanted wanted_by(const pthread_attr_t* attributes) {
-  Wanted wanted;
-  inherit(wanted.start);
-  wanted.start.stack_bytes = g_default_stack_bytes.load(std::memory_order_relaxed);
+ThreadStart wanted_by(const pthread_attr_t* attributes) {
+  ThreadStart wanted{};
+  inherit(wanted);
+  wanted.stack_bytes = g_default_stack_bytes.load(std::memory_order_relaxed);
   if (attributes == nullptr) return wanted;
   int state = PTHREAD_CREATE_JOINABLE;
   ::pthread_attr_getdetachstate(attributes, &state);
-  wanted.detached = state == PTHREAD_CREATE_DETACHED;
+  wanted.is_detached = state == PTHREAD_CREATE_DETACHED;
   void* stack = nullptr;
   std::size_t stack_bytes = 0;
   ::pthread_attr_getstack(attributes, &stack, &stack_bytes);
-  if (stack_bytes != 0) wanted.start.stack_bytes = stack_bytes;
+  if (stack_bytes != 0) wanted.stack_bytes = stack_bytes;
   // With no stack set, glibc's address is that of a stack which ends at 0.
-  if (heap::address_of(stack) + stack_bytes != 0) wanted.start.own_stack = stack;
+  if (heap::address_of(stack) + stack_bytes != 0) wanted.own_stack = stack;
   sigset_t mask;
-  if (::pthread_attr_getsigmask_np(attributes, &mask) == 0) wanted.start.mask = mask;
-  name_cpus(attributes, wanted.start);
+  if (::pthread_attr_getsigmask_np(attributes, &mask) == 0) wanted.mask = mask;
+  name_cpus(attributes, wanted);
   return wanted;
 }
 
@@ -173,16 +168,17 @@ int preload::start_thread(int node, pthread_t* thread, void* (*function)(void*),
   wanted.has_cpus = false;
   wanted.function = function;
   wanted.argument = argument;
-  return start(node, thread, thread == nullptr, wanted);
+  wanted.is_detached = thread == nullptr;
+  return start(node, thread, wanted);
 }
 
 GALLOCY_TAKES int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                                  void* (*function)(void*), void* argument) noexcept {
   if (!is_application()) return real::pthread_create(thread, attributes, function, argument);
-  Wanted wanted = wanted_by(attributes);
-  wanted.start.function = function;
-  wanted.start.argument = argument;
-  return start(GALLOCY_ANY_NODE, thread, wanted.detached, wanted.start);
+  ThreadStart wanted = wanted_by(attributes);
+  wanted.function = function;
+  wanted.argument = argument;
+  return start(GALLOCY_ANY_NODE, thread, wanted);
 }
 
 GALLOCY_TAKES int pthread_join(pthread_t thread, void** result) {
@@ -191,7 +187,10 @@ GALLOCY_TAKES int pthread_join(pthread_t thread, void** result) {
 }
 
 GALLOCY_TAKES int pthread_detach(pthread_t thread) noexcept {
-  return is_application() ? gallocy_pthread_detach(thread) : real::pthread_detach(thread);
+  if (!is_application()) return real::pthread_detach(thread);
+  const int error = gallocy_pthread_detach(thread);
+  if (error == 0 && thread == self.thread) is_detached = true;
+  return error;
 }
 
 GALLOCY_TAKES int pthread_cancel(pthread_t thread) {
@@ -211,7 +210,10 @@ GALLOCY_TAKES int pthread_sigqueue(pthread_t thread, int signal, const sigval va
 }
 
 GALLOCY_TAKES int pthread_getattr_np(pthread_t thread, pthread_attr_t* attributes) noexcept {
-  return for_thread(thread, real::pthread_getattr_np.any(), (long)(attributes), 0, 0);
+  const int error = for_thread(thread, real::pthread_getattr_np.any(), (long)(attributes), 0, 0);
+  if (error == 0 && thread == self.thread && is_detached)
+    ::pthread_attr_setdetachstate(attributes, PTHREAD_CREATE_DETACHED);
+  return error;
 }
 
 GALLOCY_TAKES int pthread_setname_np(pthread_t thread, const char* name) noexcept {
