@@ -174,7 +174,8 @@ struct TokenRecall {
 };
 
 // home -> node of that thread: what it had of the mutex it has no more. Another thread has unlocked
-// it, or its memory is another object's. Comes behind the grant, and before a later one.
+// it, or its memory is another object's. Or to all nodes, of a read-write lock that another thread
+// has unlocked. Comes behind the grant, and before a later one.
 struct Unheld {
   std::uint64_t address = 0;
   ThreadId thread{};

@@ -18,7 +18,7 @@ Node::Node(const Config& config, std::span<PageEntry> entries)
                  statistics_, outbox_),
       holder_(config_, table_, chunks_, memory_, requester_, outbox_),
       evictor_(config_, table_, chunks_, holder_, requester_, memory_, outbox_),
-      threads_(config_, statistics_, outbox_), sync_objects_(config_.self, outbox_),
+      threads_(config_, statistics_, outbox_), sync_objects_(config_, outbox_),
       sync_calls_(config_, homes_, threads_, outbox_), root_(config_, outbox_),
       freed_(config_, chunks_, outbox_), early_(config_),
       recovery_(config_, table_, chunks_, holder_, homes_, sync_calls_, outbox_) {

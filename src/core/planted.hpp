@@ -67,6 +67,7 @@ enum class Bug : std::uint8_t {
   token_of_the_dead_kept,
   lent_to_the_removed,
   holder_not_told,
+  reader_not_told,
   forget_joiner,
   cancel_answered_early,
   freed_block_twice,

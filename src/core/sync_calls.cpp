@@ -191,8 +191,11 @@ void SyncCalls::on_token_taken(const TokenTaken& taken) {
     begin_orphan({lock.address, lock.thread, SyncOperation::abandon, lock.kind, 1});
 }
 
+// All nodes are told of some: who knows of no home there has nothing of it.
 bool SyncCalls::on_unheld(NodeId from, const Unheld& unheld) {
-  if (!homes_.valid_address(unheld.address) || from != homes_.home_of(unheld.address)) return false;
+  if (!homes_.valid_address(unheld.address)) return false;
+  const NodeId home = homes_.home_of(unheld.address);
+  if (home != no_node && from != home) return false;
   holdings_.lost(unheld.thread, unheld.address);
   return true;
 }

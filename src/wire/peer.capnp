@@ -458,7 +458,8 @@ struct SyncRequest {
   # take of a barrier: how many threads meet there; init of a semaphore: its value; give of a futex:
   # how many threads are woken at most; other operations of a semaphore: 1 if its bytes are zeros,
   # so that it begins with 0; take of a futex: the sequence that was asked for before the word was
-  # read. A take by another sequence than the present one is answered at once.
+  # read. A take by another sequence than the present one is answered at once. take, tryTake and
+  # give of a read-write lock: 1 if its readers are only counted, so that any thread may give it.
   bits @5 :UInt32;
   # take and give of a futex: only those are woken that wait with one of the wake's bits.
   mayBeLent @6 :Bool;
@@ -479,8 +480,9 @@ struct SyncReply {
 
 struct Unheld {
   # home -> node where the thread runs that had the mutex: it has it no more, although it has not
-  # given it back. Another thread has unlocked it (kind unchecked), or its memory is over.
-  # Of a mutex that the thread does not have: dropped.
+  # given it back. Another thread has unlocked it (kind unchecked), or its memory is over. Of a
+  # read-write lock that another thread has unlocked: home -> every node; a reader reads once less.
+  # Of what the thread does not have: dropped.
   address @0 :UInt64;
   thread @1 :UInt64;
 }

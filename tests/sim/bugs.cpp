@@ -120,6 +120,8 @@ const std::vector<PlantedBug>& planted_bugs() {
        "a mutex that a removed node had been lent is waited for"},
       {holder_not_told, "holder_not_told",
        "the node of a thread is not told that another has unlocked its mutex"},
+      {reader_not_told, "reader_not_told",
+       "nodes are not told that another has ended the hold of a reader"},
       {forget_joiner, "forget_joiner",
        "who waits for a thread is not told that it has ended"},
       {cancel_answered_early, "cancel_answered_early",
