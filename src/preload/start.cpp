@@ -31,8 +31,10 @@
 #include "ipc/rank_environment.hpp"
 #include "ipc/window.hpp"
 #include "preload/arena.hpp"
+#include "preload/early_keys.hpp"
 #include "preload/early_locals.hpp"
 #include "preload/early_maps.hpp"
+#include "preload/early_sync.hpp"
 #include "preload/explain.hpp"
 #include "preload/file_maps.hpp"
 #include "preload/forward.hpp"
@@ -44,6 +46,7 @@
 #include "preload/stage.hpp"
 #include "preload/static_results.hpp"
 #include "preload/thread_numbers.hpp"
+#include "preload/threads.hpp"
 
 using namespace gallocy;
 using namespace gallocy::preload;
@@ -70,6 +73,7 @@ struct StartRecord {
   Guards guards;
   Machine machine;
   StaticResults results;
+  std::size_t default_stack_bytes;
   MappingTables mappings;
   std::size_t window_count;
   ipc::Window windows[ipc::window_count_max];
@@ -117,7 +121,8 @@ Type* require(Type* block) {
 void require_one_thread() {
   struct stat tasks {};
   if (::stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 3)
-    refuse("a library has started a thread before main(), which is not supported");
+    refuse(Sentence(early_thread_starter(), " has started a thread before main(), which is not "
+                    "supported").c_str());
 }
 
 // The kernel would write to a thread's stack, a page of the region, whenever it is preempted.
@@ -184,6 +189,7 @@ void publish_start() {
   record.guards = guards_of_this_thread();
   record.machine = g_machine;
   set_static_results(record.results);
+  record.default_stack_bytes = default_stack_bytes();
   add_mappings(record.mappings);
   record.object_count = g_object_count;
   ::memcpy(record.objects, g_objects, sizeof g_objects);
@@ -202,6 +208,8 @@ void* run_main(void*) {
   self.thread = g_main_thread;
   client::adopt_this_thread();
   take_early_locals();
+  take_early_keys();
+  take_early_objects();
   // The first that is registered is called last.
   ::__cxa_atexit([](void*) { write_all_back(); }, nullptr, nullptr);
   ::at_quick_exit(write_all_back);
@@ -263,6 +271,7 @@ void compare(const StartRecord& record) {
   environ = record.environment;
   set_first_node(record.first_node);
   set_static_results(record.results);
+  set_default_stack_bytes(record.default_stack_bytes);
   add_mappings(record.mappings);
   set_guards(record.guards);
   meet(record.all_have_mapped);
@@ -302,6 +311,7 @@ void restore_personality() {
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
   if (process.rank != 0) serve();
+  leave_early_locks();
   publish_start();
   start_main();
 }
