@@ -32,16 +32,6 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> be
   return std::ranges::any_of(beginnings, [&](auto each) { return name.starts_with(each); });
 }
 
-// Before its segments have been looked at.
-Sharing sharing_of(std::string_view path) {
-  const std::string_view name = base_name(path);
-  if (is_one_of(name, {"libgallocy-"})) return Sharing::gallocy;
-  if (is_one_of(name, {"libc.so", "ld-linux", "libm.so", "libgcc_s.so", "linux-vdso",
-                       "libpthread.so", "libdl.so", "librt.so"}))
-    return Sharing::c_core;
-  return Sharing::nothing_to_share;
-}
-
 void set_name(Object& object, std::string_view path) {
   const std::size_t kept = std::min(path.size(), sizeof object.name - 1);
   ::memcpy(object.name, path.data() + path.size() - kept, kept);
@@ -135,6 +125,15 @@ FixedText<160> quoted(const Object& object) {
 }
 
 }  // namespace
+
+Sharing sharing_of(std::string_view path) {
+  const std::string_view name = base_name(path);
+  if (is_one_of(name, {"libgallocy-"})) return Sharing::gallocy;
+  if (is_one_of(name, {"libc.so", "ld-linux", "libm.so", "libgcc_s.so", "linux-vdso",
+                       "libpthread.so", "libdl.so", "librt.so"}))
+    return Sharing::c_core;
+  return Sharing::nothing_to_share;
+}
 
 Sentence difference(const Object& first, const Object& own) {
   if (::memcmp(&first, &own, sizeof own) == 0) return {};

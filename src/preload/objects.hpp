@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "base/text.hpp"
 #include "ipc/protocol.hpp"
@@ -30,8 +31,11 @@ struct Object {  // the same in every rank, byte for byte
   Range writable[writable_count_max];  // in the order of addresses; empty ones at the end
 };
 
-// Fills the list. More than fit, or an object with more writable
-// segments: ends the process with a
+// By the path that the dynamic linker knows it by, before its segments have been looked at: of the
+// program's own objects none is known to be shared.
+Sharing sharing_of(std::string_view path);
+
+// Fills the list. More than fit, or an object with more writable segments: ends the process with a
 // sentence. The thread must be the only one.
 std::size_t list_objects(std::span<Object> objects);
 
