@@ -15,6 +15,7 @@
 #include "preload/objects.hpp"
 #include "preload/pages.hpp"
 #include "preload/stage.hpp"
+#include "preload/streams.hpp"
 
 using namespace gallocy;
 using namespace gallocy::preload;
@@ -87,6 +88,8 @@ __attribute__((constructor)) void construct_first(int, char**, char** environmen
   const char* rank = ::getenv(ipc::rank_variable);
   if (rank != nullptr && std::string_view{rank} != "0")
     ::dl_iterate_phdr(leave_out_object, nullptr);
+  else
+    make_shared_streams();
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "client/windows.hpp"
 #include "gallocy/gallocy.h"
 #include "ipc/no_cancellation.hpp"
+#include "preload/blocked_signals.hpp"
 #include "preload/threads.hpp"
 
 GALLOCY_REAL(pthread_kill)
@@ -35,26 +36,6 @@ thread_local constinit Proxy* t_asked = nullptr;  // the innermost call that wai
 // The call that a signal interrupts that is delivered now.
 thread_local constinit Ticket t_interruptible = 0;
 thread_local constinit std::uint64_t t_noted_signals = 0;
-
-class BlockedSignals {
- public:
-  BlockedSignals() { block(&before_); }
-  ~BlockedSignals() { open(before_); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
-  const sigset_t& before() const { return before_; }
-
-  static void open(const sigset_t& mask) { ::pthread_sigmask(SIG_SETMASK, &mask, nullptr); }
-  static void block(sigset_t* before = nullptr) {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, before);
-  }
-
- private:
-  sigset_t before_;
-};
 
 void push(Proxy*& list, Proxy& proxy) {
   proxy.next = list;

@@ -49,6 +49,7 @@
 #include "preload/stacks.hpp"
 #include "preload/stage.hpp"
 #include "preload/static_results.hpp"
+#include "preload/streams.hpp"
 #include "preload/thread_numbers.hpp"
 #include "preload/threads.hpp"
 
@@ -79,6 +80,7 @@ struct StartRecord {
   Machine machine;
   StaticResults results;
   SignalActions signal_actions;
+  SharedStreams streams;
   const char* locale;
   std::size_t default_stack_bytes;
   MappingTables mappings;
@@ -196,6 +198,7 @@ void publish_start() {
   record.guards = guards_of_this_thread();
   record.machine = g_machine;
   set_static_results(record.results);
+  share_streams(record.streams);
   note_early_actions(record.signal_actions);
   record.default_stack_bytes = default_stack_bytes();
   record.locale = shared_text(::setlocale(LC_ALL, nullptr));
@@ -288,6 +291,7 @@ void require_is_free(const Range& range) {
   environ = record.environment;
   set_first_node(record.first_node);
   set_static_results(record.results);
+  take_shared_streams(record.streams);
   set_default_stack_bytes(record.default_stack_bytes);
   take_early_actions(record.signal_actions);
   real::setlocale(LC_ALL, record.locale);
