@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "preload/forward.hpp"
+#include "preload/library_search.hpp"
 #include "preload/refused.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
@@ -36,6 +37,9 @@ using namespace gallocy::preload;
 namespace {
 
 thread_local constinit bool t_refused_library = false;
+
+// A look-up forgets the error that dlerror is called for.
+__attribute__((constructor)) void look_dlerror_up() { real::dlerror.get(); }
 
 }  // namespace
 
@@ -104,11 +108,12 @@ asm(".globl vfork\n"
     ".globl __vfork\n"
     ".set __vfork, vfork\n");
 
-// A library that is there already is no new state.
+// A library that is there already is no new state, and one that does not exist is not loaded.
 GALLOCY_TAKES void* dlopen(const char* path, int flags) {
   if (!is_application() || path == nullptr) return real::dlopen(path, flags);
   void* loaded = real::dlopen(path, flags | RTLD_NOLOAD);
   if (loaded != nullptr) return loaded;
+  if (!may_be_found(path)) return real::dlopen(path, flags);
   client::say(Sentence("gallocy: dlopen of ", path, " is refused: it is not supported yet once "
                        "main() runs\n"));
   t_refused_library = true;

@@ -73,6 +73,11 @@ def libraries():
                      "none, refused by gallocy: libraries are loaded at the start only\nsome\n"
                      "went on\n",
                      f"dlopen of {library} is refused: it is not supported yet once main() runs")
+        result = refused("dlopen none", *where)
+        error = "cannot open shared object file: No such file or directory"
+        expect((result.out, result.err) == (f"none, libnone.so.1: {error}\n"
+                                            f"none, /none/libnone.so: {error}\nwent on\n", ""),
+               "not as natively:", result)
 
 
 def programs_run_by_exec():
