@@ -26,6 +26,7 @@ void construct_nothing(int, char**, char**) {}
 
 struct Segments {  // of one object
   Range dynamic{}, read_only{};
+  bool is_dynamic_writable = false;  // but for what is read-only
   ElfW(Dyn)* entries = nullptr;
 };
 
@@ -38,6 +39,7 @@ Segments segments_of(const dl_phdr_info& info) {
     if (segment.p_type == PT_GNU_RELRO) found.read_only = {page_down(begin), page_down(end)};
     if (segment.p_type != PT_DYNAMIC) continue;
     found.dynamic = {page_down(begin), page_up(end)};
+    found.is_dynamic_writable = (segment.p_flags & PF_W) != 0;
     found.entries = reinterpret_cast<ElfW(Dyn)*>(begin);
   }
   return found;
@@ -70,8 +72,10 @@ int leave_out_object(dl_phdr_info* info, std::size_t, void*) {
   if (sharing_of(info->dlpi_name) != Sharing::nothing_to_share) return 0;
   const Segments segments = segments_of(*info);
   if (segments.entries == nullptr) return 0;
-  const Range closed{std::max(segments.dynamic.begin, segments.read_only.begin),
-                     std::min(segments.dynamic.end, segments.read_only.end)};
+  Range closed = segments.dynamic;
+  if (segments.is_dynamic_writable)
+    closed = {std::max(closed.begin, segments.read_only.begin),
+              std::min(closed.end, segments.read_only.end)};
   require_protection(closed, PROT_READ | PROT_WRITE);
   for (ElfW(Dyn)* entry = segments.entries; entry->d_tag != DT_NULL; ++entry)
     leave_out(*entry, info->dlpi_addr);
