@@ -12,6 +12,7 @@
 
 #include "gallocy/gallocy.h"
 #include "preload/arena.hpp"
+#include "preload/put_off.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
 
@@ -47,6 +48,8 @@ void* or_no_room(void* block, std::size_t size_bytes) {
 }
 
 void* allocate(std::size_t size_bytes) {
+  if (t_putting_off != nullptr) [[unlikely]]
+    t_putting_off->on_allocation();
   if (is_application()) return or_no_room(gallocy_malloc(size_bytes), size_bytes);
   return is_loading() ? or_no_memory(arena::take(size_bytes)) : __libc_malloc(size_bytes);
 }
@@ -79,6 +82,8 @@ GALLOCY_TAKES void free(void* block) noexcept {
 }
 
 GALLOCY_TAKES void* calloc(size_t count, size_t size_bytes) noexcept {
+  if (t_putting_off != nullptr) [[unlikely]]
+    t_putting_off->on_allocation();
   if (!is_application() && !is_loading()) return __libc_calloc(count, size_bytes);
   std::size_t all_bytes = 0;
   if (__builtin_mul_overflow(count, size_bytes, &all_bytes)) return or_no_memory(nullptr);
