@@ -11,11 +11,8 @@
 // So nobody can come to code or data of a library, by a pointer that its constructors have given
 // away, before all ranks have it. It stays until the program ends, and its destructors run then.
 #include <dlfcn.h>
-#include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <string_view>
@@ -27,6 +24,7 @@
 #include "preload/ceiling.hpp"
 #include "preload/dynamic_section.hpp"
 #include "preload/explain.hpp"
+#include "preload/library_path.hpp"
 #include "preload/mapped.hpp"
 #include "preload/objects.hpp"
 #include "preload/put_off.hpp"
@@ -47,22 +45,25 @@ namespace {
 // meanwhile: so each dlopen begins at a place of its own.
 constexpr std::uint64_t area_begin = 0x7000'0000'0000, area_end = 0x7100'0000'0000;
 constexpr std::uint64_t place_bytes = 64 << 20;
+constexpr int place_count_max = 8;  // of one dlopen
 
 struct LoadedObject {
   Object object;
   std::size_t tls_module;  // 0: it has no thread_local data
 };
 
-// One dlopen, as all ranks see it: in the region.
+// One dlopen, as rank 0 has it and all ranks see it, or another rank for itself: in the region.
 struct Loading {
-  const char* path;
+  PutOff put_off[put_off_count_max];
+  LibraryPath path;
   int flags;
   std::uint64_t top;
   std::size_t object_count;
   LoadedObject objects[put_off_count_max];
   std::size_t window_count;
   ipc::Window windows[put_off_count_max * writable_count_max];
-  Sentence failure;  // why the program can't have it; empty: it can
+  Sentence failure;     // why the program can't have it; empty: it can
+  bool lies_elsewhere;  // and that is why
 };
 
 // Only rank 0 loads, in one thread at a time; a constructor may load more.
@@ -88,11 +89,6 @@ class Lock {
   Lock& operator=(const Lock&) = delete;
 };
 
-// By which all ranks find it.
-long name_of(void* library) {
-  return reinterpret_cast<long>(static_cast<link_map*>(library)->l_name);
-}
-
 std::size_t tls_module_of(link_map* object) {
   std::size_t module = 0;
   return ::dlinfo(object, RTLD_DI_TLS_MODID, &module) == 0 ? module : 0;
@@ -115,20 +111,28 @@ Sentence unheard_waits_of(std::span<const PutOff> loaded) {
   return {};
 }
 
-bool make_windows(Loading& loading) {
-  for (std::size_t i = 0; i < loading.object_count; ++i)
-    for (const Range& range : loading.objects[i].object.writable) {
-      if (range.size_bytes() == 0) continue;
-      void* own = client::zeroed_pages(range.size_bytes());
-      if (own == nullptr) {
-        loading.failure = Sentence(loading.path, ": ", gallocy_last_error());
-        return false;
-      }
-      copy_to_zeros(own, range.pointer(), range.size_bytes());
-      loading.windows[loading.window_count++] = {range.begin, range.size_bytes(),
-                                                 heap::address_of(own)};
-    }
+bool fill_window(const Range& range, Loading& loading) {
+  void* own = client::zeroed_pages(range.size_bytes());
+  if (own == nullptr) {
+    loading.failure = Sentence(loading.path.view(), ": ", gallocy_last_error());
+    return false;
+  }
+  copy_to_zeros(own, range.pointer(), range.size_bytes());
+  loading.windows[loading.window_count++] = {range.begin, range.size_bytes(),
+                                             heap::address_of(own)};
   return true;
+}
+
+bool make_windows(Loading& loading) {
+  for (const LoadedObject& each : std::span{loading.objects, loading.object_count})
+    for (const Range& range : each.object.writable)
+      if (range.size_bytes() != 0 && !fill_window(range, loading)) return false;
+  return true;
+}
+
+void give_windows(const Loading& loading) {
+  for (const ipc::Window& window : std::span{loading.windows, loading.window_count})
+    gallocy_free(reinterpret_cast<void*>(window.own_address));
 }
 
 // What was there can't be put back: the process has to end if that fails.
@@ -141,47 +145,67 @@ void map_windows(const Loading& loading) {
 
 // ---- the others --------------------------------------------------------------------------
 
-Sentence difference(const Loading& first, const Loading& own) {
-  if (own.object_count != first.object_count)
-    return Sentence(first.path, ": rank ", client::process.rank, " has loaded ", own.object_count,
-                    " libraries for it, and rank 0 ", first.object_count);
-  for (std::size_t i = 0; i < own.object_count; ++i) {
-    const LoadedObject &one = first.objects[i], &other = own.objects[i];
-    if (const Sentence text = difference(one.object, other.object); !text.empty())
-      return Sentence("rank ", client::process.rank, ": ", text.view());
-    if (one.tls_module != other.tls_module)
-      return Sentence(first.path, ": its thread_local data can't be found by one number on all "
-                      "ranks, since a library was loaded on one of them only");
-  }
+// By whatever path it was found.
+Sentence difference(const LoadedObject& first, const LoadedObject& own) {
+  LoadedObject known = own;
+  ::memcpy(known.object.name, first.object.name, sizeof known.object.name);
+  if (const Sentence text = difference(first.object, known.object); !text.empty()) return text;
+  if (first.tls_module != own.tls_module)
+    return Sentence(first.object.name, " has another number for its thread_local data than on rank "
+                    "0, where the C library has loaded other libraries for itself");
   return {};
 }
 
-void load_here(Loading& loading) {
-  auto* own = static_cast<Loading*>(gallocy_calloc(1, sizeof(Loading)));
-  if (own == nullptr) {
-    loading.failure = Sentence(loading.path, ": ", gallocy_last_error());
-    return;
+void compare(const Loading& own, Loading& first) {
+  if (own.object_count != first.object_count)
+    first.failure = Sentence("it needs ", own.object_count, " libraries that are not loaded yet, "
+                             "and on rank 0 ", first.object_count);
+  for (std::size_t i = 0; i < own.object_count && first.failure.empty(); ++i) {
+    first.failure = difference(first.objects[i], own.objects[i]);
+    first.lies_elsewhere |= own.objects[i].object.load_address !=
+                            first.objects[i].object.load_address;
   }
-  PuttingOff putting_off;
+}
+
+void load_here(Loading& loading, Loading& own) {
+  PuttingOff putting_off(own.put_off);
   void* loaded = nullptr;
   {
     const Ceiling ceiling(loading.top);
-    loaded = real::dlopen(loading.path, loading.flags);
+    loaded = real::dlopen(loading.path.c_str(), loading.flags);
   }
   if (loaded == nullptr) {
-    loading.failure = Sentence("rank ", client::process.rank, ": ", last_error());
+    loading.failure = Sentence(last_error());
   } else {
-    describe(putting_off.objects(), *own);
-    loading.failure = difference(loading, *own);
-    if (!loading.failure.empty()) real::dlclose(loaded);
+    describe(putting_off.objects(), own);
+    compare(own, loading);
   }
-  gallocy_free(own);
+  if (loading.failure.empty()) return;
+  loading.failure = Sentence("rank ", client::process.rank, ": ", loading.failure.view());
+  if (loaded != nullptr) real::dlclose(loaded);
 }
 
 long load_there(long given, long, long, long, long, long) {
   auto& loading = *reinterpret_cast<Loading*>(given);
   if (client::process.rank == 0 || !loading.failure.empty()) return 0;
-  load_here(loading);
+  auto* own = static_cast<Loading*>(gallocy_calloc(1, sizeof(Loading)));
+  if (own == nullptr) {
+    loading.failure = Sentence(gallocy_last_error());
+    return 0;
+  }
+  load_here(loading, *own);
+  gallocy_free(own);
+  return 0;
+}
+
+// Where it is.
+long unload_there(long given, long, long, long, long, long) {
+  const auto& loading = *reinterpret_cast<const Loading*>(given);
+  if (client::process.rank == 0) return give_windows(loading), 0;
+  void* loaded = real::dlopen(loading.path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (loaded == nullptr) return 0;
+  real::dlclose(loaded);
+  real::dlclose(loaded);
   return 0;
 }
 
@@ -195,45 +219,6 @@ long make_global_there(long name, long, long, long, long, long) {
   return 0;
 }
 
-// ---- which file --------------------------------------------------------------------------
-
-bool has_paths_of_its_own(const link_map& object) {
-  for (const ElfW(Dyn)* entry = object.l_ld; entry->d_tag != DT_NULL; ++entry)
-    if (entry->d_tag == DT_RUNPATH || entry->d_tag == DT_RPATH) return true;
-  return false;
-}
-
-bool is_system_folder(std::string_view folder) {
-  return folder.starts_with("/lib") || folder.starts_with("/usr/lib");
-}
-
-// The linker looks in folders that the calling object names; it takes this library for that object.
-// True: found there.
-bool find_for(const void* caller, const char* name, char (&path)[PATH_MAX]) {
-  Dl_info info;
-  link_map* object = nullptr;
-  if (::strchr(name, '/') != nullptr ||
-      ::dladdr1(caller, &info, reinterpret_cast<void**>(&object), RTLD_DL_LINKMAP) == 0 ||
-      object == nullptr || !has_paths_of_its_own(*object))
-    return false;
-  Dl_serinfo size;
-  if (::dlinfo(object, RTLD_DI_SERINFOSIZE, &size) != 0) return false;
-  auto* folders = static_cast<Dl_serinfo*>(gallocy_malloc(size.dls_size));
-  if (folders == nullptr) return false;
-  *folders = size;
-  bool is_found = ::dlinfo(object, RTLD_DI_SERINFO, folders) == 0;
-  for (unsigned i = 0; is_found && i <= folders->dls_cnt; ++i) {
-    is_found = i < folders->dls_cnt && !is_system_folder(folders->dls_serpath[i].dls_name);
-    if (!is_found) break;
-    const FixedText<PATH_MAX> file(folders->dls_serpath[i].dls_name, "/", name);
-    if (::access(file.c_str(), R_OK) != 0) continue;
-    ::memcpy(path, file.c_str(), file.view().size() + 1);
-    break;
-  }
-  gallocy_free(folders);
-  return is_found;
-}
-
 // ---- one dlopen --------------------------------------------------------------------------
 
 std::uint64_t lowest_address(const Loading& loading) {
@@ -243,60 +228,79 @@ std::uint64_t lowest_address(const Loading& loading) {
   return lowest;
 }
 
-// It is mapped here. False: it is not to be.
+// The library is mapped here. False: it can't be had.
 bool share(const PuttingOff& putting_off, Loading& loading) {
   if (client::process.node_count > 1) loading.failure = unheard_waits_of(putting_off.objects());
   if (!loading.failure.empty()) return false;
   describe(putting_off.objects(), loading);
-  if (!make_windows(loading)) return false;
   g_top = std::max(area_begin, lowest_address(loading) / place_bytes * place_bytes);
   const long given = reinterpret_cast<long>(&loading);
   call_on_all(load_there, given, 0, 0);
-  if (!loading.failure.empty()) return false;
-  map_windows(loading);
-  call_on_all(map_there, given, 0, 0);
-  for (std::size_t i = 0; i < loading.object_count; ++i)
-    explain_later(loading.objects[i].object);
-  return true;
+  if (loading.failure.empty() && make_windows(loading)) return true;
+  call_on_all(unload_there, given, 0, 0);
+  return false;
 }
 
-void* load_new(const char* path, int flags, Loading& loading) {
-  PuttingOff putting_off;
+void open_to_all(const Loading& loading) {
+  map_windows(loading);
+  call_on_all(map_there, reinterpret_cast<long>(&loading), 0, 0);
+  for (std::size_t i = 0; i < loading.object_count; ++i)
+    explain_later(loading.objects[i].object);
+  real::dlopen(loading.path.c_str(), RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+void* load_at_place(const char* path, int flags, Loading& loading) {
+  PuttingOff putting_off(loading.put_off);
+  loading.flags = flags;
+  loading.top = g_top;
   void* loaded = nullptr;
   {
-    const Ceiling ceiling(g_top);
+    const Ceiling ceiling(loading.top);
     loaded = real::dlopen(path, flags);
   }
   if (loaded == nullptr) return fail_with(last_error());
   if (putting_off.objects().empty()) return loaded;
-  loading.path = reinterpret_cast<const char*>(name_of(loaded));
-  loading.flags = flags;
-  loading.top = g_top;
-  if (!share(putting_off, loading)) {
-    real::dlclose(loaded);
-    client::say(Sentence("gallocy: dlopen of ", path, " is refused: ", loading.failure.view(),
-                         "\n"));
-    return fail_with(loading.failure.view());
+  loading.path = absolute(static_cast<link_map*>(loaded)->l_name);
+  if (share(putting_off, loading)) {
+    open_to_all(loading);
+    putting_off.construct();
+    return loaded;
   }
-  real::dlopen(loading.path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-  putting_off.construct();
+  real::dlclose(loaded);
+  return fail_with(loading.failure.view());
+}
+
+// At a place of its own each time: something else may have been mapped between its pieces.
+void* load_new(const char* path, int flags) {
+  for (int places_left = place_count_max;; --places_left) {
+    auto* loading = static_cast<Loading*>(gallocy_calloc(1, sizeof(Loading)));
+    if (loading == nullptr) return fail_with(gallocy_last_error());
+    void* loaded = load_at_place(path, flags, *loading);
+    const bool try_again = loading->lies_elsewhere && places_left > 1;
+    if (!loading->failure.empty() && !try_again)
+      client::say(Sentence("gallocy: dlopen of ", path, " is refused: ", loading->failure.view(),
+                           "\n"));
+    gallocy_free(loading);
+    if (!try_again) return loaded;
+  }
+}
+
+void* find_loaded(const char* path, int flags) {
+  void* loaded = real::dlopen(path, flags | RTLD_NOLOAD);
+  if (loaded != nullptr && (flags & RTLD_GLOBAL) != 0)
+    call_on_all(make_global_there, (long)(static_cast<link_map*>(loaded)->l_name), 0, 0);
   return loaded;
 }
 
 void* load(const char* path, int flags, const void* caller) {
   kept_error();
-  if (path == nullptr || (flags & RTLD_NOLOAD) != 0) return real::dlopen(path, flags);
+  if (path == nullptr) return real::dlopen(path, flags);
   const Lock lock;
-  if (void* loaded = real::dlopen(path, flags | RTLD_NOLOAD); loaded != nullptr) {
-    if ((flags & RTLD_GLOBAL) != 0) call_on_all(make_global_there, name_of(loaded), 0, 0);
-    return loaded;
-  }
-  auto* loading = static_cast<Loading*>(gallocy_calloc(1, sizeof(Loading)));
-  if (loading == nullptr) return fail_with(gallocy_last_error());
-  char found[PATH_MAX];
-  void* loaded = load_new(find_for(caller, path, found) ? found : path, flags, *loading);
-  gallocy_free(loading);
-  return loaded;
+  if (void* loaded = find_loaded(path, flags); loaded != nullptr) return loaded;
+  const LibraryPath found = library_for(caller, path);
+  if (!found.empty()) path = found.c_str();
+  if ((flags & RTLD_NOLOAD) != 0) return find_loaded(path, flags);
+  return load_new(path, flags);
 }
 
 void* open(const char* path, int flags, const void* caller) {

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -51,7 +52,9 @@ void write_entry(const PutOff& of, PutOff::Entry entry, ElfW(Xword) value) {
 
 }  // namespace
 
-PuttingOff::PuttingOff() { t_putting_off = this; }
+PuttingOff::PuttingOff(PutOff (&room)[put_off_count_max]) : objects_(room) {
+  t_putting_off = this;
+}
 
 PuttingOff::~PuttingOff() { t_putting_off = nullptr; }
 
@@ -69,7 +72,7 @@ void PuttingOff::put_off(link_map& object) {
   if (count_ == put_off_count_max)
     refuse(Sentence("it has loaded more than ", put_off_count_max, " libraries at once").c_str());
   PutOff& of = objects_[count_++];
-  of = {&object, {}, {}};
+  of = {&object, {}, {}, 0};
   if (sharing_of(object.l_name) != Sharing::nothing_to_share) return;
   for (auto* entry = object.l_ld; entry->d_tag != DT_NULL; ++entry)
     for (int i = 0; i < PutOff::entry_count; ++i)
@@ -93,7 +96,7 @@ void PuttingOff::mark(std::size_t object, int argument_count, char** arguments,
   argument_count_ = argument_count;
   arguments_ = arguments;
   environment_ = environment;
-  order_[marked_count_++] = object;
+  objects_[object].turn = ++marked_count_;
 }
 
 void PuttingOff::construct() {
@@ -105,18 +108,19 @@ void PuttingOff::construct() {
     protect(section, PROT_READ);
   }
   t_putting_off = nullptr;  // a constructor may load libraries itself
-  for (std::size_t i = 0; i < marked_count_; ++i) {
-    const PutOff& of = objects_[order_[i]];
-    const ElfW(Addr) base = of.object->l_addr;
-    if (of.entries[PutOff::init] != nullptr)
-      reinterpret_cast<Constructor*>(base + of.values[PutOff::init])(argument_count_, arguments_,
-                                                                     environment_);
-    if (of.entries[PutOff::init_array] == nullptr) continue;
-    auto* const* array = reinterpret_cast<Constructor* const*>(base +
-                                                               of.values[PutOff::init_array]);
-    for (std::size_t k = 0; k < of.values[PutOff::init_array_bytes] / sizeof *array; ++k)
-      array[k](argument_count_, arguments_, environment_);
-  }
+  for (std::size_t turn = 1; turn <= marked_count_; ++turn)
+    call(*std::ranges::find(objects(), turn, &PutOff::turn));
+}
+
+void PuttingOff::call(const PutOff& of) const {
+  const ElfW(Addr) base = of.object->l_addr;
+  if (of.entries[PutOff::init] != nullptr)
+    reinterpret_cast<Constructor*>(base + of.values[PutOff::init])(argument_count_, arguments_,
+                                                                   environment_);
+  if (of.entries[PutOff::init_array] == nullptr) return;
+  auto* const* array = reinterpret_cast<Constructor* const*>(base + of.values[PutOff::init_array]);
+  const std::size_t count = of.values[PutOff::init_array_bytes] / sizeof *array;
+  for (std::size_t i = 0; i < count; ++i) array[i](argument_count_, arguments_, environment_);
 }
 
 }  // namespace gallocy::preload

@@ -24,12 +24,14 @@ struct PutOff {
   link_map* object;
   ElfW(Dyn)* entries[entry_count];  // nullptr: there is none, or the object is of the C core
   ElfW(Xword) values[entry_count];
+  std::size_t turn;  // from 1, when the linker would have constructed it; 0: nothing to construct
 };
 
-// One dlopen of the calling thread, for as long as this lives.
+// One dlopen of the calling thread, for as long as this lives. What is loaded is told in `room`,
+// which lies elsewhere than on a stack that may be small.
 class PuttingOff {
  public:
-  PuttingOff();
+  explicit PuttingOff(PutOff (&room)[put_off_count_max]);
   ~PuttingOff();
   PuttingOff(const PuttingOff&) = delete;
   PuttingOff& operator=(const PuttingOff&) = delete;
@@ -45,12 +47,11 @@ class PuttingOff {
 
  private:
   void put_off(link_map& object);
+  void call(const PutOff& of) const;
 
   link_map* last_ = nullptr;  // of the linker's list
-  PutOff objects_[put_off_count_max];
-  std::size_t count_ = 0;
-  std::size_t order_[put_off_count_max];
-  std::size_t marked_count_ = 0;
+  PutOff (&objects_)[put_off_count_max];
+  std::size_t count_ = 0, marked_count_ = 0;
   int argument_count_ = 0;
   char** arguments_ = nullptr;
   char** environment_ = nullptr;
