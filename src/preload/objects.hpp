@@ -37,8 +37,7 @@ struct Object {  // the same in every rank, byte for byte
 // program's own objects none is known to be shared.
 Sharing sharing_of(std::string_view path);
 
-// Fills the list. More than fit, or an object with more writable
-// segments: ends the process with a
+// Fills the list. More than fit, or an object with more writable segments: ends the process with a
 // sentence. The thread must be the only one.
 std::size_t list_objects(std::span<Object> objects);
 

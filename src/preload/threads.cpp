@@ -2,6 +2,7 @@
 // library's: the same on every node.
 #include "preload/threads.hpp"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -119,6 +120,13 @@ struct CallAbout {  // on the caller's stack, which is shared
   int result = 0;
 };
 
+// The number that main() will have, of rank 0's first thread; if it is on node 0, as it mostly is.
+constexpr pthread_t early_self = 1;
+
+pthread_t real_early(pthread_t thread) {
+  return is_early() && thread == early_self ? real::pthread_self() : thread;
+}
+
 // A signal that is sent to the thread is the call's first argument.
 int call_about(pthread_t real_thread, const CallAbout& call) {
   const auto error = static_cast<int>(
@@ -143,7 +151,7 @@ void* call_there(void* given) {
 int for_thread(pthread_t thread, AnyFunction* function, long a, long b, long c,
                int unknown = ESRCH) {
   CallAbout call{{}, thread, function, a, b, c};
-  if (!is_application()) return call_about(thread, call);
+  if (!is_application()) return call_about(real_early(thread), call);
   if (thread == self.thread) return call_about(real::pthread_self(), call);
   pthread_t real_thread{};
   if (client::find_thread(thread, real_thread)) return call_about(real_thread, call);
@@ -165,7 +173,17 @@ int join_until(pthread_t thread, void** result, clockid_t clock, const timespec*
   return left_us ? client::join_thread(thread, result, *left_us) : left_us.error().code;
 }
 
+constinit const char* g_early_starter = "a library";
+
+void note_early_thread(const void* caller) {
+  Dl_info object{};
+  if (::dladdr(caller, &object) != 0 && object.dli_fname != nullptr)
+    g_early_starter = object.dli_fname;
+}
+
 }  // namespace
+
+const char* preload::early_thread_starter() { return g_early_starter; }
 
 int preload::start_thread(int node, pthread_t* thread, void* (*function)(void*), void* argument) {
   ThreadStart wanted{};
@@ -178,6 +196,7 @@ int preload::start_thread(int node, pthread_t* thread, void* (*function)(void*),
 
 GALLOCY_TAKES int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                                  void* (*function)(void*), void* argument) noexcept {
+  if (is_early()) note_early_thread(__builtin_return_address(0));
   if (!is_application()) return real::pthread_create(thread, attributes, function, argument);
   Wanted wanted = wanted_by(attributes);
   wanted.start.function = function;
@@ -187,19 +206,22 @@ GALLOCY_TAKES int pthread_create(pthread_t* thread, const pthread_attr_t* attrib
 
 GALLOCY_TAKES int pthread_join(pthread_t thread, void** result) {
   return is_application() ? gallocy_pthread_join(thread, result)
-                          : real::pthread_join(thread, result);
+                          : real::pthread_join(real_early(thread), result);
 }
 
 GALLOCY_TAKES int pthread_detach(pthread_t thread) noexcept {
-  return is_application() ? gallocy_pthread_detach(thread) : real::pthread_detach(thread);
+  return is_application() ? gallocy_pthread_detach(thread)
+                          : real::pthread_detach(real_early(thread));
 }
 
 GALLOCY_TAKES int pthread_cancel(pthread_t thread) {
-  return is_application() ? gallocy_pthread_cancel(thread) : real::pthread_cancel(thread);
+  return is_application() ? gallocy_pthread_cancel(thread)
+                          : real::pthread_cancel(real_early(thread));
 }
 
 GALLOCY_TAKES pthread_t pthread_self() noexcept {
-  return is_application() ? self.thread : real::pthread_self();
+  if (is_application()) return self.thread;
+  return is_early() ? early_self : real::pthread_self();
 }
 
 GALLOCY_TAKES int pthread_kill(pthread_t thread, int signal) noexcept {
@@ -259,18 +281,22 @@ long set_default(long given, long, long, long, long, long) {
 
 }  // namespace
 
+std::size_t preload::default_stack_bytes() { return g_default_stack_bytes; }
+void preload::set_default_stack_bytes(std::size_t size_bytes) {
+  g_default_stack_bytes = size_bytes;
+}
+
 // Of all nodes, since each makes threads.
 GALLOCY_TAKES int pthread_setattr_default_np(const pthread_attr_t* attributes) noexcept {
-  if (!is_application()) return real::pthread_setattr_default_np(attributes);
   const long given = reinterpret_cast<long>(attributes);
   const int error = static_cast<int>(set_default(given, 0, 0, 0, 0, 0));
-  if (error == 0) call_on_all(set_default, given, 0, 0);
+  if (error == 0 && is_application()) call_on_all(set_default, given, 0, 0);
   return error;
 }
 
 GALLOCY_TAKES int pthread_getcpuclockid(pthread_t thread, clockid_t* clock) noexcept {
   pthread_t real_thread{};
-  if (!is_application()) return real::pthread_getcpuclockid(thread, clock);
+  if (!is_application()) return real::pthread_getcpuclockid(real_early(thread), clock);
   if (thread == self.thread) return real::pthread_getcpuclockid(real::pthread_self(), clock);
   if (client::find_thread(thread, real_thread))
     return real::pthread_getcpuclockid(real_thread, clock);
@@ -279,7 +305,7 @@ GALLOCY_TAKES int pthread_getcpuclockid(pthread_t thread, clockid_t* clock) noex
 
 // Unlike the other joins, no cancellation point.
 GALLOCY_TAKES int pthread_tryjoin_np(pthread_t thread, void** result) noexcept {
-  if (!is_application()) return real::pthread_tryjoin_np(thread, result);
+  if (!is_application()) return real::pthread_tryjoin_np(real_early(thread), result);
   const ipc::NoCancellation guard;
   const int error = client::join_thread(thread, result, 0);
   const bool runs = error == ETIMEDOUT || thread == self.thread;
@@ -305,13 +331,14 @@ GALLOCY_TAKES int thrd_detach(thrd_t thread) { return as_c11(::pthread_detach(th
 GALLOCY_TAKES thrd_t thrd_current() { return ::pthread_self(); }
 
 GALLOCY_TAKES int pthread_timedjoin_np(pthread_t thread, void** result, const timespec* until) {
-  if (!is_application()) return real::pthread_timedjoin_np(thread, result, until);
+  if (!is_application()) return real::pthread_timedjoin_np(real_early(thread), result, until);
   return join_until(thread, result, CLOCK_REALTIME, until);
 }
 
 GALLOCY_TAKES int pthread_clockjoin_np(pthread_t thread, void** result, clockid_t clock,
                                        const timespec* until) {
-  if (!is_application()) return real::pthread_clockjoin_np(thread, result, clock, until);
+  if (!is_application())
+    return real::pthread_clockjoin_np(real_early(thread), result, clock, until);
   return join_until(thread, result, clock, until);
 }
 
@@ -325,7 +352,7 @@ int __wrap_pthread_join(pthread_t thread, void** result) {
   return real::pthread_join(thread, result);
 }
 int __wrap_pthread_tryjoin_np(pthread_t thread, void** result) {
-  return real::pthread_tryjoin_np(thread, result);
+  return real::pthread_tryjoin_np(real_early(thread), result);
 }
 int __wrap_pthread_cancel(pthread_t thread) { return real::pthread_cancel(thread); }
 pthread_t __wrap_pthread_self() { return real::pthread_self(); }
