@@ -23,8 +23,10 @@
 #include "ipc/window.hpp"
 #include "preload/ceiling.hpp"
 #include "preload/dynamic_section.hpp"
+#include "preload/early_libraries.hpp"
 #include "preload/explain.hpp"
 #include "preload/library_path.hpp"
+#include "preload/library_place.hpp"
 #include "preload/mapped.hpp"
 #include "preload/objects.hpp"
 #include "preload/put_off.hpp"
@@ -41,10 +43,6 @@ using namespace gallocy::preload;
 
 namespace {
 
-// Here libraries are put, from above. Nothing else is, but by chance what another thread maps
-// meanwhile: so each dlopen begins at a place of its own.
-constexpr std::uint64_t area_begin = 0x7000'0000'0000, area_end = 0x7100'0000'0000;
-constexpr std::uint64_t place_bytes = 64 << 20;
 constexpr int place_count_max = 8;  // of one dlopen
 
 struct LoadedObject {
@@ -68,7 +66,6 @@ struct Loading {
 
 // Only rank 0 loads, in one thread at a time; a constructor may load more.
 constinit pthread_mutex_t g_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
-constinit std::uint64_t g_top = area_end;
 
 void* fail_with(std::string_view failure) {
   keep_error(failure);
@@ -221,19 +218,12 @@ long make_global_there(long name, long, long, long, long, long) {
 
 // ---- one dlopen --------------------------------------------------------------------------
 
-std::uint64_t lowest_address(const Loading& loading) {
-  std::uint64_t lowest = area_end;
-  for (std::size_t i = 0; i < loading.object_count; ++i)
-    lowest = std::min(lowest, loading.objects[i].object.load_address);
-  return lowest;
-}
-
 // The library is mapped here. False: it can't be had.
 bool share(const PuttingOff& putting_off, Loading& loading) {
   if (client::process.node_count > 1) loading.failure = unheard_waits_of(putting_off.objects());
   if (!loading.failure.empty()) return false;
   describe(putting_off.objects(), loading);
-  g_top = std::max(area_begin, lowest_address(loading) / place_bytes * place_bytes);
+  note_place_of(putting_off.objects());
   const long given = reinterpret_cast<long>(&loading);
   call_on_all(load_there, given, 0, 0);
   if (loading.failure.empty() && make_windows(loading)) return true;
@@ -252,7 +242,7 @@ void open_to_all(const Loading& loading) {
 void* load_at_place(const char* path, int flags, Loading& loading) {
   PuttingOff putting_off(loading.put_off);
   loading.flags = flags;
-  loading.top = g_top;
+  loading.top = g_library_top;
   void* loaded = nullptr;
   {
     const Ceiling ceiling(loading.top);
@@ -312,8 +302,11 @@ void* open(const char* path, int flags, const void* caller) {
 }  // namespace
 
 GALLOCY_TAKES void* dlopen(const char* path, int flags) {
-  if (!is_application()) return real::dlopen(path, flags);
-  return open(path, flags, __builtin_return_address(0));
+  const void* caller = __builtin_return_address(0);
+  if (is_application()) return open(path, flags, caller);
+  const bool is_early = stage() == Stage::loading && path != nullptr;
+  return is_early && (flags & RTLD_NOLOAD) == 0 ? load_early(path, flags, caller)
+                                                : real::dlopen(path, flags);
 }
 
 GALLOCY_TAKES void* dlmopen(Lmid_t space, const char* path, int flags) noexcept {

@@ -2,12 +2,11 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <string_view>
-
-#include "gallocy/gallocy.h"
 
 namespace gallocy::preload {
 
@@ -49,12 +48,12 @@ LibraryPath library_for(const void* caller, const char* name) {
   if (object == nullptr || !names_folders(*object) ||
       ::dlinfo(object, RTLD_DI_SERINFOSIZE, &size) != 0)
     return {};
-  auto* folders = static_cast<Dl_serinfo*>(gallocy_malloc(size.dls_size));
+  auto* folders = static_cast<Dl_serinfo*>(::malloc(size.dls_size));
   if (folders == nullptr) return {};
   *folders = size;
   LibraryPath path;
   if (::dlinfo(object, RTLD_DI_SERINFO, folders) == 0) path = find_in(*folders, name);
-  gallocy_free(folders);
+  ::free(folders);
   return path;
 }
 

@@ -35,6 +35,7 @@
 #include "ipc/window.hpp"
 #include "preload/arena.hpp"
 #include "preload/early_keys.hpp"
+#include "preload/early_libraries.hpp"
 #include "preload/early_locals.hpp"
 #include "preload/early_maps.hpp"
 #include "preload/early_sync.hpp"
@@ -84,6 +85,8 @@ struct StartRecord {
   MappingTables mappings;
   std::size_t window_count;
   ipc::Window windows[ipc::window_count_max];
+  std::size_t early_library_count;
+  EarlyLibrary early_libraries[early_library_count_max];
   std::size_t early_map_count;
   EarlyMap early_maps[early_map_count_max];
   std::size_t object_count;
@@ -188,6 +191,14 @@ char** shared_texts(char** texts) {
   return copy;
 }
 
+void note_early_libraries(StartRecord& record) {
+  for (const EarlyLibrary& library : early_libraries()) {
+    EarlyLibrary& noted = record.early_libraries[record.early_library_count++];
+    noted = library;
+    noted.path = shared_text(library.path);
+  }
+}
+
 void publish_start() {
   auto& record = *static_cast<StartRecord*>(require(gallocy_calloc(1, sizeof(StartRecord))));
   record.first_node = process.node;
@@ -200,7 +211,8 @@ void publish_start() {
   record.default_stack_bytes = default_stack_bytes();
   record.locale = shared_text(::setlocale(LC_ALL, nullptr));
   add_mappings(record.mappings);
-  record.object_count = g_object_count;
+  note_early_libraries(record);
+  record.object_count = g_object_count = list_objects(g_objects);
   ::memcpy(record.objects, g_objects, sizeof g_objects);
   const arena::Used used = arena::used();
   if (g_explains) explain(g_machine, {g_objects, g_object_count}, used);
@@ -278,6 +290,8 @@ void require_is_free(const Range& range) {
 
 [[noreturn]] void serve() {
   StartRecord& record = wait_for_record();
+  take_early_libraries({record.early_libraries, record.early_library_count});
+  g_object_count = list_objects(g_objects);
   compare(record);
   for (std::size_t i = 0; i < record.early_map_count; ++i)
     require_is_free(record.early_maps[i].range);
@@ -311,7 +325,6 @@ void restore_personality() {
     refuse(Sentence(ipc::socket_variable, " is not set: start the program by gallocy-run").c_str());
   require_one_thread();
   require_no_rseq();
-  g_object_count = list_objects(g_objects);
   g_machine = this_machine();
   const char* explains = ::getenv(ipc::explain_variable);
   g_explains = explains != nullptr && *explains == '1';

@@ -1,5 +1,5 @@
-// Libraries that are loaded when threads run, by main() and by others: constructors once, data for
-// all threads, thread_local objects, exceptions, lookups and errors.
+// Libraries that are loaded before main(), and when threads run, by main() and by others:
+// constructors once, data for all threads, thread_local objects, exceptions, lookups and errors.
 #include <dlfcn.h>
 #include <string.h>
 
@@ -8,7 +8,8 @@
 
 enum { thread_count = 6, add_count = 50 };
 
-struct loaded* loaded_list = NULL;
+struct loaded* loaded_list;  // set before main() already
+extern int (*early_call)(void);
 
 static void* library;
 static void* mathematics;  // of the C core
@@ -37,6 +38,7 @@ static void* run(void* given) {
   for (int i = 0; i < add_count; ++i) add(me);
   if (own() != 7 || own() != 8) puts("not as in a new thread");
   double (*cosine)(double) = find(mathematics, "cos");
+  early_call();
   if (cosine(0) != 1) puts("not the cosine");
   if (catch_it(me) != (me == 1 ? 'o' : 'a')) puts("not caught");
   pthread_barrier_wait(&barrier);
@@ -76,7 +78,7 @@ int main(void) {
   for (int i = 0; i < thread_count; ++i) must(pthread_join(threads[i], NULL));
   print_list("at the end");
   int (*add)(int) = find(library, "library_add");
-  printf("%d\n", add(0));
+  printf("%d %d\n", add(0), early_call());
   int (*count)(const char*) = find(library, "needed_count");
   printf("%d %d\n", count("needed"), count("thrown"));
   int (*call)(void) = find(others[0], "by_worker_call");
