@@ -242,8 +242,9 @@ GALLOCY_API void gallocy_pthread_exit(void* result) __attribute__((noreturn));
 /*
  * As pthread_cancel: the thread ends at its next cancellation point. Those are the C library's and
  * the gallocy calls that say so; pthread_setcancelstate and pthread_setcanceltype apply to both.
- * Returns when the thread's rank has been told, before the thread has ended. 0 also if it has
- * ended already and was not joined. Errors: ESRCH no such thread.
+ * Returns when the thread's rank has been told and what the thread waits for can't come to it any
+ * more, before it has ended. 0 also if it has ended already and was not joined. Errors: ESRCH no
+ * such thread.
  */
 GALLOCY_API int gallocy_pthread_cancel(pthread_t thread);
 

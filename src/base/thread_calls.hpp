@@ -28,6 +28,10 @@ constexpr bool is_of_clients(SyncOperation operation) {
 // initialised is of an object that was there before.
 inline constexpr std::uint64_t from_zeros = 1;
 
+// A read-write lock of an unmodified program: its readers are only counted, whoever they are.
+// Argument of take, try_take and give.
+inline constexpr std::uint64_t readers_counted = 1;
+
 enum class SyncKind : std::uint8_t {
   normal,  // mutexes
   recursive,

@@ -15,7 +15,7 @@ Object object_of(const pthread_mutex_t* mutex) { return {"mutex", mutex}; }
 // glibc keeps type and attributes of a mutex in one word. nullopt: anything but a type and
 // robustness (a priority mutex initialised by others, or a destroyed one, -1) is not ours to serve.
 // In an unmodified program all others are ours: the whole job shares each mutex anyway, and no
-// priority counts on another node.
+// priority counts on another node. Those that inherit it know their owner.
 std::optional<SyncKind> kind_in(const pthread_mutex_t* mutex) {
   constexpr int elision_flags = 0x300;  // set by glibc on its own, without meaning here
   constexpr int inherit_flag = 0x20, shared_flag = 0x80;
@@ -29,7 +29,8 @@ std::optional<SyncKind> kind_in(const pthread_mutex_t* mutex) {
     case PTHREAD_MUTEX_NORMAL:
     case PTHREAD_MUTEX_ADAPTIVE_NP:
       if (robust) return SyncKind::robust_normal;
-      return process.is_unmodified ? SyncKind::unchecked : SyncKind::normal;
+      return process.is_unmodified && (word & inherit_flag) == 0 ? SyncKind::unchecked
+                                                                 : SyncKind::normal;
     case PTHREAD_MUTEX_RECURSIVE:
       return robust ? SyncKind::robust_recursive : SyncKind::recursive;
     case PTHREAD_MUTEX_ERRORCHECK:

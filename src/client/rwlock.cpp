@@ -14,7 +14,8 @@ int operate(pthread_rwlock_t* lock, SyncOperation operation, SyncKind kind,
   if (auto status = check_place("read-write lock", lock); !status) return report(status);
   // Zero also in what PTHREAD_RWLOCK_INITIALIZER and its relatives write.
   if (first_word(lock) != 0) return report(not_initialised(object_of(lock)));
-  return ask(object_of(lock), operation, kind, 0, timeout_us);
+  return ask(object_of(lock), operation, kind, process.is_unmodified ? readers_counted : 0,
+             timeout_us);
 }
 
 int lock_until(pthread_rwlock_t* lock, SyncKind kind, clockid_t clock, const timespec* until) {

@@ -123,6 +123,9 @@ std::string text(const ThreadControlled& m) {
 std::string text(const ThreadCancel& m) {
   return fmt::format("cancel thread {:#x}", raw(m.thread));
 }
+std::string text(const ThreadCancelled& m) {
+  return fmt::format("thread {:#x} is cancelled", raw(m.thread));
+}
 std::string text(const ThreadCountRequest&) { return "thread_count_request"; }
 std::string text(const ThreadCount& m) {
   return fmt::format("thread_count made {} live {}", m.made, m.live);

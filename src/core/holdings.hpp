@@ -28,11 +28,14 @@ class Holdings {
     if (found != held_.end() && --found->second.depth == 0) held_.erase(found);
   }
 
-  // The thread, of whichever client, has it no more.
+  // The thread, of whichever client, has it no more, or reads once less.
   void lost(ThreadId thread, std::uint64_t address) {
     for (auto item = held_.begin(); item != held_.end();) {
       const ClientId client = std::get<ClientId>(item->first);
-      held_.erase({client, thread, address});
+      const auto found = held_.find({client, thread, address});
+      if (found != held_.end() && (found->second.kind != SyncKind::reader ||
+                                   --found->second.depth == 0))
+        held_.erase(found);
       item = held_.upper_bound({client, ThreadId{~std::uint64_t{0}}, ~std::uint64_t{0}});
     }
   }

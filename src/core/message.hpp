@@ -174,7 +174,8 @@ struct TokenRecall {
 };
 
 // home -> node of that thread: what it had of the mutex it has no more. Another thread has unlocked
-// it, or its memory is another object's. Comes behind the grant, and before a later one.
+// it, or its memory is another object's. Or to all nodes, of a read-write lock that another thread
+// has unlocked. Comes behind the grant, and before a later one.
 struct Unheld {
   std::uint64_t address = 0;
   ThreadId thread{};
@@ -210,7 +211,10 @@ struct ThreadControl {  // node -> record's node
 struct ThreadControlled {  // back, for detach and cancel
   std::int32_t status = 0;
 };
-struct ThreadCancel {  // record's node -> running node
+struct ThreadCancel {  // record's node -> running node, once
+  ThreadId thread{};
+};
+struct ThreadCancelled {  // back, when no wait that may be interrupted can be granted any more
   ThreadId thread{};
 };
 
@@ -328,7 +332,7 @@ using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten
                           ChunkReturn, ChunkReturned, Discard, Discarded, LoanRequest, Loan,
                           Writeback, WritebackAck, Denial, PrefetchRequest, PrefetchAnswer,
                           PrefetchData, Report, Rebuilt, Lost, SlotWanted, TokenRecall,
-                          TokenReturn, Unheld>;
+                          TokenReturn, Unheld, ThreadCancelled>;
 
 template <class What, class... Others>
 inline constexpr bool is_one_of = (std::is_same_v<What, Others> || ...);

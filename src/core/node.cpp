@@ -18,7 +18,7 @@ Node::Node(const Config& config, std::span<PageEntry> entries)
                  statistics_, outbox_),
       holder_(config_, table_, chunks_, memory_, requester_, outbox_),
       evictor_(config_, table_, chunks_, holder_, requester_, memory_, outbox_),
-      threads_(config_, statistics_, outbox_), sync_objects_(config_.self, outbox_),
+      threads_(config_, statistics_, outbox_), sync_objects_(config_, outbox_),
       sync_calls_(config_, homes_, threads_, outbox_), root_(config_, outbox_),
       freed_(config_, chunks_, outbox_), early_(config_),
       recovery_(config_, table_, chunks_, holder_, homes_, sync_calls_, outbox_) {
@@ -372,6 +372,9 @@ bool Node::handle(const Received& from, const ThreadControlled& body) {
 bool Node::handle(const Received& from, const ThreadCancel& body) {
   return threads_.on_cancel(from.from, body);
 }
+bool Node::handle(const Received& from, const ThreadCancelled& body) {
+  return threads_.on_cancelled(from.from, body);
+}
 bool Node::handle(const Received& from, const ThreadCountRequest&) {
   threads_.on_count_request(from.from, from.transaction);
   return true;
@@ -433,8 +436,8 @@ void Node::call(CallTag tag, const ThreadJoinCall& call, TimeUs now_us) {
 }
 void Node::call(CallTag tag, const ThreadControl& call, TimeUs) { threads_.on_control(tag, call); }
 void Node::call(CallTag tag, const ThreadCancelledCall& call, TimeUs) {
-  threads_.on_cancelled(tag, call);
-  if (threads_.cancelled(call.thread)) sync_calls_.on_cancelled(call.thread);
+  if (threads_.on_cancelled(tag, call))
+    threads_.await_ends(call.thread, sync_calls_.on_cancelled(call.thread));
 }
 void Node::call(CallTag tag, const ThreadInterruptedCall& call, TimeUs) {
   sync_calls_.on_interrupted(tag, call);

@@ -113,6 +113,7 @@ class Node {
   bool handle(const Received& from, const ThreadControl& body);
   bool handle(const Received& from, const ThreadControlled& body);
   bool handle(const Received& from, const ThreadCancel& body);
+  bool handle(const Received& from, const ThreadCancelled& body);
   bool handle(const Received& from, const ThreadCountRequest& body);
   bool handle(const Received& from, const ThreadCount& body);
   bool handle(const Received& from, const RootRequest& body);

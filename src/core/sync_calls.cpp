@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <utility>
 
 #include "core/planted.hpp"
 
@@ -72,9 +73,15 @@ void SyncCalls::on_time(TimeUs now_us) {
   }
 }
 
-void SyncCalls::on_cancelled(ThreadId thread) {
-  for (auto& [counter, call] : calls_)
-    if (call.interruptible && call.request.thread == thread) withdraw(counter, call, ECANCELED);
+// One that is withdrawn already, for its time is over, may still be granted.
+std::size_t SyncCalls::on_cancelled(ThreadId thread) {
+  std::size_t count = 0;
+  for (auto& [counter, call] : calls_) {
+    if (!call.interruptible || call.request.thread != thread) continue;
+    withdraw(counter, call, ECANCELED);
+    if (!std::exchange(call.delays_cancel, true)) ++count;
+  }
+  return count;
 }
 
 // The others go on when the handler has returned, as the C library has it.
@@ -115,6 +122,7 @@ void SyncCalls::end(Counter counter, const SyncReply& reply, TimeUs now_us) {
   deadlines_.erase({call.deadline_us, counter});
   calls_.erase(found);
   answered(call, counter, reply, now_us);
+  if (call.delays_cancel) threads_.on_wait_over(call.request.thread);
 }
 
 void SyncCalls::answered(const Call& call, Counter counter, const SyncReply& reply,
@@ -183,8 +191,11 @@ void SyncCalls::on_token_taken(const TokenTaken& taken) {
     begin_orphan({lock.address, lock.thread, SyncOperation::abandon, lock.kind, 1});
 }
 
+// All nodes are told of some: who knows of no home there has nothing of it.
 bool SyncCalls::on_unheld(NodeId from, const Unheld& unheld) {
-  if (!homes_.valid_address(unheld.address) || from != homes_.home_of(unheld.address)) return false;
+  if (!homes_.valid_address(unheld.address)) return false;
+  const NodeId home = homes_.home_of(unheld.address);
+  if (home != no_node && from != home) return false;
   holdings_.lost(unheld.thread, unheld.address);
   return true;
 }

@@ -37,7 +37,8 @@ class SyncCalls {
   // to Threads when the homes have answered.
   void on_exited(CallTag tag, const ThreadExited& exited, TimeUs now_us);
 
-  void on_cancelled(ThreadId thread);
+  // How many waits are withdrawn; each tells Threads when it is over.
+  std::size_t on_cancelled(ThreadId thread);
   void on_interrupted(CallTag tag, const ThreadInterruptedCall& interrupted);
   void forget_client(ClientId client);
 
@@ -80,6 +81,7 @@ class SyncCalls {
     SyncRequest request;
     bool orphaned = false;  // nobody waits for the answer
     bool interruptible = false;
+    bool delays_cancel = false;
     std::int32_t withdrawn = 0;  // why
     TimeUs deadline_us = 0;  // 0: none
     Counter wait = 0;        // the wait at a condition that this is a step of

@@ -107,7 +107,7 @@ Answer ReadWriteLock::admit(const SyncRequest& request, std::size_t ahead) {
   const bool reads = readers_.contains(thread);
   if (writer_ == thread) return {EDEADLK};
   if (request.kind == SyncKind::writer) {
-    if (reads) return {EDEADLK};
+    if (reads && request.argument != readers_counted) return {EDEADLK};
     const std::size_t ignored = planted(Bug::writer_beside_readers) ? 1 : 0;
     if (!free_of_writers || readers_.size() > ignored) return stay;
     writer_ = thread;
@@ -120,14 +120,18 @@ Answer ReadWriteLock::admit(const SyncRequest& request, std::size_t ahead) {
 }
 
 Answer ReadWriteLock::give(const SyncRequest& request, std::size_t) {
-  if (writer_ == request.thread) {
-    writer_ = ThreadId{};
-    return {};
-  }
-  const auto reader = readers_.find(request.thread);
-  if (reader == readers_.end()) return {EPERM};
-  if (--reader->second == 0) readers_.erase(reader);
+  const ThreadId loser = loser_of(request);
+  if (raw(loser) == 0) return {request.argument == readers_counted ? 0 : EPERM};
+  const auto reader = readers_.find(loser);
+  if (writer_ == loser) writer_ = ThreadId{};
+  else if (--reader->second == 0) readers_.erase(reader);
   return {};
+}
+
+ThreadId ReadWriteLock::loser_of(const SyncRequest& give) const {
+  if (writer_ == give.thread || readers_.contains(give.thread)) return give.thread;
+  if (give.argument != readers_counted) return ThreadId{};
+  return readers_.empty() ? writer_ : readers_.begin()->first;
 }
 
 bool ReadWriteLock::abandon(const SyncRequest& request) {

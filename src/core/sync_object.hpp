@@ -81,6 +81,9 @@ class Mutex : public Unowned {
 
 // Readers together or one writer; first come, first served, so neither starves. A thread that
 // reads already may do so once more: to wait behind a writer, it would wait for itself.
+//
+// Where readers are only counted, one that wants to write waits as anybody does, and whoever gives
+// the lock back ends the writer's hold or one reader's.
 class ReadWriteLock : public Unowned {
  public:
   Answer admit(const SyncRequest& request, std::size_t ahead);
@@ -88,6 +91,8 @@ class ReadWriteLock : public Unowned {
   bool abandon(const SyncRequest& request);
   bool held() const { return raw(writer_) != 0 || !readers_.empty(); }
   ThreadId owner() const { return writer_; }
+  // Whose hold that ends; 0: nobody's.
+  ThreadId loser_of(const SyncRequest& give) const;
   std::vector<ThreadId> holders() const;
   void restore(const LockReport& lock);
   bool idle() const { return !held(); }

@@ -90,6 +90,13 @@ void SyncObjects::tell_holder(std::uint64_t address, const Entry& entry) {
     outbox_.send(entry.holder, {}, Unheld{address, mutex->owner()});
 }
 
+// Of many readers is not known on which node each is. None claims what it does not have.
+void SyncObjects::tell_loser(const ReadWriteLock& lock, const SyncRequest& give) {
+  const ThreadId loser = lock.loser_of(give);
+  if (raw(loser) == 0 || loser == give.thread || planted(Bug::reader_not_told)) return;
+  config_.nodes.for_each([&](NodeId node) { outbox_.send(node, {}, Unheld{give.address, loser}); });
+}
+
 Answer SyncObjects::change(Entry& entry, const SyncRequest& request) {
   const auto visit = [&entry](auto what) { return std::visit(what, entry.object); };
   switch (request.operation) {
@@ -98,6 +105,7 @@ Answer SyncObjects::change(Entry& entry, const SyncRequest& request) {
       if (request.kind == SyncKind::unchecked &&
           visit([](auto& object) { return object.owner(); }) != request.thread)
         tell_holder(request.address, entry);
+      if (const auto* lock = std::get_if<ReadWriteLock>(&entry.object)) tell_loser(*lock, request);
       return visit([&](auto& object) { return object.give(request, entry.queue.size()); });
     case SyncOperation::consistent:
       return visit([&](auto& object) { return object.consistent(request.thread); });

@@ -33,7 +33,8 @@ class SyncObjects {
   };
   using Entries = std::unordered_map<std::uint64_t, Entry>;
 
-  SyncObjects(NodeId self, Outbox& outbox) : outbox_(outbox), futexes_(self, outbox) {}
+  SyncObjects(const Config& config, Outbox& outbox)
+      : config_(config), outbox_(outbox), futexes_(config.self, outbox) {}
 
   // False: no correct node asks that.
   bool on_request(NodeId from, Transaction transaction, const SyncRequest& request);
@@ -67,6 +68,7 @@ class SyncObjects {
   void take(Entry& entry, const SyncWaiter& asking);
   Answer change(Entry& entry, const SyncRequest& request);
   void tell_holder(std::uint64_t address, const Entry& entry);
+  void tell_loser(const ReadWriteLock& lock, const SyncRequest& give);
   void destroy(Entries::iterator found, const SyncWaiter& asking);
   void initialise(const SyncWaiter& asking);
   void withdraw(const SyncWaiter& asking);
@@ -78,6 +80,7 @@ class SyncObjects {
     outbox_.send(to.from, to.transaction, SyncReply{answer.status, answer.value, false});
   }
 
+  const Config& config_;
   Outbox& outbox_;
   Entries entries_;
   std::size_t over_count_ = 0;  // entries that are lent and over

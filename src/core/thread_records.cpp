@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "core/planted.hpp"
@@ -30,6 +31,7 @@ bool ThreadRecords::on_started(NodeId from, const ThreadStarted& started) {
   if (found == records_.end() || found->second.runs_on != from) return false;
   if (started.status == 0) return true;
   --live_[raw(from)];
+  answer_cancellers(found->second);
   records_.erase(found);
   return true;
 }
@@ -42,6 +44,7 @@ bool ThreadRecords::on_exited(NodeId from, const ThreadExited& exited) {
   Record& record = found->second;
   record.ended = true;
   record.result = exited.result;
+  answer_cancellers(record);
   if (record.joiner.node != no_node && !planted(Bug::forget_joiner))
     outbox_.send(record.joiner.node, record.joiner.transaction, ThreadJoined{0, record.result});
   if (record.joiner.node != no_node || record.detached) records_.erase(found);
@@ -78,10 +81,11 @@ bool ThreadRecords::on_control(NodeId from, Transaction transaction,
     withdraw(found, {from, transaction});
     return true;
   }
-  int status = ESRCH;
-  if (found != records_.end())
-    status = control.operation == ThreadOperation::detach ? detach(found) : cancel(found);
-  outbox_.send(from, transaction, ThreadControlled{status});
+  const bool is_known = found != records_.end();
+  if (is_known && control.operation == ThreadOperation::cancel)
+    cancel(found, {from, transaction});
+  else
+    outbox_.send(from, transaction, ThreadControlled{is_known ? detach(found) : ESRCH});
   return true;
 }
 
@@ -93,17 +97,33 @@ int ThreadRecords::detach(Records::iterator found) {
   return 0;
 }
 
-int ThreadRecords::cancel(Records::iterator found) {
-  const Record& record = found->second;
-  if (!record.ended)
-    outbox_.send(record.runs_on, outbox_.new_transaction(), ThreadCancel{found->first});
-  return 0;
+// A thread is cancelled once: who comes later waits for the same.
+void ThreadRecords::cancel(Records::iterator found, Asker canceller) {
+  auto& [thread, record] = *found;
+  const bool is_first = record.cancellers.empty();
+  record.cancellers.push_back(canceller);
+  if (record.ended || record.cancelled) answer_cancellers(record);
+  else if (is_first) outbox_.send(record.runs_on, outbox_.new_transaction(), ThreadCancel{thread});
+}
+
+bool ThreadRecords::on_cancelled(NodeId from, const ThreadCancelled& cancelled) {
+  const auto found = records_.find(cancelled.thread);
+  if (found == records_.end() || found->second.runs_on != from || found->second.ended)
+    return false;
+  found->second.cancelled = true;
+  answer_cancellers(found->second);
+  return true;
+}
+
+void ThreadRecords::answer_cancellers(Record& record) {
+  for (const Asker& canceller : std::exchange(record.cancellers, {}))
+    outbox_.send(canceller.node, canceller.transaction, ThreadControlled{});
 }
 
 // Answered only if the join waits still; otherwise its answer is on its way already.
-void ThreadRecords::withdraw(Records::iterator found, Joiner joiner) {
+void ThreadRecords::withdraw(Records::iterator found, Asker joiner) {
   if (found == records_.end()) return;
-  Joiner& waiting = found->second.joiner;
+  Asker& waiting = found->second.joiner;
   if (waiting.node != joiner.node || waiting.transaction != joiner.transaction) return;
   waiting = {};
   outbox_.send(joiner.node, joiner.transaction, ThreadJoined{ECANCELED, 0});

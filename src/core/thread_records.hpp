@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <unordered_map>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "core/config.hpp"
@@ -29,6 +30,7 @@ class ThreadRecords {
   bool on_exited(NodeId from, const ThreadExited& exited);
   bool on_join(NodeId from, Transaction transaction, const ThreadJoin& join);
   bool on_control(NodeId from, Transaction transaction, const ThreadControl& control);
+  bool on_cancelled(NodeId from, const ThreadCancelled& cancelled);
 
   // Threads there have ended, and nobody there joins any.
   void forget_node(NodeId removed);
@@ -37,7 +39,7 @@ class ThreadRecords {
   const LiveThreads& live() const { return live_; }
 
  private:
-  struct Joiner {
+  struct Asker {
     NodeId node = no_node;
     Transaction transaction;
   };
@@ -46,14 +48,17 @@ class ThreadRecords {
     bool detached = false;
     bool ended = false;
     std::uint64_t result = 0;
-    Joiner joiner;
+    Asker joiner;
+    bool cancelled = false;
+    std::vector<Asker> cancellers;  // until it is, or has ended
   };
   using Records = std::unordered_map<ThreadId, Record>;
 
   int join_status(const ThreadJoin& join) const;
   int detach(Records::iterator found);
-  int cancel(Records::iterator found);
-  void withdraw(Records::iterator found, Joiner joiner);
+  void cancel(Records::iterator found, Asker canceller);
+  void answer_cancellers(Record& record);
+  void withdraw(Records::iterator found, Asker joiner);
 
   const Config& config_;
   Outbox& outbox_;

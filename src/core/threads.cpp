@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
+
+#include "core/planted.hpp"
 
 namespace gallocy::core {
-namespace {
-
-}  // namespace
 
 ThreadId Threads::attach(ClientId client, bool runs_main) {
   orders_.try_emplace(client);
@@ -62,9 +62,11 @@ bool Threads::end_call(NodeId from, Transaction transaction, int status, std::ui
   const auto call = calls_.find(transaction.counter);
   if (call == calls_.end()) return true;  // of a client that has gone
   if (call->second.answerer != from) return false;
-  outbox_.act(Reply{call->second.tag, status, {value}});
-  deadlines_.erase({call->second.deadline_us, transaction.counter});
+  const Call ended = call->second;
+  deadlines_.erase({ended.deadline_us, transaction.counter});
   calls_.erase(call);
+  outbox_.act(Reply{ended.tag, status, {value}});
+  if (ended.delays_cancel) on_wait_over(ended.join.joiner);
   return true;
 }
 
@@ -249,16 +251,37 @@ bool Threads::on_cancel(NodeId from, const ThreadCancel& cancel) {
 
 // From here on the C library ends the thread at its next cancellation point. If it waits in one
 // of ours, that has to end; if it is about to, that must not begin: cancelled() says so.
-void Threads::on_cancelled(CallTag tag, const ThreadCancelledCall& call) {
+bool Threads::on_cancelled(CallTag tag, const ThreadCancelledCall& call) {
   const auto found = running_.find(call.thread);
   if (found == running_.end() || found->second.client != tag.client) {
     outbox_.act(Reply{tag, ESRCH, {}});
-    return;
+    return false;
   }
   found->second.cancelled = true;
-  for (const auto& [counter, waiting] : calls_)
-    if (waiting.interruptible && waiting.join.joiner == call.thread) withdraw(counter, waiting);
+  for (auto& [counter, waiting] : calls_) {
+    if (!waiting.interruptible || waiting.join.joiner != call.thread) continue;
+    if (std::exchange(waiting.delays_cancel, true)) continue;
+    ++found->second.open_wait_count;
+    withdraw(counter, waiting);
+  }
   outbox_.act(Reply{tag, 0, {}});
+  return true;
+}
+
+void Threads::await_ends(ThreadId thread, std::size_t wait_count) {
+  Running& running = running_.at(thread);
+  running.open_wait_count += wait_count;
+  if (running.open_wait_count == 0 || planted(Bug::cancel_answered_early)) tell_cancelled(thread);
+}
+
+// Of a thread that has ended with its client: who cancels it has heard of that.
+void Threads::on_wait_over(ThreadId thread) {
+  const auto found = running_.find(thread);
+  if (found != running_.end() && --found->second.open_wait_count == 0) tell_cancelled(thread);
+}
+
+void Threads::tell_cancelled(ThreadId thread) {
+  outbox_.send(creator_of(thread), outbox_.new_transaction(), ThreadCancelled{thread});
 }
 
 bool Threads::cancelled(ThreadId thread) const {
@@ -283,6 +306,7 @@ void Threads::forget_node(NodeId removed, TimeUs now_us) {
     const bool created = raw(call.created) != 0;
     if (created) records_.on_started(removed, {call.created, EAGAIN});
     outbox_.act(Reply{call.tag, created ? EAGAIN : ESRCH, {}});
+    if (call.delays_cancel) on_wait_over(call.join.joiner);
   }
   records_.forget_node(removed);
   last_thread_.begin_anew(now_us);

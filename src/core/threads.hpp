@@ -37,7 +37,8 @@ class Threads {
   void on_next_order(CallTag tag);
   void on_started(CallTag tag, const ThreadStarted& started);
   void on_exited(CallTag tag, const ThreadExited& exited, TimeUs now_us);
-  void on_cancelled(CallTag tag, const ThreadCancelledCall& cancelled);
+  // False: no thread of that client. Otherwise await_ends() follows in the same step.
+  bool on_cancelled(CallTag tag, const ThreadCancelledCall& cancelled);
   void end(std::int32_t status);
 
   // From nodes. False: the peer may not say that.
@@ -55,6 +56,9 @@ class Threads {
   }
   bool on_controlled(NodeId from, Transaction transaction, const ThreadControlled& controlled);
   bool on_cancel(NodeId from, const ThreadCancel& cancel);
+  bool on_cancelled(NodeId from, const ThreadCancelled& cancelled) {
+    return records_.on_cancelled(from, cancelled);
+  }
   void on_count_request(NodeId from, Transaction transaction) {
     ThreadCount count = records_.count();
     count.live += orphan_count();
@@ -72,6 +76,10 @@ class Threads {
   }
   // A wait of a cancelled thread that may be interrupted must not begin.
   bool cancelled(ThreadId thread) const;
+  // Of those that had begun, so many more are withdrawn, and each says once when it is over. Who
+  // cancels the thread is answered after that: what the canceller gives then is for others.
+  void await_ends(ThreadId thread, std::size_t wait_count);
+  void on_wait_over(ThreadId thread);
 
   void on_time(TimeUs now_us);
   TimeUs next_deadline() const;  // 0: none
@@ -86,6 +94,7 @@ class Threads {
     NodeId answerer = no_node;
     ThreadJoin join;            // if it is one
     bool interruptible = false;
+    bool delays_cancel = false;
     ThreadId created{};         // if it is a creation
     TimeUs deadline_us = 0;     // of a join; 0: none
     bool out_of_time = false;   // it is withdrawn because of that
@@ -99,6 +108,7 @@ class Threads {
     ClientId client;
     bool runs_main = false;
     bool cancelled = false;
+    std::size_t open_wait_count = 0;  // that shall end since it is
   };
 
   bool in_job(NodeId node) const;
@@ -107,6 +117,7 @@ class Threads {
   Transaction begin_call(CallTag tag, NodeId answerer);
   bool end_call(NodeId from, Transaction transaction, int status, std::uint64_t value = 0);
   void withdraw(std::uint64_t counter, const Call& call);
+  void tell_cancelled(ThreadId thread);
   void run_out(std::uint64_t counter);
 
   const Config& config_;

@@ -12,6 +12,7 @@
 
 #include "gallocy/gallocy.h"
 #include "preload/arena.hpp"
+#include "preload/put_off.hpp"
 #include "preload/protections.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
@@ -32,8 +33,6 @@ using namespace gallocy::preload;
 
 namespace {
 
-bool is_loading() { return stage() == Stage::loading; }
-
 bool in_region(const void* block) { return client::in_region(block, 1); }
 
 void* or_no_memory(void* block) {
@@ -48,15 +47,17 @@ void* or_no_room(void* block, std::size_t size_bytes) {
 }
 
 void* allocate(std::size_t size_bytes) {
+  if (t_putting_off != nullptr) [[unlikely]]
+    t_putting_off->on_allocation();
   if (is_application()) return or_no_room(gallocy_malloc(size_bytes), size_bytes);
-  return is_loading() ? or_no_memory(arena::take(size_bytes)) : __libc_malloc(size_bytes);
+  return is_early() ? or_no_memory(arena::take(size_bytes)) : __libc_malloc(size_bytes);
 }
 
 void* allocate_aligned(std::size_t alignment_bytes, std::size_t size_bytes) {
   // As glibc does: memalign takes any number, and means the next power of two.
   const std::size_t alignment = std::bit_ceil(std::max<std::size_t>(alignment_bytes, 16));
   if (is_application()) return or_no_room(gallocy_memalign(alignment, size_bytes), size_bytes);
-  return is_loading() ? or_no_memory(arena::take(size_bytes, alignment))
+  return is_early() ? or_no_memory(arena::take(size_bytes, alignment))
                       : __libc_memalign(alignment, size_bytes);
 }
 
@@ -80,7 +81,9 @@ GALLOCY_TAKES void free(void* block) noexcept {
 }
 
 GALLOCY_TAKES void* calloc(size_t count, size_t size_bytes) noexcept {
-  if (!is_application() && !is_loading()) return __libc_calloc(count, size_bytes);
+  if (t_putting_off != nullptr) [[unlikely]]
+    t_putting_off->on_allocation();
+  if (!is_application() && !is_early()) return __libc_calloc(count, size_bytes);
   std::size_t all_bytes = 0;
   if (__builtin_mul_overflow(count, size_bytes, &all_bytes)) return or_no_memory(nullptr);
   if (is_application()) return or_no_room(gallocy_calloc(count, size_bytes), all_bytes);

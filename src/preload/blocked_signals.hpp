@@ -1,4 +1,4 @@
-// All signals, blocked for a while in the calling thread.
+// No handler of the program's runs in the calling thread as long as one of these lives.
 #pragma once
 
 #include <signal.h>

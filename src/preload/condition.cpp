@@ -4,6 +4,7 @@
 
 #include "gallocy/gallocy.h"
 #include "preload/c11.hpp"
+#include "preload/early_sync.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
 
@@ -17,15 +18,30 @@ GALLOCY_REAL(pthread_cond_clockwait)
 
 using namespace gallocy::preload;
 
+namespace {
+
+int waited_early(pthread_cond_t* condition, int error) {
+  return used_early(EarlyKind::condition, condition, error);
+}
+
+int init_here(pthread_cond_t* condition, const pthread_condattr_t* attributes) {
+  clockid_t clock = CLOCK_REALTIME;
+  if (attributes != nullptr) ::pthread_condattr_getclock(attributes, &clock);
+  return made_early(EarlyKind::condition, condition, static_cast<unsigned>(clock),
+                    real::pthread_cond_init(condition, attributes));
+}
+
+}  // namespace
+
 GALLOCY_TAKES int pthread_cond_init(pthread_cond_t* condition,
                                     const pthread_condattr_t* attributes) noexcept {
   return is_served(condition) ? gallocy_pthread_cond_init(condition, attributes)
-                              : real::pthread_cond_init(condition, attributes);
+                              : init_here(condition, attributes);
 }
 
 GALLOCY_TAKES int pthread_cond_destroy(pthread_cond_t* condition) noexcept {
   return is_served(condition) ? gallocy_pthread_cond_destroy(condition)
-                              : real::pthread_cond_destroy(condition);
+                              : gone_early(condition, real::pthread_cond_destroy(condition));
 }
 
 GALLOCY_TAKES int pthread_cond_signal(pthread_cond_t* condition) noexcept {
@@ -40,20 +56,20 @@ GALLOCY_TAKES int pthread_cond_broadcast(pthread_cond_t* condition) noexcept {
 
 GALLOCY_TAKES int pthread_cond_wait(pthread_cond_t* condition, pthread_mutex_t* mutex) {
   return is_served(condition) ? gallocy_pthread_cond_wait(condition, mutex)
-                              : real::pthread_cond_wait(condition, mutex);
+                              : waited_early(condition, real::pthread_cond_wait(condition, mutex));
 }
 
 GALLOCY_TAKES int pthread_cond_timedwait(pthread_cond_t* condition,
                                          pthread_mutex_t* mutex, const timespec* until) {
-  return is_served(condition) ? gallocy_pthread_cond_timedwait(condition, mutex, until)
-                              : real::pthread_cond_timedwait(condition, mutex, until);
+  if (is_served(condition)) return gallocy_pthread_cond_timedwait(condition, mutex, until);
+  return waited_early(condition, real::pthread_cond_timedwait(condition, mutex, until));
 }
 
 GALLOCY_TAKES int pthread_cond_clockwait(pthread_cond_t* condition,
                                          pthread_mutex_t* mutex, clockid_t clock,
                                          const timespec* until) {
-  return is_served(condition) ? gallocy_pthread_cond_clockwait(condition, mutex, clock, until)
-                              : real::pthread_cond_clockwait(condition, mutex, clock, until);
+  if (is_served(condition)) return gallocy_pthread_cond_clockwait(condition, mutex, clock, until);
+  return waited_early(condition, real::pthread_cond_clockwait(condition, mutex, clock, until));
 }
 
 namespace {

@@ -6,6 +6,9 @@ namespace gallocy::preload {
 
 namespace {
 
+constexpr std::uint64_t area_begin = 0x5600'0000'0000, area_end = 0x5700'0000'0000;
+
+constinit std::uint64_t g_next = area_begin;
 constinit EarlyMap g_maps[early_map_count_max];
 constinit std::uint32_t g_count = 0;
 
@@ -18,6 +21,14 @@ void add(const EarlyMap& map) {
 }
 
 }  // namespace
+
+void* early_address(std::size_t size_bytes) {
+  if (size_bytes > area_end - g_next)
+    refuse("libraries have mapped more than 1 TiB before main(), which is not supported");
+  const std::uint64_t address = g_next;
+  g_next += page_up(size_bytes);
+  return reinterpret_cast<void*>(address);
+}
 
 void note_early_map(Range range, bool is_written_file) {
   forget_early_map(range);

@@ -8,6 +8,8 @@ namespace gallocy::preload {
 
 namespace {
 
+constinit bool g_is_asked = false;
+
 template <class... Parts>
 void tell(const Parts&... parts) {
   const FixedText<320> line("gallocy: ", parts..., "\n");
@@ -36,6 +38,7 @@ void explain_object(const Object& object) {
 }  // namespace
 
 void explain(const Machine& machine, std::span<const Object> objects, const arena::Used& used) {
+  g_is_asked = true;
   tell("compared on all ranks: CPU x86-64-v", cpu_level(machine), " and its features, pages of ",
        machine.page_bytes, " bytes, limits, ", objects.size(),
        " objects with build-id and address");
@@ -44,6 +47,10 @@ void explain(const Machine& machine, std::span<const Object> objects, const aren
               {used.address, used.address + used.size_bytes});
   for (const EarlyMap& map : early_maps())
     tell_shared("what libraries mapped before main()", map.range);
+}
+
+void explain_later(const Object& library) {
+  if (g_is_asked) explain_object(library);
 }
 
 }  // namespace gallocy::preload

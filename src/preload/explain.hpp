@@ -13,4 +13,7 @@ namespace gallocy::preload {
 // A line on standard error for each object, and for what else the job is started by.
 void explain(const Machine& machine, std::span<const Object> objects, const arena::Used& used);
 
+// Of a library that is loaded later. Tells nothing if explain() has not been called.
+void explain_later(const Object& library);
+
 }  // namespace gallocy::preload

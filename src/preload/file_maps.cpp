@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "base/ids.hpp"
+#include "preload/ceiling.hpp"
+#include "preload/pages.hpp"
 #include "preload/protections.hpp"
 #include "preload/stage.hpp"
 
@@ -63,12 +65,17 @@ std::size_t copy_file(std::uint64_t to, std::uint64_t file, std::size_t size_byt
   return done;
 }
 
+void* map_anywhere(std::size_t size_bytes, int protection, int flags, int fd, off_t offset) {
+  const client::Locked guard(g_anywhere);
+  return ::mmap(nullptr, size_bytes, protection, flags, fd, offset);
+}
+
 // Of zeros.
 int make_twin(Mapping& mapping) {
   if (::mprotect(bytes_at(mapping.file_address), mapping.size_bytes(), PROT_READ | PROT_WRITE) != 0)
     return errno;
-  void* twin = ::mmap(nullptr, mapping.size_bytes(), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* twin = map_anywhere(mapping.size_bytes(), PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (twin == MAP_FAILED) return errno;
   mapping.twin_address = reinterpret_cast<std::uint64_t>(twin);
   return 0;
@@ -107,7 +114,7 @@ int write_page_back(const Mapping& mapping, std::uint64_t offset_bytes) {
 int open_file_map(FileMap& map, std::size_t size_bytes, int protection, int flags, int fd,
                   off_t offset) {
   struct stat known {};
-  void* made = ::mmap(nullptr, size_bytes, protection | PROT_READ, flags, fd, offset);
+  void* made = map_anywhere(size_bytes, protection | PROT_READ, flags, fd, offset);
   if (made == MAP_FAILED) return errno;
   const bool is_known = ::fstat(fd, &known) == 0;  // not if another thread has closed it meanwhile
   const int error = errno;
@@ -125,6 +132,7 @@ void close_file_map(std::uint64_t address, std::size_t size_bytes) {
 
 std::uint64_t resize_file_map(std::uint64_t address, std::size_t old_bytes,
                               std::size_t new_bytes) {
+  const client::Locked guard(g_anywhere);
   void* moved = ::mremap(bytes_at(address), old_bytes, new_bytes, MREMAP_MAYMOVE);
   return moved == MAP_FAILED ? 0 : reinterpret_cast<std::uint64_t>(moved);
 }

@@ -24,7 +24,7 @@ void forget_contents(Mapping& mapping) {
 
 // What the chunks behind the first of a large block hold is the program's, and only that is closed.
 bool is_closed(const heap::ChunkHeader* chunk) {
-  return protection_at(heap::address_of(chunk)) == PROT_NONE || is_stack_chunk(chunk);
+  return protection_at(heap::address_of(chunk)) == PROT_NONE || is_in_stack(chunk);
 }
 
 // Of a page that was handed out: whether it is of a block, and not the heap's own or free.

@@ -315,8 +315,9 @@ GALLOCY_TAKES void* mmap(void* address, size_t size_bytes, int protection, int f
                           mapped);
     return returned(error, mapped);
   }
+  if (is_early() && address == nullptr && size_bytes != 0) address = early_address(size_bytes);
   void* mapped = real::mmap(address, size_bytes, protection, flags, fd, offset);
-  if (stage() == Stage::loading && mapped != MAP_FAILED)
+  if (is_early() && mapped != MAP_FAILED)
     note_early_map(range_of(mapped, size_bytes),
                    (flags & (MAP_ANONYMOUS | MAP_PRIVATE)) == 0 && (protection & PROT_WRITE) != 0);
   return mapped;
@@ -329,7 +330,7 @@ GALLOCY_TAKES void* mmap64(void* address, size_t size_bytes, int protection, int
 GALLOCY_TAKES int munmap(void* address, size_t size_bytes) noexcept {
   if (is_served(address)) return returned(unmap_pages(heap::address_of(address), size_bytes));
   const int status = real::munmap(address, size_bytes);
-  if (stage() == Stage::loading && status == 0)
+  if (is_early() && status == 0)
     forget_early_map(range_of(address, size_bytes));
   return status;
 }
@@ -349,8 +350,14 @@ GALLOCY_TAKES void* mremap(void* address, size_t old_bytes, size_t new_bytes, in
                              heap::address_of(new_address)}, mapped);
     return returned(error, mapped);
   }
+  const bool moves = (flags & (MREMAP_MAYMOVE | MREMAP_FIXED)) == MREMAP_MAYMOVE &&
+                     (new_bytes > old_bytes || (flags & MREMAP_DONTUNMAP) != 0);
+  if (is_early() && moves) {
+    flags |= MREMAP_FIXED;
+    new_address = early_address(new_bytes);
+  }
   void* mapped = real::mremap(address, old_bytes, new_bytes, flags, new_address);
-  if (stage() == Stage::loading && mapped != MAP_FAILED) {
+  if (is_early() && mapped != MAP_FAILED) {
     forget_early_map(range_of(address, old_bytes));
     note_early_map(range_of(mapped, new_bytes), false);
   }

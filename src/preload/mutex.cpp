@@ -4,6 +4,7 @@
 
 #include "gallocy/gallocy.h"
 #include "preload/c11.hpp"
+#include "preload/early_sync.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
 
@@ -34,7 +35,7 @@ void say_no_ceilings() {
 
 GALLOCY_TAKES int pthread_mutex_init(pthread_mutex_t* mutex,
                                      const pthread_mutexattr_t* attributes) noexcept {
-  if (!is_served(mutex)) return real::pthread_mutex_init(mutex, attributes);
+  if (!is_served(mutex)) return gone_early(mutex, real::pthread_mutex_init(mutex, attributes));
   const int error = gallocy_pthread_mutex_init(mutex, attributes);
   if (error == ENOTSUP) say_no_ceilings();
   return error;
@@ -42,31 +43,41 @@ GALLOCY_TAKES int pthread_mutex_init(pthread_mutex_t* mutex,
 
 GALLOCY_TAKES int pthread_mutex_destroy(pthread_mutex_t* mutex) noexcept {
   return is_served(mutex) ? gallocy_pthread_mutex_destroy(mutex)
-                          : real::pthread_mutex_destroy(mutex);
+                          : gone_early(mutex, real::pthread_mutex_destroy(mutex));
 }
 
+namespace {
+
+int taken(pthread_mutex_t* mutex, int error) {
+  return taken_early(EarlyKind::mutex, mutex, error);
+}
+
+}  // namespace
+
 GALLOCY_TAKES int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
-  return is_served(mutex) ? gallocy_pthread_mutex_lock(mutex) : real::pthread_mutex_lock(mutex);
+  return is_served(mutex) ? gallocy_pthread_mutex_lock(mutex)
+                          : taken(mutex, real::pthread_mutex_lock(mutex));
 }
 
 GALLOCY_TAKES int pthread_mutex_trylock(pthread_mutex_t* mutex) noexcept {
   return is_served(mutex) ? gallocy_pthread_mutex_trylock(mutex)
-                          : real::pthread_mutex_trylock(mutex);
+                          : taken(mutex, real::pthread_mutex_trylock(mutex));
 }
 
 GALLOCY_TAKES int pthread_mutex_timedlock(pthread_mutex_t* mutex, const timespec* until) noexcept {
   return is_served(mutex) ? gallocy_pthread_mutex_timedlock(mutex, until)
-                          : real::pthread_mutex_timedlock(mutex, until);
+                          : taken(mutex, real::pthread_mutex_timedlock(mutex, until));
 }
 
 GALLOCY_TAKES int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock,
                                           const timespec* until) noexcept {
   return is_served(mutex) ? gallocy_pthread_mutex_clocklock(mutex, clock, until)
-                          : real::pthread_mutex_clocklock(mutex, clock, until);
+                          : taken(mutex, real::pthread_mutex_clocklock(mutex, clock, until));
 }
 
 GALLOCY_TAKES int pthread_mutex_unlock(pthread_mutex_t* mutex) noexcept {
-  return is_served(mutex) ? gallocy_pthread_mutex_unlock(mutex) : real::pthread_mutex_unlock(mutex);
+  return is_served(mutex) ? gallocy_pthread_mutex_unlock(mutex)
+                          : given_early(mutex, real::pthread_mutex_unlock(mutex));
 }
 
 GALLOCY_TAKES int pthread_mutex_consistent(pthread_mutex_t* mutex) noexcept {

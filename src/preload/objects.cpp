@@ -32,16 +32,6 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> be
   return std::ranges::any_of(beginnings, [&](auto each) { return name.starts_with(each); });
 }
 
-// Before its segments have been looked at.
-Sharing sharing_of(std::string_view path) {
-  const std::string_view name = base_name(path);
-  if (is_one_of(name, {"libgallocy-"})) return Sharing::gallocy;
-  if (is_one_of(name, {"libc.so", "ld-linux", "libm.so", "libgcc_s.so", "linux-vdso",
-                       "libpthread.so", "libdl.so", "librt.so"}))
-    return Sharing::c_core;
-  return Sharing::nothing_to_share;
-}
-
 void set_name(Object& object, std::string_view path) {
   const std::size_t kept = std::min(path.size(), sizeof object.name - 1);
   ::memcpy(object.name, path.data() + path.size() - kept, kept);
@@ -72,25 +62,28 @@ void add_writable(const dl_phdr_info& info, const ElfW(Phdr) & segment, Object& 
   object.writable[count] = range;
 }
 
+void describe(const dl_phdr_info& info, bool is_executable, Object& object) {
+  object = {};
+  set_name(object, is_executable ? "the executable" : info.dlpi_name);
+  const client::Identity identity = client::identity_of(info);
+  object.load_address = identity.load_address;
+  object.build_id_size = identity.build_id_size;
+  ::memcpy(object.build_id, identity.build_id, sizeof object.build_id);
+  object.sharing = is_executable ? Sharing::nothing_to_share : sharing_of(info.dlpi_name);
+  if (object.sharing != Sharing::nothing_to_share) return;
+  for (int i = 0; i < info.dlpi_phnum; ++i) {
+    const auto& segment = info.dlpi_phdr[i];
+    if (segment.p_type == PT_LOAD && (segment.p_flags & PF_W) != 0)
+      add_writable(info, segment, object);
+  }
+}
+
 int add_object(dl_phdr_info* info, std::size_t, void* context) {
   auto& listing = *static_cast<Listing*>(context);
   if (listing.count == listing.objects.size())
     refuse(Sentence("it has loaded more than ", object_count_max, " libraries").c_str());
-  Object& object = listing.objects[listing.count];
-  object = {};
-  set_name(object, listing.count == 0 ? "the executable" : info->dlpi_name);
+  describe(*info, listing.count == 0, listing.objects[listing.count]);
   ++listing.count;
-  const client::Identity identity = client::identity_of(*info);
-  object.load_address = identity.load_address;
-  object.build_id_size = identity.build_id_size;
-  ::memcpy(object.build_id, identity.build_id, sizeof object.build_id);
-  object.sharing = listing.count > 1 ? sharing_of(info->dlpi_name) : Sharing::nothing_to_share;
-  if (object.sharing != Sharing::nothing_to_share) return 0;
-  for (int i = 0; i < info->dlpi_phnum; ++i) {
-    const auto& segment = info->dlpi_phdr[i];
-    if (segment.p_type == PT_LOAD && (segment.p_flags & PF_W) != 0)
-      add_writable(*info, segment, object);
-  }
   return 0;
 }
 
@@ -113,19 +106,26 @@ bool waits_unheard(std::string_view code) {
   return false;
 }
 
+bool waits_unheard(const dl_phdr_info& info) {
+  for (int i = 0; i < info.dlpi_phnum; ++i) {
+    const auto& segment = info.dlpi_phdr[i];
+    constexpr auto readable_code = PF_R | PF_X;
+    if (segment.p_type == PT_LOAD && (segment.p_flags & readable_code) == readable_code &&
+        waits_unheard({reinterpret_cast<const char*>(info.dlpi_addr + segment.p_vaddr),
+                       segment.p_memsz}))
+      return true;
+  }
+  return false;
+}
+
+constexpr const char* waits_unheard_text = " waits by system calls of its own, of which other "
+                                           "nodes do not hear yet: run it on one node (-n 1)";
+
 int refuse_if_it_waits_unheard(dl_phdr_info* info, std::size_t, void* listed) {
   const bool is_executable = (*static_cast<int*>(listed))++ == 0;
   if (!is_executable && sharing_of(info->dlpi_name) != Sharing::nothing_to_share) return 0;
-  for (int i = 0; i < info->dlpi_phnum; ++i) {
-    const auto& segment = info->dlpi_phdr[i];
-    constexpr auto readable_code = PF_R | PF_X;
-    if (segment.p_type != PT_LOAD || (segment.p_flags & readable_code) != readable_code) continue;
-    const std::string_view code{reinterpret_cast<const char*>(info->dlpi_addr + segment.p_vaddr),
-                                segment.p_memsz};
-    if (waits_unheard(code))
-      refuse(Sentence(is_executable ? "it" : info->dlpi_name, " waits by system calls of its own, "
-                      "of which other nodes do not hear yet: run it on one node (-n 1)").c_str());
-  }
+  if (waits_unheard(*info))
+    refuse(Sentence(is_executable ? "it" : info->dlpi_name, waits_unheard_text).c_str());
   return 0;
 }
 
@@ -135,6 +135,15 @@ FixedText<160> quoted(const Object& object) {
 }
 
 }  // namespace
+
+Sharing sharing_of(std::string_view path) {
+  const std::string_view name = base_name(path);
+  if (is_one_of(name, {"libgallocy-"})) return Sharing::gallocy;
+  if (is_one_of(name, {"libc.so", "ld-linux", "libm.so", "libgcc_s.so", "linux-vdso",
+                       "libpthread.so", "libdl.so", "librt.so"}))
+    return Sharing::c_core;
+  return Sharing::nothing_to_share;
+}
 
 Sentence difference(const Object& first, const Object& own) {
   if (::memcmp(&first, &own, sizeof own) == 0) return {};
@@ -153,6 +162,14 @@ Sentence difference(const Object& first, const Object& own) {
 void refuse_unheard_waits() {
   int listed = 0;
   ::dl_iterate_phdr(refuse_if_it_waits_unheard, &listed);
+}
+
+Sentence unheard_waits_of(const dl_phdr_info& library) {
+  return waits_unheard(library) ? Sentence(library.dlpi_name, waits_unheard_text) : Sentence();
+}
+
+void describe_library(const dl_phdr_info& library, Object& object) {
+  describe(library, false, object);
 }
 
 std::size_t list_objects(std::span<Object> objects) {

@@ -5,9 +5,12 @@
 // belongs to each process.
 #pragma once
 
+#include <link.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "base/text.hpp"
 #include "ipc/protocol.hpp"
@@ -30,15 +33,24 @@ struct Object {  // the same in every rank, byte for byte
   Range writable[writable_count_max];  // in the order of addresses; empty ones at the end
 };
 
-// Fills the list. More than fit, or an object with more writable
-// segments: ends the process with a
+// By the path that the dynamic linker knows it by, before its segments have been looked at: of the
+// program's own objects none is known to be shared.
+Sharing sharing_of(std::string_view path);
+
+// Fills the list. More than fit, or an object with more writable segments: ends the process with a
 // sentence. The thread must be the only one.
 std::size_t list_objects(std::span<Object> objects);
+
+// Of a library that was loaded later.
+void describe_library(const dl_phdr_info& library, Object& object);
 
 // Ends the process with a sentence if an object has code that waits at futexes by system calls of
 // its own, without the C library's syscall(), as libgomp has: of these the job does not hear, so
 // that such a thread would wait for ever for one of another node.
 void refuse_unheard_waits();
+
+// Of one library: empty, or why it can't be used on several nodes.
+Sentence unheard_waits_of(const dl_phdr_info& library);
 
 // How the object at a rank's place in the list is not that of rank 0, and what to do. Empty: it is
 // the same. Behind the end of a list, names are empty.

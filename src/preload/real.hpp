@@ -6,11 +6,18 @@
 #pragma once
 
 #include <atomic>
+#include <string_view>
 
 namespace gallocy::preload {
 
 // The next definition after this library's. Ends the process with a sentence if there is none.
 void* next_definition(const char* name);
+
+// The C library's dlerror() tells of the last call of dlsym, and so of those made here. What the
+// program is to hear instead is kept for the calling thread, and told once: by kept_error(), which
+// is nullptr if the C library knows best.
+void keep_error(std::string_view text);
+char* kept_error();
 
 // A function by its integer registers; the result is rax.
 using AnyFunction = long(long, long, long, long, long, long);

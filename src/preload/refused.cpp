@@ -1,7 +1,5 @@
 // What would differ silently from a native run, and so is refused with a sentence: a child that
-// goes on running the program's own code, and libraries that are loaded when threads may be on
-// other nodes.
-#include <dlfcn.h>
+// goes on running the program's own code, and memory of the kernel's other kinds.
 #include <errno.h>
 #include <pty.h>
 #include <sched.h>
@@ -26,18 +24,9 @@ GALLOCY_REAL(vfork)
 GALLOCY_REAL(sem_open)
 GALLOCY_REAL(shmat)
 GALLOCY_REAL(fopencookie)
-GALLOCY_REAL(dlopen)
-GALLOCY_REAL(dlmopen)
-GALLOCY_REAL(dlerror)
 
 using namespace gallocy;
 using namespace gallocy::preload;
-
-namespace {
-
-thread_local constinit bool t_refused_library = false;
-
-}  // namespace
 
 int preload::refuse_child(const char* call) {
   client::say(Sentence("gallocy: ", call, " is refused: a child would not see the memory of the "
@@ -103,32 +92,6 @@ asm(".globl vfork\n"
     ".size vfork, . - vfork\n"
     ".globl __vfork\n"
     ".set __vfork, vfork\n");
-
-// A library that is there already is no new state.
-GALLOCY_TAKES void* dlopen(const char* path, int flags) {
-  if (!is_application() || path == nullptr) return real::dlopen(path, flags);
-  void* loaded = real::dlopen(path, flags | RTLD_NOLOAD);
-  if (loaded != nullptr) return loaded;
-  client::say(Sentence("gallocy: dlopen of ", path, " is refused: it is not supported yet once "
-                       "main() runs\n"));
-  t_refused_library = true;
-  return nullptr;
-}
-
-GALLOCY_TAKES void* dlmopen(Lmid_t space, const char* path, int flags) noexcept {
-  if (!is_application()) return real::dlmopen(space, path, flags);
-  if (space == LM_ID_BASE) return ::dlopen(path, flags);
-  client::say(Sentence("gallocy: dlmopen is refused: it is not supported\n"));
-  t_refused_library = true;
-  return nullptr;
-}
-
-GALLOCY_TAKES char* dlerror() noexcept {
-  static constinit char text[] = "refused by gallocy: libraries are loaded at the start only";
-  if (!t_refused_library) return real::dlerror();
-  t_refused_library = false;
-  return text;
-}
 
 // Memory of the kernel's other kinds lies on one node.
 GALLOCY_TAKES void* shmat(int id, const void* address, int flags) noexcept {

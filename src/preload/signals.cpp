@@ -14,6 +14,7 @@
 #include "preload/forward.hpp"
 #include "preload/real.hpp"
 #include "preload/refused.hpp"
+#include "preload/signals.hpp"
 
 GALLOCY_REAL(sigaction)
 GALLOCY_REAL(sigtimedwait)
@@ -96,6 +97,12 @@ long look_at(long signal, long old) {
   return call_on_first(real::sigaction.any(), signal, 0, old, 0, 0, 0);
 }
 
+bool can_be_set(int signal) {
+  constexpr int own_first = 32, own_last = 33;  // the C library's
+  return signal != SIGKILL && signal != SIGSTOP && (signal < own_first || signal > own_last) &&
+         signal <= last_signal();
+}
+
 bool change_mask(int operation, int signal) {  // whether it was in it
   sigset_t set, before;
   ::sigemptyset(&set);
@@ -114,6 +121,16 @@ sighandler_t through(const Real<sighandler_t(int, sighandler_t)>& real, int sign
 }
 
 }  // namespace
+
+void preload::note_early_actions(SignalActions& actions) {
+  for (int signal = 1; signal < NSIG; ++signal)
+    if (can_be_set(signal)) real::sigaction(signal, nullptr, &actions.of[signal]);
+}
+
+void preload::take_early_actions(const SignalActions& actions) {
+  for (int signal = 1; signal < NSIG; ++signal)
+    if (can_be_set(signal)) take_over(signal, (long)(&actions.of[signal]), 0, 0, 0, 0);
+}
 
 GALLOCY_TAKES int sigaction(int signal, const struct sigaction* action,
                             struct sigaction* old) noexcept {

@@ -6,28 +6,34 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "base/ids.hpp"
 #include "gallocy/gallocy.h"
+#include "preload/pages.hpp"
 #include "preload/stage.hpp"
 
 namespace gallocy::preload {
+
+thread_local constinit bool is_detached = false;
 
 namespace {
 
 constexpr std::size_t default_bytes = std::size_t{8} << 20;  // where there is no limit
 constexpr std::size_t default_max_bytes = std::size_t{1} << 30;
+constexpr std::size_t told_min_bytes = std::size_t{256} << 10;  // room for all thread-local data
 
-// At the low end, above a page that nobody can touch, so that an overflow is a SIGSEGV. Where the
-// program wants a larger guard, it lies above this, which then has a page for itself.
+// At the low end of its memory. What the C library is told of lies at the high end, and right below
+// that the pages that nobody can touch, so that an overflow is a SIGSEGV.
 struct Stack {
   Stack* next;
   Stack* next_made;
   std::size_t size_bytes;  // of all of it
   std::size_t guard_bytes;
+  std::byte* begin;  // of what is told
+  std::size_t asked_bytes;
 };
-constexpr std::size_t least_guard_bytes = page_bytes;
 
 constinit std::atomic<Stack*> g_made = nullptr;  // by this rank; they are never given up
 constinit Stack* g_free = nullptr;
@@ -41,24 +47,25 @@ std::size_t size_by_limit() {
   return limit.rlim_cur < default_max_bytes ? limit.rlim_cur : default_max_bytes;
 }
 
-std::size_t offset_of_stack(std::size_t guard_bytes) {
-  if (guard_bytes <= least_guard_bytes) return least_guard_bytes;
-  return least_guard_bytes + page_bytes + guard_bytes;
-}
-
-std::byte* low_end(const Stack& stack) {
-  return reinterpret_cast<std::byte*>(heap::address_of(&stack) - least_guard_bytes);
+std::byte* end_of(Stack& stack) {
+  return reinterpret_cast<std::byte*>(&stack) + stack.size_bytes;
 }
 
 const Stack* find_stack(const void* begin) {
   for (const Stack* stack = g_made; stack != nullptr; stack = stack->next_made)
-    if (low_end(*stack) + offset_of_stack(stack->guard_bytes) == begin) return stack;
+    if (stack->begin == begin) return stack;
   return nullptr;
 }
 
-Stack* take_free(std::size_t size_bytes, std::size_t guard_bytes) {
+// Where the guard lies depends on where the stack begins.
+bool fits(Stack& stack, std::size_t size_bytes, std::size_t told_bytes, std::size_t guard_bytes) {
+  return stack.size_bytes == size_bytes && stack.guard_bytes == guard_bytes &&
+         (guard_bytes == 0 || stack.begin == end_of(stack) - told_bytes);
+}
+
+Stack* take_free(std::size_t size_bytes, std::size_t told_bytes, std::size_t guard_bytes) {
   for (Stack** link = &g_free; *link != nullptr; link = &(*link)->next) {
-    if ((*link)->size_bytes != size_bytes || (*link)->guard_bytes != guard_bytes) continue;
+    if (!fits(**link, size_bytes, told_bytes, guard_bytes)) continue;
     Stack* found = *link;
     *link = found->next;
     return found;
@@ -66,14 +73,13 @@ Stack* take_free(std::size_t size_bytes, std::size_t guard_bytes) {
   return nullptr;
 }
 
-Stack* make(std::size_t size_bytes, std::size_t guard_bytes) {
+Stack* make(std::size_t size_bytes, std::size_t told_bytes, std::size_t guard_bytes) {
   auto* low = static_cast<std::byte*>(gallocy_memalign(chunk_bytes, size_bytes));
   if (low == nullptr) return nullptr;
-  ::mprotect(low, least_guard_bytes, PROT_NONE);
-  if (guard_bytes > least_guard_bytes)
-    ::mprotect(low + least_guard_bytes + page_bytes, guard_bytes, PROT_NONE);
-  auto* stack = reinterpret_cast<Stack*>(low + least_guard_bytes);
-  *stack = {nullptr, g_made, size_bytes, guard_bytes};
+  if (guard_bytes != 0)
+    ::mprotect(low + size_bytes - page_up(told_bytes) - guard_bytes, guard_bytes, PROT_NONE);
+  auto* stack = reinterpret_cast<Stack*>(low);
+  *stack = {nullptr, g_made, size_bytes, guard_bytes, nullptr, 0};
   g_made = stack;
   return stack;
 }
@@ -92,13 +98,18 @@ void* take_stack(std::uint64_t start, pthread_attr_t& attributes) {
     return wanted->own_stack;
   }
   const std::size_t asked = wanted->stack_bytes != 0 ? wanted->stack_bytes : size_by_limit();
-  const std::size_t offset = offset_of_stack(wanted->guard_bytes);
-  const std::size_t size_bytes = (asked + offset + chunk_bytes - 1) / chunk_bytes * chunk_bytes;
-  Stack* stack = take_free(size_bytes, wanted->guard_bytes);
-  if (stack == nullptr) stack = make(size_bytes, wanted->guard_bytes);
+  const std::size_t guard_bytes = wanted->guard_bytes;
+  // What is asked for is what the C library tells. Below it is more.
+  const std::size_t told_bytes = std::max(asked / 64 * 64, told_min_bytes);
+  const std::size_t own_bytes = page_bytes + guard_bytes + page_up(told_bytes);
+  const std::size_t size_bytes = (own_bytes + chunk_bytes - 1) / chunk_bytes * chunk_bytes;
+  Stack* stack = take_free(size_bytes, told_bytes, guard_bytes);
+  if (stack == nullptr) stack = make(size_bytes, told_bytes, guard_bytes);
   if (stack == nullptr) return nullptr;
-  ::pthread_attr_setstack(&attributes, low_end(*stack) + offset, size_bytes - offset);
-  return low_end(*stack) + offset;
+  stack->begin = end_of(*stack) - told_bytes;
+  stack->asked_bytes = asked / 64 * 64;
+  ::pthread_attr_setstack(&attributes, stack->begin, told_bytes);
+  return stack->begin;
 }
 
 // One of the program's is not found.
@@ -109,15 +120,16 @@ void give_stack(void* given) {
   g_free = stack;
 }
 
-bool is_stack_chunk(const void* chunk) {
+bool is_in_stack(const void* address) {
+  const std::uint64_t asked = heap::address_of(address);
   for (const Stack* stack = g_made; stack != nullptr; stack = stack->next_made)
-    if (low_end(*stack) == chunk) return true;
+    if (asked - heap::address_of(stack) < stack->size_bytes) return true;
   return false;
 }
 
-std::size_t guard_bytes_of(const void* begin) {
+StackSizes sizes_of_stack(const void* begin) {
   const Stack* stack = find_stack(begin);
-  return stack == nullptr ? 0 : stack->guard_bytes;
+  return stack == nullptr ? StackSizes{} : StackSizes{stack->asked_bytes, stack->guard_bytes};
 }
 
 FloatingModes floating_modes() {
@@ -130,6 +142,7 @@ FloatingModes floating_modes() {
 void* run_thread(void* given) {
   const ThreadStart start = *static_cast<ThreadStart*>(given);
   gallocy_free(given);
+  is_detached = start.is_detached;
   ::prctl(PR_SET_NAME, start.name);
   if (start.has_cpus) ::sched_setaffinity(0, sizeof start.cpus, &start.cpus);
   asm volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(start.modes.vector), "m"(start.modes.x87));

@@ -25,6 +25,7 @@ FloatingModes floating_modes();
 struct ThreadStart {
   void* (*function)(void*);
   void* argument;
+  bool is_detached;
   std::size_t stack_bytes;  // 0: the default
   std::size_t guard_bytes;  // whole pages
   void* own_stack;          // of the program's, or nullptr
@@ -35,6 +36,9 @@ struct ThreadStart {
   bool has_cpus;  // or those of the process that it runs in
   cpu_set_t cpus;
 };
+
+// Whether the calling thread is, as far as it has been told. To the C library none is.
+extern thread_local constinit bool is_detached;
 
 // In the thread, called with its ThreadStart.
 void* run_thread(void* start);
@@ -47,10 +51,14 @@ void set_guards(const Guards& guards);
 void* take_stack(std::uint64_t start, pthread_attr_t& attributes);
 void give_stack(void* stack);
 
-// This rank's threads can't touch the chunk's first page: their stack begins there.
-bool is_stack_chunk(const void* chunk);
+// One that this rank has made, with its guard, which its threads can't touch.
+bool is_in_stack(const void* address);
 
-// What lies below a stack of this rank's threads, as its creator asked for it. Any thread.
-std::size_t guard_bytes_of(const void* stack);
+// Of a stack of this rank's threads, what its creator has asked for; zeros: it is the program's.
+// Any thread.
+struct StackSizes {
+  std::size_t stack_bytes, guard_bytes;
+};
+StackSizes sizes_of_stack(const void* stack);
 
 }  // namespace gallocy::preload

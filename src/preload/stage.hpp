@@ -17,6 +17,9 @@ enum class Stage {
 Stage stage();
 void set_stage(Stage stage);
 
+// What calls are constructors of libraries, and the dynamic linker.
+inline bool is_early() { return stage() == Stage::loading; }
+
 // The calling thread is one of the program's, in a job: what it makes is shared.
 inline bool is_application() { return client::self.thread != 0; }
 

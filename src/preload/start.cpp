@@ -2,6 +2,8 @@
 // constructed its libraries, but nothing of the executable has run, when it calls the C library's
 // __libc_start_main, which is this one.
 //
+// Constructors have run on rank 0 only (constructors.cpp).
+//
 // 1. Each rank joins the job.
 // 2. Rank 0 copies the writable data of all objects but the C core into the region, makes windows
 //    of it at the addresses where they were, and publishes a StartRecord that tells them.
@@ -11,6 +13,7 @@
 //    That runs the executable's constructors, and main(). The others never call it; their threads
 //    are made by their agents.
 #include <errno.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,8 +34,11 @@
 #include "ipc/rank_environment.hpp"
 #include "ipc/window.hpp"
 #include "preload/arena.hpp"
+#include "preload/early_keys.hpp"
+#include "preload/early_libraries.hpp"
 #include "preload/early_locals.hpp"
 #include "preload/early_maps.hpp"
+#include "preload/early_sync.hpp"
 #include "preload/explain.hpp"
 #include "preload/file_maps.hpp"
 #include "preload/forward.hpp"
@@ -41,10 +47,13 @@
 #include "preload/objects.hpp"
 #include "preload/protections.hpp"
 #include "preload/real.hpp"
+#include "preload/signals.hpp"
 #include "preload/stacks.hpp"
 #include "preload/stage.hpp"
 #include "preload/static_results.hpp"
+#include "preload/streams.hpp"
 #include "preload/thread_numbers.hpp"
+#include "preload/threads.hpp"
 
 using namespace gallocy;
 using namespace gallocy::preload;
@@ -58,6 +67,7 @@ int __libc_start_main(Main* main, int argc, char** argv, void (*init)(), void (*
 int __cxa_atexit(void (*function)(void*), void* argument, void* library);
 }
 GALLOCY_REAL(__libc_start_main)
+GALLOCY_REAL(setlocale)
 
 namespace {
 
@@ -71,9 +81,15 @@ struct StartRecord {
   Guards guards;
   Machine machine;
   StaticResults results;
+  SignalActions signal_actions;
+  SharedStreams streams;
+  const char* locale;
+  std::size_t default_stack_bytes;
   MappingTables mappings;
   std::size_t window_count;
   ipc::Window windows[ipc::window_count_max];
+  std::size_t early_library_count;
+  EarlyLibrary early_libraries[early_library_count_max];
   std::size_t early_map_count;
   EarlyMap early_maps[early_map_count_max];
   std::size_t object_count;
@@ -118,7 +134,8 @@ Type* require(Type* block) {
 void require_one_thread() {
   struct stat tasks {};
   if (::stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 3)
-    refuse("a library has started a thread before main(), which is not supported");
+    refuse(Sentence(early_thread_starter(), " has started a thread before main(), which is not "
+                    "supported").c_str());
 }
 
 // The kernel would write to a thread's stack, a page of the region, whenever it is preempted.
@@ -177,6 +194,14 @@ char** shared_texts(char** texts) {
   return copy;
 }
 
+void note_early_libraries(StartRecord& record) {
+  for (const EarlyLibrary& library : early_libraries()) {
+    EarlyLibrary& noted = record.early_libraries[record.early_library_count++];
+    noted = library;
+    noted.path = shared_text(library.path);
+  }
+}
+
 void publish_start() {
   auto& record = *static_cast<StartRecord*>(require(gallocy_calloc(1, sizeof(StartRecord))));
   record.first_node = process.node;
@@ -185,8 +210,13 @@ void publish_start() {
   record.guards = guards_of_this_thread();
   record.machine = g_machine;
   set_static_results(record.results);
+  share_streams(record.streams);
+  note_early_actions(record.signal_actions);
+  record.default_stack_bytes = default_stack_bytes();
+  record.locale = shared_text(::setlocale(LC_ALL, nullptr));
   add_mappings(record.mappings);
-  record.object_count = g_object_count;
+  note_early_libraries(record);
+  record.object_count = g_object_count = list_objects(g_objects);
   ::memcpy(record.objects, g_objects, sizeof g_objects);
   const arena::Used used = arena::used();
   if (g_explains) explain(g_machine, {g_objects, g_object_count}, used);
@@ -203,6 +233,8 @@ void* run_main(void*) {
   self.thread = g_main_thread;
   client::adopt_this_thread();
   take_early_locals();
+  take_early_keys();
+  take_early_objects();
   // The first that is registered is called last.
   ::__cxa_atexit([](void*) { write_all_back(); }, nullptr, nullptr);
   ::at_quick_exit(write_all_back);
@@ -250,13 +282,23 @@ void compare(const StartRecord& record) {
   for (std::size_t i = 0; i < std::max(record.object_count, g_object_count); ++i)
     if (const Sentence other = difference(record.objects[i], g_objects[i]); !other.empty())
       refuse(other.c_str());
-  if (!std::ranges::equal(std::span{record.early_maps, record.early_map_count}, early_maps()))
-    refuse("its libraries have not mapped the same memory before main() as those of rank 0");
+}
+
+// What libraries have mapped by their own choice of an address.
+void require_is_free(const Range& range) {
+  constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  if (::mmap(range.pointer(), range.size_bytes(), PROT_NONE, flags, -1, 0) == MAP_FAILED)
+    refuse(Sentence("a library has mapped memory at ", Hex{range.begin}, " before main() on rank "
+                    "0, and here something else is there").c_str());
 }
 
 [[noreturn]] void serve() {
   StartRecord& record = wait_for_record();
+  take_early_libraries({record.early_libraries, record.early_library_count});
+  g_object_count = list_objects(g_objects);
   compare(record);
+  for (std::size_t i = 0; i < record.early_map_count; ++i)
+    require_is_free(record.early_maps[i].range);
   for (std::size_t i = 0; i < record.window_count; ++i) {
     const ipc::Window& window = record.windows[i];
     require(client::map_window(window.address, window.size_bytes, window.own_address));
@@ -264,6 +306,10 @@ void compare(const StartRecord& record) {
   environ = record.environment;
   set_first_node(record.first_node);
   set_static_results(record.results);
+  take_shared_streams(record.streams);
+  set_default_stack_bytes(record.default_stack_bytes);
+  take_early_actions(record.signal_actions);
+  real::setlocale(LC_ALL, record.locale);
   add_mappings(record.mappings);
   set_guards(record.guards);
   meet(record.all_have_mapped);
@@ -289,7 +335,6 @@ void restore_personality() {
     refuse(Sentence(ipc::socket_variable, " is not set: start the program by gallocy-run").c_str());
   require_one_thread();
   require_no_rseq();
-  g_object_count = list_objects(g_objects);
   g_machine = this_machine();
   const char* explains = ::getenv(ipc::explain_variable);
   g_explains = explains != nullptr && *explains == '1';
@@ -308,6 +353,7 @@ void restore_personality() {
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
   if (process.rank != 0) serve();
+  leave_early_locks();
   publish_start();
   start_main();
 }

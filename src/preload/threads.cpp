@@ -2,6 +2,7 @@
 // library's: the same on every node.
 #include "preload/threads.hpp"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -62,13 +63,13 @@ void inherit(ThreadStart& start) {
       !CPU_EQUAL(&start.cpus, &usual);
 }
 
-int start(int node, pthread_t* thread, bool detached, const ThreadStart& start) {
+int start(int node, pthread_t* thread, const ThreadStart& start) {
   auto* shared = static_cast<ThreadStart*>(gallocy_malloc(sizeof start));
   if (shared == nullptr) return EAGAIN;
   *shared = start;
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
-  if (detached) ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  if (start.is_detached) ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_t made{};
   const int error = gallocy_pthread_create_on(&made, &attributes, run_thread, shared, node);
   ::pthread_attr_destroy(&attributes);
@@ -76,11 +77,6 @@ int start(int node, pthread_t* thread, bool detached, const ThreadStart& start) 
   if (thread != nullptr) *thread = made;
   return 0;
 }
-
-struct Wanted {
-  ThreadStart start{};
-  bool detached = false;
-};
 
 // glibc gives all CPUs for an attribute that names none.
 void name_cpus(const pthread_attr_t* attributes, ThreadStart& start) {
@@ -92,26 +88,26 @@ void name_cpus(const pthread_attr_t* attributes, ThreadStart& start) {
 }
 
 // Scheduling by priority is for the node that gets the thread to decide.
-Wanted wanted_by(const pthread_attr_t* attributes) {
-  Wanted wanted;
-  inherit(wanted.start);
-  wanted.start.stack_bytes = g_default_stack_bytes.load(std::memory_order_relaxed);
-  wanted.start.guard_bytes = g_default_guard_bytes.load(std::memory_order_relaxed);
+ThreadStart wanted_by(const pthread_attr_t* attributes) {
+  ThreadStart wanted{};
+  inherit(wanted);
+  wanted.stack_bytes = g_default_stack_bytes.load(std::memory_order_relaxed);
+  wanted.guard_bytes = g_default_guard_bytes.load(std::memory_order_relaxed);
   if (attributes == nullptr) return wanted;
   int state = PTHREAD_CREATE_JOINABLE;
   ::pthread_attr_getdetachstate(attributes, &state);
-  wanted.detached = state == PTHREAD_CREATE_DETACHED;
+  wanted.is_detached = state == PTHREAD_CREATE_DETACHED;
   void* stack = nullptr;
   std::size_t stack_bytes = 0;
   ::pthread_attr_getstack(attributes, &stack, &stack_bytes);
-  if (stack_bytes != 0) wanted.start.stack_bytes = stack_bytes;
+  if (stack_bytes != 0) wanted.stack_bytes = stack_bytes;
   // With no stack set, glibc's address is that of a stack which ends at 0.
-  if (heap::address_of(stack) + stack_bytes != 0) wanted.start.own_stack = stack;
-  ::pthread_attr_getguardsize(attributes, &wanted.start.guard_bytes);
-  wanted.start.guard_bytes = page_up(wanted.start.guard_bytes);
+  if (heap::address_of(stack) + stack_bytes != 0) wanted.own_stack = stack;
+  ::pthread_attr_getguardsize(attributes, &wanted.guard_bytes);
+  wanted.guard_bytes = page_up(wanted.guard_bytes);
   sigset_t mask;
-  if (::pthread_attr_getsigmask_np(attributes, &mask) == 0) wanted.start.mask = mask;
-  name_cpus(attributes, wanted.start);
+  if (::pthread_attr_getsigmask_np(attributes, &mask) == 0) wanted.mask = mask;
+  name_cpus(attributes, wanted);
   return wanted;
 }
 
@@ -123,6 +119,13 @@ struct CallAbout {  // on the caller's stack, which is shared
   bool found = false;
   int result = 0;
 };
+
+// The number that main() will have, of rank 0's first thread; if it is on node 0, as it mostly is.
+constexpr pthread_t early_self = 1;
+
+pthread_t real_early(pthread_t thread) {
+  return is_early() && thread == early_self ? real::pthread_self() : thread;
+}
 
 // A signal that is sent to the thread is the call's first argument.
 int call_about(pthread_t real_thread, const CallAbout& call) {
@@ -148,7 +151,7 @@ void* call_there(void* given) {
 int for_thread(pthread_t thread, AnyFunction* function, long a, long b, long c,
                int unknown = ESRCH) {
   CallAbout call{{}, thread, function, a, b, c};
-  if (!is_application()) return call_about(thread, call);
+  if (!is_application()) return call_about(real_early(thread), call);
   if (thread == self.thread) return call_about(real::pthread_self(), call);
   pthread_t real_thread{};
   if (client::find_thread(thread, real_thread)) return call_about(real_thread, call);
@@ -170,7 +173,17 @@ int join_until(pthread_t thread, void** result, clockid_t clock, const timespec*
   return left_us ? client::join_thread(thread, result, *left_us) : left_us.error().code;
 }
 
+constinit const char* g_early_starter = "a library";
+
+void note_early_thread(const void* caller) {
+  Dl_info object{};
+  if (::dladdr(caller, &object) != 0 && object.dli_fname != nullptr)
+    g_early_starter = object.dli_fname;
+}
+
 }  // namespace
+
+const char* preload::early_thread_starter() { return g_early_starter; }
 
 int preload::start_thread(int node, pthread_t* thread, void* (*function)(void*), void* argument) {
   ThreadStart wanted{};
@@ -179,33 +192,40 @@ int preload::start_thread(int node, pthread_t* thread, void* (*function)(void*),
   wanted.guard_bytes = page_bytes;
   wanted.function = function;
   wanted.argument = argument;
-  return start(node, thread, thread == nullptr, wanted);
+  wanted.is_detached = thread == nullptr;
+  return start(node, thread, wanted);
 }
 
 GALLOCY_TAKES int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                                  void* (*function)(void*), void* argument) noexcept {
+  if (is_early()) note_early_thread(__builtin_return_address(0));
   if (!is_application()) return real::pthread_create(thread, attributes, function, argument);
-  Wanted wanted = wanted_by(attributes);
-  wanted.start.function = function;
-  wanted.start.argument = argument;
-  return start(GALLOCY_ANY_NODE, thread, wanted.detached, wanted.start);
+  ThreadStart wanted = wanted_by(attributes);
+  wanted.function = function;
+  wanted.argument = argument;
+  return start(GALLOCY_ANY_NODE, thread, wanted);
 }
 
 GALLOCY_TAKES int pthread_join(pthread_t thread, void** result) {
   return is_application() ? gallocy_pthread_join(thread, result)
-                          : real::pthread_join(thread, result);
+                          : real::pthread_join(real_early(thread), result);
 }
 
 GALLOCY_TAKES int pthread_detach(pthread_t thread) noexcept {
-  return is_application() ? gallocy_pthread_detach(thread) : real::pthread_detach(thread);
+  if (!is_application()) return real::pthread_detach(real_early(thread));
+  const int error = gallocy_pthread_detach(thread);
+  if (error == 0 && thread == self.thread) is_detached = true;
+  return error;
 }
 
 GALLOCY_TAKES int pthread_cancel(pthread_t thread) {
-  return is_application() ? gallocy_pthread_cancel(thread) : real::pthread_cancel(thread);
+  return is_application() ? gallocy_pthread_cancel(thread)
+                          : real::pthread_cancel(real_early(thread));
 }
 
 GALLOCY_TAKES pthread_t pthread_self() noexcept {
-  return is_application() ? self.thread : real::pthread_self();
+  if (is_application()) return self.thread;
+  return is_early() ? early_self : real::pthread_self();
 }
 
 GALLOCY_TAKES int pthread_kill(pthread_t thread, int signal) noexcept {
@@ -226,14 +246,22 @@ long attributes_of(long real_thread, long given, long, long, long, long) {
   const int error = real::pthread_getattr_np(static_cast<pthread_t>(real_thread), attributes);
   if (error != 0) return error;
   ::pthread_attr_getstack(attributes, &stack, &stack_bytes);
-  ::pthread_attr_setguardsize(attributes, guard_bytes_of(stack));
+  const StackSizes asked = sizes_of_stack(stack);
+  ::pthread_attr_setguardsize(attributes, asked.guard_bytes);
+  if (asked.stack_bytes != 0 && asked.stack_bytes < stack_bytes)
+    ::pthread_attr_setstack(attributes,
+                            static_cast<std::byte*>(stack) + stack_bytes - asked.stack_bytes,
+                            asked.stack_bytes);
   return 0;
 }
 
 }  // namespace
 
 GALLOCY_TAKES int pthread_getattr_np(pthread_t thread, pthread_attr_t* attributes) noexcept {
-  return for_thread(thread, attributes_of, (long)(attributes), 0, 0);
+  const int error = for_thread(thread, attributes_of, (long)(attributes), 0, 0);
+  if (error == 0 && thread == self.thread && is_detached)
+    ::pthread_attr_setdetachstate(attributes, PTHREAD_CREATE_DETACHED);
+  return error;
 }
 
 GALLOCY_TAKES int pthread_setname_np(pthread_t thread, const char* name) noexcept {
@@ -284,18 +312,22 @@ long set_default(long given, long, long, long, long, long) {
 
 }  // namespace
 
+std::size_t preload::default_stack_bytes() { return g_default_stack_bytes; }
+void preload::set_default_stack_bytes(std::size_t size_bytes) {
+  g_default_stack_bytes = size_bytes;
+}
+
 // Of all nodes, since each makes threads.
 GALLOCY_TAKES int pthread_setattr_default_np(const pthread_attr_t* attributes) noexcept {
-  if (!is_application()) return real::pthread_setattr_default_np(attributes);
   const long given = reinterpret_cast<long>(attributes);
   const int error = static_cast<int>(set_default(given, 0, 0, 0, 0, 0));
-  if (error == 0) call_on_all(set_default, given, 0, 0);
+  if (error == 0 && is_application()) call_on_all(set_default, given, 0, 0);
   return error;
 }
 
 GALLOCY_TAKES int pthread_getcpuclockid(pthread_t thread, clockid_t* clock) noexcept {
   pthread_t real_thread{};
-  if (!is_application()) return real::pthread_getcpuclockid(thread, clock);
+  if (!is_application()) return real::pthread_getcpuclockid(real_early(thread), clock);
   if (thread == self.thread) return real::pthread_getcpuclockid(real::pthread_self(), clock);
   if (client::find_thread(thread, real_thread))
     return real::pthread_getcpuclockid(real_thread, clock);
@@ -304,7 +336,7 @@ GALLOCY_TAKES int pthread_getcpuclockid(pthread_t thread, clockid_t* clock) noex
 
 // Unlike the other joins, no cancellation point.
 GALLOCY_TAKES int pthread_tryjoin_np(pthread_t thread, void** result) noexcept {
-  if (!is_application()) return real::pthread_tryjoin_np(thread, result);
+  if (!is_application()) return real::pthread_tryjoin_np(real_early(thread), result);
   const ipc::NoCancellation guard;
   const int error = client::join_thread(thread, result, 0);
   const bool runs = error == ETIMEDOUT || thread == self.thread;
@@ -330,13 +362,14 @@ GALLOCY_TAKES int thrd_detach(thrd_t thread) { return as_c11(::pthread_detach(th
 GALLOCY_TAKES thrd_t thrd_current() { return ::pthread_self(); }
 
 GALLOCY_TAKES int pthread_timedjoin_np(pthread_t thread, void** result, const timespec* until) {
-  if (!is_application()) return real::pthread_timedjoin_np(thread, result, until);
+  if (!is_application()) return real::pthread_timedjoin_np(real_early(thread), result, until);
   return join_until(thread, result, CLOCK_REALTIME, until);
 }
 
 GALLOCY_TAKES int pthread_clockjoin_np(pthread_t thread, void** result, clockid_t clock,
                                        const timespec* until) {
-  if (!is_application()) return real::pthread_clockjoin_np(thread, result, clock, until);
+  if (!is_application())
+    return real::pthread_clockjoin_np(real_early(thread), result, clock, until);
   return join_until(thread, result, clock, until);
 }
 
@@ -350,7 +383,7 @@ int __wrap_pthread_join(pthread_t thread, void** result) {
   return real::pthread_join(thread, result);
 }
 int __wrap_pthread_tryjoin_np(pthread_t thread, void** result) {
-  return real::pthread_tryjoin_np(thread, result);
+  return real::pthread_tryjoin_np(real_early(thread), result);
 }
 int __wrap_pthread_cancel(pthread_t thread) { return real::pthread_cancel(thread); }
 pthread_t __wrap_pthread_self() { return real::pthread_self(); }

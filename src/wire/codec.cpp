@@ -187,6 +187,10 @@ void put(Root::Builder to, const core::ThreadCancel& from) {
   to.initThreadCancel().setThread(raw(from.thread));
 }
 
+void put(Root::Builder to, const core::ThreadCancelled& from) {
+  to.initThreadCancelled().setThread(raw(from.thread));
+}
+
 void put(Root::Builder to, const core::ThreadCountRequest&) { to.setThreadCountRequest(); }
 
 void put(Root::Builder to, const core::ThreadCount& from) {
@@ -503,6 +507,8 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
       return core::ThreadControlled{ranges.status(from.getThreadControlled().getStatus())};
     case Root::THREAD_CANCEL:
       return core::ThreadCancel{ranges.thread(from.getThreadCancel().getThread())};
+    case Root::THREAD_CANCELLED:
+      return core::ThreadCancelled{ranges.thread(from.getThreadCancelled().getThread())};
     case Root::THREAD_COUNT_REQUEST: return core::ThreadCountRequest{};
     case Root::THREAD_COUNT:
       return core::ThreadCount{from.getThreadCount().getMade(), from.getThreadCount().getLive()};

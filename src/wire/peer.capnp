@@ -160,6 +160,8 @@ struct PeerMessage {
     tokenReturn @50 :TokenReturn;
 
     unheld @51 :Unheld;  # mutexes
+
+    threadCancelled @52 :ThreadCancelled;  # threads
   }
 }
 
@@ -456,7 +458,8 @@ struct SyncRequest {
   # take of a barrier: how many threads meet there; init of a semaphore: its value; give of a futex:
   # how many threads are woken at most; other operations of a semaphore: 1 if its bytes are zeros,
   # so that it begins with 0; take of a futex: the sequence that was asked for before the word was
-  # read. A take by another sequence than the present one is answered at once.
+  # read. A take by another sequence than the present one is answered at once. take, tryTake and
+  # give of a read-write lock: 1 if its readers are only counted, so that any thread may give it.
   bits @5 :UInt32;
   # take and give of a futex: only those are woken that wait with one of the wake's bits.
   mayBeLent @6 :Bool;
@@ -477,8 +480,9 @@ struct SyncReply {
 
 struct Unheld {
   # home -> node where the thread runs that had the mutex: it has it no more, although it has not
-  # given it back. Another thread has unlocked it (kind unchecked), or its memory is over.
-  # Of a mutex that the thread does not have: dropped.
+  # given it back. Another thread has unlocked it (kind unchecked), or its memory is over. Of a
+  # read-write lock that another thread has unlocked: home -> every node; a reader reads once less.
+  # Of what the thread does not have: dropped.
   address @0 :UInt64;
   thread @1 :UInt64;
 }
@@ -532,7 +536,7 @@ struct ThreadControl {
   # node -> record's node.
   enum Operation {
     detach @0;    # answered by threadControlled: 0, ESRCH, or EINVAL (joined or detached already)
-    cancel @1;    # answered by threadControlled: 0 (also if it has ended), or ESRCH
+    cancel @1;    # answered by threadControlled: 0 when it is cancelled or has ended, or ESRCH
     withdraw @2;
     # The join of the same transaction shall not wait any longer. If it still waits it is answered
     # by threadJoined with ECANCELED; if not, its answer is on its way, and there is no other.
@@ -547,8 +551,15 @@ struct ThreadControlled {
 }
 
 struct ThreadCancel {
-  # record's node -> running node, at any time after threadStart. No answer; a thread that has
-  # ended: dropped.
+  # record's node -> running node, once, at any time after threadStart. Answered by threadCancelled;
+  # a thread that has ended: dropped.
+  thread @0 :UInt64;
+}
+
+struct ThreadCancelled {
+  # running node -> record's node: the C library has been told to cancel the thread, and its waits
+  # that cancellation ends have been answered by their homes; it begins no other. Precedes its
+  # threadExited, which may come instead of it.
   thread @0 :UInt64;
 }
 

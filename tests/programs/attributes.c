@@ -1,5 +1,6 @@
 // A thread's name, stack, number and mask, asked for by itself.
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 
@@ -38,6 +39,47 @@ static void* run(void* given) {
   return strcmp(name, own) == 0 && CPU_COUNT(&cpus) > 0 ? (void*)1 : NULL;
 }
 
+static void show_own(const char* who) {
+  pthread_attr_t attributes;
+  size_t size;
+  int state;
+  must(pthread_getattr_np(pthread_self(), &attributes));
+  must(pthread_attr_getstacksize(&attributes, &size));
+  must(pthread_attr_getdetachstate(&attributes, &state));
+  pthread_attr_destroy(&attributes);
+  printf("%s: %zu KiB of stack, %s\n", who, (size + (1 << 17)) >> 18 << 8,
+         state == PTHREAD_CREATE_DETACHED ? "detached" : "joinable");
+}
+
+static sem_t shown;
+
+static void* show(void* detaches_itself) {
+  if (detaches_itself != NULL) {
+    show_own("a thread");
+    pthread_detach(pthread_self());
+  }
+  show_own("detached");
+  sem_post(&shown);
+  return NULL;
+}
+
+static void show_detached(void) {
+  pthread_t thread;
+  pthread_attr_t attributes;
+  sem_init(&shown, 0, 0);
+  show_own("main");
+  for (intptr_t i = 0; i < 3; ++i) {
+    must(pthread_create(&thread, NULL, show, (void*)1));
+    sem_wait(&shown);
+  }
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  for (int i = 0; i < 3; ++i) {
+    must(pthread_create(&thread, &attributes, show, NULL));
+    sem_wait(&shown);
+  }
+}
+
 static void* deep(void* unused) {
   (void)unused;
   volatile char big[3 << 20];
@@ -67,4 +109,5 @@ int main(void) {
     must(pthread_join(threads[i], &result));
     printf("%d\n", (int)(intptr_t)result);
   }
+  show_detached();
 }

@@ -1,6 +1,8 @@
 // Preloaded, it makes one rank another machine than the first: DIFFERS=RANK:WHAT. It looks at what
-// gallocy-run tells a rank, which is there until main().
+// gallocy-run tells a rank, which is there until main(). Constructors run on rank 0 only: what may
+// differ on others differs when the objects are listed.
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +35,10 @@ static void start_thread(void) {
   if (pthread_create(&thread, NULL, run, NULL) != 0) abort();
 }
 
-static void map(int type) {
+static void map_written(void) {
   const int fd = memfd_create("differs", 0);
   if (ftruncate(fd, 4096) != 0) abort();
-  if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, type, fd, 0) == MAP_FAILED) abort();
+  if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED) abort();
   close(fd);
 }
 
@@ -47,18 +49,31 @@ static void limit(int resource, rlim_t bytes) {
   setrlimit(resource, &now);
 }
 
-__attribute__((constructor)) static void begin(void) {
+__attribute__((constructor)) static void construct(void) {
+  const char* what = difference();
+  if (strcmp(what, "thread") == 0) start_thread();
+  if (strcmp(what, "written") == 0) map_written();
+  if (strncmp(what, "loads=", 6) == 0 && dlopen(what + 6, RTLD_NOW) == NULL) abort();
+}
+
+static void begin(void) {
   const char* what = difference();
   if (strcmp(what, "stack") == 0) limit(RLIMIT_STACK, 4 << 20);
   if (strcmp(what, "data") == 0) limit(RLIMIT_DATA, (rlim_t)1 << 40);
   if (strcmp(what, "memory") == 0) limit(RLIMIT_AS, (rlim_t)1 << 46);
-  if (strcmp(what, "thread") == 0) start_thread();
-  if (strcmp(what, "map") == 0) map(MAP_PRIVATE);
-  if (strcmp(what, "written") == 0) map(MAP_SHARED);
   const char* told = getenv("DIFFERS");
   const char* build = told == NULL ? NULL : strstr(told, ":build=");
   if (build != NULL) load(build + 7);
   if (strncmp(what, "library=", 8) == 0 && dlopen(what + 8, RTLD_NOW) == NULL) abort();
+}
+
+// The first time is before the C library has its environment.
+int dl_iterate_phdr(int (*look)(struct dl_phdr_info*, size_t, void*), void* context) {
+  static int begun;
+  if (environ != NULL && !begun++) begin();
+  int (*real)(int (*)(struct dl_phdr_info*, size_t, void*), void*) =
+      dlsym(RTLD_NEXT, "dl_iterate_phdr");
+  return real(look, context);
 }
 
 unsigned long getauxval(unsigned long type) {

@@ -42,7 +42,7 @@ static pthread_mutex_t normal = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t adaptive = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
 static pthread_mutex_t checked = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static pthread_mutex_t recursive = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
-static pthread_mutex_t robust;
+static pthread_mutex_t robust, inheriting;
 
 static void* unlock_all(void* unused) {
   (void)unused;
@@ -55,6 +55,8 @@ static void* unlock_all(void* unused) {
   printf("checked: unlock %s\n", name_of(pthread_mutex_unlock(&checked)));
   printf("recursive: unlock %s\n", name_of(pthread_mutex_unlock(&recursive)));
   printf("robust: unlock %s\n", name_of(pthread_mutex_unlock(&robust)));
+  printf("inheriting: unlock %s", name_of(pthread_mutex_unlock(&inheriting)));
+  printf(", trylock %s\n", name_of(pthread_mutex_trylock(&inheriting)));
   return NULL;
 }
 
@@ -63,18 +65,24 @@ static void try_kinds(void) {
   pthread_mutexattr_init(&attributes);
   pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
   pthread_mutex_init(&robust, &attributes);
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+  pthread_mutex_init(&inheriting, &attributes);
   for (int i = 0; i < 3; ++i) {
     pthread_mutex_lock(&normal);
     pthread_mutex_lock(&adaptive);
     pthread_mutex_lock(&checked);
     pthread_mutex_lock(&recursive);
     pthread_mutex_lock(&robust);
+    pthread_mutex_lock(&inheriting);
     in_threads(1, unlock_all);
     printf("main: try %s", name_of(pthread_mutex_trylock(&normal)));
     printf(", unlock %s, %s", name_of(pthread_mutex_unlock(&normal)),
            name_of(pthread_mutex_unlock(&adaptive)));
     printf(", its own %s, %s, %s\n", name_of(pthread_mutex_unlock(&checked)),
            name_of(pthread_mutex_unlock(&recursive)), name_of(pthread_mutex_unlock(&robust)));
+    printf("inheriting: %s", name_of(pthread_mutex_unlock(&inheriting)));
+    printf(", once more %s\n", name_of(pthread_mutex_unlock(&inheriting)));
   }
 }
 

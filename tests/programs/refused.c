@@ -96,10 +96,18 @@ static void call(const char* what) {
   else if (strcmp(what, "daemon") == 0) go_on_as_child(daemon(1, 1));
   else if (strcmp(what, "vfork") == 0) go_on_as_child(vfork());
   else if (strcmp(what, "dlopen") == 0) {
-    void* library = dlopen(getenv("LIBRARY"), RTLD_NOW);
+    void* library = dlopen("libgomp.so.1", RTLD_NOW);
     const char* error = dlerror();
     printf("%s, %s\n", library == NULL ? "none" : "some", error);
-    printf("%s\n", dlopen("libc.so.6", RTLD_NOW) != NULL && dlerror() == NULL ? "some" : "none");
+  } else if (strcmp(what, "dlopen none") == 0) {
+    for (int i = 0; i < 2; ++i) {
+      const void* library = dlopen(i == 0 ? "libnone.so.1" : "/none/libnone.so", RTLD_NOW);
+      printf("%s, %s\n", library == NULL ? "none" : "some", dlerror());
+    }
+  } else if (strcmp(what, "dlmopen") == 0) {
+    void* library = dlmopen(LM_ID_NEWLM, "libm.so.6", RTLD_NOW);
+    const char* error = dlerror();
+    printf("%s, %s\n", library == NULL ? "none" : "some", error);
   } else if (strcmp(what, "shmat") == 0) shmat(shmget(IPC_PRIVATE, 4096, 0600), NULL, 0);
   else if (strcmp(what, "sem_open") == 0) sem_open("/refused", O_CREAT, 0600, 1);
   else if (strcmp(what, "fopencookie") == 0) open_cookie();

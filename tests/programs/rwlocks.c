@@ -1,6 +1,10 @@
-// Readers see what one writer has written as a whole.
+// Readers see what one writer has written as a whole. Who unlocks what another reads ends that, for
+// readers are only counted.
 #include <errno.h>
+#include <semaphore.h>
 #include <stdatomic.h>
+#include <string.h>
+#include <time.h>
 
 #include "in_threads.h"
 
@@ -34,10 +38,72 @@ static void* try_both(void* unused) {
   return NULL;
 }
 
+static const char* name_of(int error) { return error == 0 ? "0" : strerrorname_np(error); }
+
+static struct timespec soon(void) {
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += 20 * 1000 * 1000;
+  if (until.tv_nsec >= 1000000000) ++until.tv_sec, until.tv_nsec -= 1000000000;
+  return until;
+}
+
+static pthread_rwlock_t counted = PTHREAD_RWLOCK_INITIALIZER;
+static sem_t is_read;
+
+static void* unlock(void* unused) {
+  (void)unused;
+  printf("unlock %s", name_of(pthread_rwlock_unlock(&counted)));
+  return NULL;
+}
+
+// The reader wants to write: it has to wait until another thread unlocks it.
+static void* read_then_write(void* unused) {
+  (void)unused;
+  pthread_rwlock_rdlock(&counted);
+  sem_post(&is_read);
+  const struct timespec until = soon();
+  printf("write %s", name_of(pthread_rwlock_timedwrlock(&counted, &until)));
+  printf(", try %s", name_of(pthread_rwlock_trywrlock(&counted)));
+  printf(", read %s, ", name_of(pthread_rwlock_tryrdlock(&counted)));
+  in_threads(1, unlock);
+  printf(", ");
+  in_threads(1, unlock);
+  printf(", write %s", name_of(pthread_rwlock_wrlock(&counted)));
+  const struct timespec again = soon();
+  printf(", read %s", name_of(pthread_rwlock_timedrdlock(&counted, &again)));
+  printf(", write %s", name_of(pthread_rwlock_timedwrlock(&counted, &again)));
+  printf(", unlock %s\n", name_of(pthread_rwlock_unlock(&counted)));
+  return NULL;
+}
+
+// One reader of two goes, whichever; then the other.
+static void* read_once(void* unused) {
+  pthread_rwlock_rdlock(&counted);
+  sem_post(&is_read);
+  return unused;
+}
+
+static void end_readers(void) {
+  for (int round = 0; round < 3; ++round) {
+    in_threads(2, read_once);
+    for (int i = 0; i < 2; ++i) {
+      sem_wait(&is_read);
+      printf("beside %d readers %s", 2 - i, name_of(pthread_rwlock_trywrlock(&counted)));
+      printf(", unlock %s\n", name_of(pthread_rwlock_unlock(&counted)));
+    }
+    printf("alone %s", name_of(pthread_rwlock_trywrlock(&counted)));
+    printf(", unlock %s\n", name_of(pthread_rwlock_unlock(&counted)));
+  }
+}
+
 int main(void) {
+  sem_init(&is_read, 0, 0);
   in_threads(6, run);
   printf("%ld, %d torn, %d reads\n", words[7], (int)torn, (int)reads);
   pthread_rwlock_rdlock(&lock);
   in_threads(1, try_both);
   pthread_rwlock_unlock(&lock);
+  for (int i = 0; i < 3; ++i) in_threads(1, read_then_write), sem_wait(&is_read);
+  end_readers();
 }

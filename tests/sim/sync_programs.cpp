@@ -65,6 +65,8 @@ struct Programs {
   Program settle_account(Actor& actor, unsigned unconsumed);
   Program go_through(Actor& actor, unsigned phases);
   Program use_read_write_lock(Actor& actor, unsigned rounds);
+  Program read_for_another(Actor& actor, unsigned rounds);
+  Program end_reading(Actor& actor, unsigned rounds);
   Program use_semaphore(Actor& actor, unsigned rounds);
   Program post(Actor& actor, unsigned count);
   Program open_gate(Actor& actor, unsigned count);
@@ -99,6 +101,9 @@ struct Programs {
   std::uint64_t read_write_lock = 0;
   std::set<ThreadId> readers;
   ThreadId writer{};
+
+  std::uint64_t counting_lock = 0;  // that one thread locks for reading and another unlocks
+  bool is_read = false;
 
   std::uint64_t token_semaphore = 0;
   unsigned token_count = 0;
@@ -329,6 +334,28 @@ Program Programs::use_read_write_lock(Actor& actor, unsigned rounds) {
   }
 }
 
+Program Programs::read_for_another(Actor& actor, unsigned rounds) {
+  for (; rounds > 0; --rounds) {
+    const auto taken = co_await ask(actor, counting_lock, take, reader, readers_counted);
+    world.expect(taken.status == 0, "it can be read");
+    is_read = true;
+    while (is_read) co_await rest(actor, 50);
+  }
+}
+
+Program Programs::end_reading(Actor& actor, unsigned rounds) {
+  for (; rounds > 0; --rounds) {
+    while (!is_read) co_await rest(actor, 50);
+    const auto give_it = [&] { return ask(actor, counting_lock, give, reader, readers_counted); };
+    world.expect((co_await give_it()).status == 0, "who has not locked it unlocks it");
+    const auto taken = co_await ask(actor, counting_lock, take, SyncKind::writer, readers_counted);
+    world.expect(taken.status == 0, "nobody reads any more");
+    world.expect((co_await give_it()).status == 0, "unlock");
+    is_read = false;
+    world.count_operation();
+  }
+}
+
 // ---- semaphores --------------------------------------------------------------------------
 
 Program Programs::use_semaphore(Actor& actor, unsigned rounds) {
@@ -390,6 +417,7 @@ void Programs::plan() {
   meeting = world.new_address();
   read_write_lock = world.new_address();
   gate = world.new_address();
+  counting_lock = world.new_address();
   goers = size();
 
   for (unsigned i = size(); i > 0; --i)
@@ -412,6 +440,9 @@ void Programs::plan() {
   for (unsigned i = 2; i > 0; --i)
     world.spawn(world.safe_node(), false, [=, this](Actor& a) { return pass_gate(a, rounds); });
   world.spawn(world.safe_node(), false, [=, this](Actor& a) { return open_gate(a, 2 * rounds); });
+  world.spawn(world.safe_node(), false,
+              [=, this](Actor& a) { return read_for_another(a, rounds); });
+  world.spawn(world.safe_node(), false, [=, this](Actor& a) { return end_reading(a, rounds); });
   world.spawn(world.safe_node(), false, [=, this](Actor& a) { return be_widowed(a); });
   world.spawn(world.safe_node(), false, [=, this](Actor& a) { return end_waits(a); });
   plan_futex_programs(world, rounds);

@@ -206,6 +206,13 @@ void SyncWorld::call(NodeId node, ClientId client, core::ClientCall call, OnRepl
       if (reply.status == 0) note_tokens(taken, 1);
       next(reply);
     };
+  const auto* control = std::get_if<core::ThreadControl>(&call.call);
+  if (control != nullptr && control->operation == ThreadOperation::cancel)
+    on_reply = [this, thread = control->thread, next = std::move(on_reply)](
+                   const core::Reply& reply) {
+      expect_in_no_queue(thread);
+      next(reply);
+    };
   answers_.emplace(call.tag.sequence, Answer{node, client, std::move(on_reply)});
   timeline_.plan(now_us_ + random_.below(4), Happening::Kind::call, node,
                  calls_.put({std::move(call), node}));
@@ -307,7 +314,7 @@ void SyncWorld::cancel_someone() {
     if (actor->cancellable && !actor->ended && !actor->dead) candidates.push_back(id);
   if (candidates.empty()) return;
   const core::ThreadControl cancel{random_.pick(candidates), ThreadOperation::cancel};
-  call(NodeId{0}, main_client, {{}, cancel}, [this](const core::Reply& reply) {
+  call(safe_node(), main_client, {{}, cancel}, [this](const core::Reply& reply) {
     expect(reply.status == 0, "a thread that nobody has joined can be cancelled");
   });
 }
@@ -332,6 +339,16 @@ void SyncWorld::kill() {
 void SyncWorld::expect_no_dead_in_queues() const {
   for_each_waiter([this](const core::SyncRequest& request) {
     expect(!is_dead(request.thread), "the dead stand in no queue");
+  });
+}
+
+// What is posted or signalled from now on must not come to it.
+void SyncWorld::expect_in_no_queue(ThreadId cancelled) const {
+  if (is_dead(cancelled)) return;
+  for_each_waiter([this, cancelled](const core::SyncRequest& request) {
+    const bool is_ended_so =
+        request.kind == SyncKind::semaphore || request.kind == SyncKind::condition;
+    expect(request.thread != cancelled || !is_ended_so, "who is cancelled waits nowhere");
   });
 }
 

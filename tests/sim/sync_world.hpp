@@ -192,6 +192,7 @@ class SyncWorld final : public Surroundings {
   void remove(const std::vector<Actor*>& dead);
   void hear(NodeId member, const std::vector<Actor*>& dead);
   void expect_no_dead_in_queues() const;
+  void expect_in_no_queue(ThreadId cancelled) const;
   template <class Visit>
   void for_each_waiter(Visit visit) const;
   bool ends_with_client() const { return killed_ && !removes_ && !outlives_clients_; }

@@ -120,6 +120,29 @@ TEST_CASE("other locks of a process that has died go to the next, and the log sa
   CHECK(core.objects() == 0);
 }
 
+TEST_CASE("of readers that are only counted any thread ends one's hold, and its node is told") {
+  SyncCore core;
+  std::size_t told = 0;  // how often the other two nodes were
+  const auto counted = [&](unsigned thread, SyncOperation operation, SyncKind kind) {
+    Lines lines = core.ask(thread, operation, kind, readers_counted);
+    told += std::erase_if(lines, [](const auto& line) { return line.starts_with("to "); });
+    return lines;
+  };
+  counted(1, take, reader);
+  counted(1, take, reader);
+  CHECK(counted(1, take, writer) == waits);  // for itself, unless others help
+  CHECK(counted(2, give, writer) == Lines{got(2, 0)});
+  CHECK(core.claims() == Lines{"1"});
+  CHECK(counted(2, give, writer) == Lines{got(1, 0), got(2, 0)});
+  CHECK(core.claims() == Lines{"1"});  // writes now
+  CHECK(counted(1, take, writer) == Lines{got(1, EDEADLK)});
+  CHECK(counted(3, give, writer) == Lines{got(3, 0)});
+  CHECK(core.claims().empty());
+  CHECK(told == 6);
+  CHECK(counted(3, give, writer) == Lines{got(3, 0)});  // of nobody
+  CHECK(core.objects() == 0);
+}
+
 TEST_CASE("readers share, writers do not, and neither starves") {
   SyncCore core;
   CHECK(core.take(1, reader) == Lines{got(1, 0)});

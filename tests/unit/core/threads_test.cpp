@@ -60,10 +60,20 @@ TEST_CASE("a thread that somebody joins can't be detached") {
 TEST_CASE("to cancel a thread is an order to the rank that runs it") {
   Threaded core(1);
   const Lines lines = core.call(ThreadControl{made, ThreadOperation::cancel});
-  CHECK(lines == Lines{"to 1: cancel thread 0x2 {0,3}", done[0]});
-  core.exits(1);
+  CHECK(lines == Lines{"to 1: cancel thread 0x2 {0,3}"});
+  CHECK(core.exits(1) == done);
   CHECK(core.call(ThreadControl{made, ThreadOperation::cancel}) == done);  // nothing to do
   CHECK(core.call(ThreadControl{ThreadId{77}, ThreadOperation::cancel}) == refused(ESRCH));
+}
+
+TEST_CASE("who cancels a thread is answered when its node says that it is cancelled") {
+  Threaded core(1);
+  CHECK(core.call(ThreadControl{made, ThreadOperation::cancel}).size() == 1);
+  CHECK(core.from(2, by(2, 7), ThreadControl{made, ThreadOperation::cancel}).empty());
+  CHECK(core.from(1, by(1, 3), ThreadCancelled{made}) ==
+        Lines{"to 2: thread_controlled status 0 {2,7}", done[0]});
+  CHECK(core.call(ThreadControl{made, ThreadOperation::cancel}) == done);  // it is already
+  CHECK(core.from(2, by(2, 8), ThreadCancelled{made})[0].starts_with("drop peer 2"));
 }
 
 TEST_CASE("the threads of a rank that has gone have ended, and those about to start do not") {
@@ -130,6 +140,21 @@ TEST_CASE("a join that may not wait is withdrawn behind its request") {
         Lines{"to 0: thread_join 0x2 by 0x1000000000001 {1,1}",
               "to 0: thread_withdraw 0x2 {1,1}"});
   CHECK(core.from(0, by(1, 1), ThreadJoined{0, 5}) == done);
+}
+
+TEST_CASE("a thread is not cancelled before its join is over") {
+  Core core(1);
+  core.step(ClientAttached{ClientId{0}, true});
+  core.from(0, by(0, 5), ThreadStart{made, 0x1000, 0});
+  core.step(ClientCall{{}, NextOrderCall{}});
+  core.step(ClientCall{{}, ThreadStarted{made, 0}});
+  const ThreadId joined{2ULL << 48 | 9};
+  core.step(ClientCall{{}, ThreadJoinCall{{joined, made}, true}});
+  CHECK(core.from(0, by(0, 6), ThreadCancel{made}) == Lines{"notify client 0"});
+  CHECK(core.step(ClientCall{{}, ThreadCancelledCall{made}}) ==
+        Lines{"to 2: thread_withdraw 0x2000000000009 {1,1}", done[0]});
+  CHECK(core.from(2, by(1, 1), ThreadJoined{ECANCELED, 0}) ==
+        Lines{refused(ECANCELED)[0], "to 0: thread 0x2 is cancelled {1,2}"});
 }
 
 TEST_CASE("a join that was answered already is not withdrawn") {

@@ -47,6 +47,7 @@ inline std::vector<core::Body> every_body() {
       ThreadControl{thread, ThreadOperation::withdraw},
       ThreadControlled{22},
       ThreadCancel{thread},
+      ThreadCancelled{thread},
       ThreadCountRequest{},
       ThreadCount{~std::uint64_t{0}, 5},
       RootRequest{0},

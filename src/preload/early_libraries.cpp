@@ -1,0 +1,70 @@
+#include "preload/early_libraries.hpp"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "preload/ceiling.hpp"
+#include "preload/library_path.hpp"
+#include "preload/library_place.hpp"
+#include "preload/put_off.hpp"
+#include "preload/real.hpp"
+#include "preload/stage.hpp"
+
+GALLOCY_REAL(dlopen)
+GALLOCY_REAL(dlerror)
+
+namespace gallocy::preload {
+
+namespace {
+
+using Room = PutOff[put_off_count_max];
+
+constinit EarlyLibrary g_libraries[early_library_count_max];
+constinit std::size_t g_count = 0;
+constinit Room g_room_of_others;
+
+EarlyLibrary& next_library() {
+  if (g_count == early_library_count_max)
+    refuse(Sentence("constructors of its libraries load more than ", early_library_count_max,
+                    " others").c_str());
+  return g_libraries[g_count++];
+}
+
+void* load_below(std::uint64_t top, const char* path, int flags) {
+  const Ceiling ceiling(top);
+  return real::dlopen(path, flags);
+}
+
+}  // namespace
+
+std::span<const EarlyLibrary> early_libraries() { return {g_libraries, g_count}; }
+
+// A constructor of what is loaded may load more: it is called when this has been noted.
+void* load_early(const char* path, int flags, const void* caller) {
+  if (void* loaded = real::dlopen(path, flags | RTLD_NOLOAD); loaded != nullptr) return loaded;
+  const LibraryPath found = library_for(caller, path);
+  if (!found.empty()) path = found.c_str();
+  auto* room = static_cast<Room*>(::malloc(sizeof(Room)));
+  if (room == nullptr) return nullptr;
+  PuttingOff putting_off(*room);
+  const std::uint64_t top = g_library_top;
+  void* loaded = load_below(top, path, flags);
+  if (loaded == nullptr || putting_off.objects().empty()) return loaded;
+  note_place_of(putting_off.objects());
+  const char* name = static_cast<link_map*>(loaded)->l_name;
+  next_library() = {::strdup(absolute(name).c_str()), flags, top};
+  real::dlopen(name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+  putting_off.construct();
+  return loaded;
+}
+
+void take_early_libraries(std::span<const EarlyLibrary> libraries) {
+  for (const EarlyLibrary& library : libraries) {
+    PuttingOff putting_off(g_room_of_others);
+    if (load_below(library.top, library.path, library.flags) == nullptr)
+      refuse(Sentence("it can't load what rank 0 has loaded: ", real::dlerror()).c_str());
+  }
+}
+
+}  // namespace gallocy::preload
