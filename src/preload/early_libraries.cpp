@@ -24,11 +24,12 @@ constinit EarlyLibrary g_libraries[early_library_count_max];
 constinit std::size_t g_count = 0;
 constinit Room g_room_of_others;
 
-EarlyLibrary& next_library() {
+void note(const char* opened, void* library, int flags, std::uint64_t top) {
   if (g_count == early_library_count_max)
-    refuse(Sentence("constructors of its libraries load more than ", early_library_count_max,
+    refuse(Sentence("constructors of its libraries open more than ", early_library_count_max,
                     " others").c_str());
-  return g_libraries[g_count++];
+  const LibraryPath path = path_for_all(opened, static_cast<link_map*>(library)->l_name);
+  g_libraries[g_count++] = {::strdup(path.c_str()), flags, top};
 }
 
 void* load_below(std::uint64_t top, const char* path, int flags) {
@@ -42,19 +43,21 @@ std::span<const EarlyLibrary> early_libraries() { return {g_libraries, g_count};
 
 // A constructor of what is loaded may load more: it is called when this has been noted.
 void* load_early(const char* path, int flags, const void* caller) {
-  if (void* loaded = real::dlopen(path, flags | RTLD_NOLOAD); loaded != nullptr) return loaded;
-  const LibraryPath found = library_for(caller, path);
-  if (!found.empty()) path = found.c_str();
+  if (void* loaded = real::dlopen(path, flags | RTLD_NOLOAD); loaded != nullptr) {
+    note(path, loaded, flags | RTLD_NOLOAD, g_library_top);
+    return loaded;
+  }
   auto* room = static_cast<Room*>(::malloc(sizeof(Room)));
   if (room == nullptr) return nullptr;
+  const LibraryPath found = library_for(caller, path);
+  if (!found.empty()) path = found.c_str();
   PuttingOff putting_off(*room);
   const std::uint64_t top = g_library_top;
   void* loaded = load_below(top, path, flags);
   if (loaded == nullptr || putting_off.objects().empty()) return loaded;
   note_place_of(putting_off.objects());
-  const char* name = static_cast<link_map*>(loaded)->l_name;
-  next_library() = {::strdup(absolute(name).c_str()), flags, top};
-  real::dlopen(name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+  note(path, loaded, flags, top);
+  real::dlopen(path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
   putting_off.construct();
   return loaded;
 }

@@ -211,8 +211,8 @@ long map_there(long given, long, long, long, long, long) {
   return 0;
 }
 
-long make_global_there(long name, long, long, long, long, long) {
-  real::dlopen(reinterpret_cast<const char*>(name), RTLD_LAZY | RTLD_NOLOAD | RTLD_GLOBAL);
+long open_loaded_there(long name, long flags, long, long, long, long) {
+  real::dlopen(reinterpret_cast<const char*>(name), static_cast<int>(flags) | RTLD_NOLOAD);
   return 0;
 }
 
@@ -250,13 +250,16 @@ void* load_at_place(const char* path, int flags, Loading& loading) {
   }
   if (loaded == nullptr) return fail_with(last_error());
   if (putting_off.objects().empty()) return loaded;
-  loading.path = absolute(static_cast<link_map*>(loaded)->l_name);
+  loading.path = path_for_all(path, static_cast<link_map*>(loaded)->l_name);
   if (share(putting_off, loading)) {
     open_to_all(loading);
     putting_off.construct();
     return loaded;
   }
   real::dlclose(loaded);
+  if (putting_off.some_are_loaded())
+    refuse(Sentence("a library that can't be unloaded is only on rank 0: ",
+                    loading.failure.view()).c_str());
   return fail_with(loading.failure.view());
 }
 
@@ -275,10 +278,24 @@ void* load_new(const char* path, int flags) {
   }
 }
 
+// What is loaded with the program, the linker makes ready for lookups when it is opened first.
+bool is_opened_first(const void* library) {
+  static constinit const void* opened[object_count_max];
+  for (const void*& known : opened) {
+    if (known == library) return false;
+    if (known != nullptr) continue;
+    known = library;
+    return true;
+  }
+  return true;
+}
+
 void* find_loaded(const char* path, int flags) {
   void* loaded = real::dlopen(path, flags | RTLD_NOLOAD);
-  if (loaded != nullptr && (flags & RTLD_GLOBAL) != 0)
-    call_on_all(make_global_there, (long)(static_cast<link_map*>(loaded)->l_name), 0, 0);
+  if (loaded == nullptr || (!is_opened_first(loaded) && (flags & RTLD_GLOBAL) == 0)) return loaded;
+  const char* name = static_cast<link_map*>(loaded)->l_name;
+  const LibraryPath found = *name == '\0' ? LibraryPath() : absolute(name);  // '': the program
+  call_on_all(open_loaded_there, (long)(found.c_str()), flags, 0);
   return loaded;
 }
 
@@ -304,7 +321,7 @@ void* open(const char* path, int flags, const void* caller) {
 GALLOCY_TAKES void* dlopen(const char* path, int flags) {
   const void* caller = __builtin_return_address(0);
   if (is_application()) return open(path, flags, caller);
-  const bool is_early = stage() == Stage::loading && path != nullptr;
+  const bool is_early = stage() == Stage::loading && path != nullptr && *path != '\0';
   return is_early && (flags & RTLD_NOLOAD) == 0 ? load_early(path, flags, caller)
                                                 : real::dlopen(path, flags);
 }

@@ -63,4 +63,8 @@ LibraryPath absolute(const char* path) {
   return LibraryPath(folder, "/", path);
 }
 
+LibraryPath path_for_all(const char* opened, const char* found) {
+  return ::strchr(opened, '/') == nullptr ? LibraryPath(opened) : absolute(found);
+}
+
 }  // namespace gallocy::preload

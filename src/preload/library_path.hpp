@@ -17,4 +17,9 @@ LibraryPath library_for(const void* caller, const char* name);
 // As all ranks find it: their working folders are not that of rank 0.
 LibraryPath absolute(const char* path);
 
+// What all ranks are to open for a library that this one has opened by that path: a name that the
+// linker looks for itself, all have to leave to it, since it maps its cache right then where the
+// library is to be put.
+LibraryPath path_for_all(const char* opened, const char* found);
+
 }  // namespace gallocy::preload

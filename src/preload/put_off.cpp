@@ -102,6 +102,12 @@ void PuttingOff::mark(std::size_t object, int argument_count, char** arguments,
   objects_[object].turn = ++marked_count_;
 }
 
+bool PuttingOff::some_are_loaded() const {
+  for (const link_map* object = _r_debug.r_map; object != nullptr; object = object->l_next)
+    if (std::ranges::find(objects(), object, &PutOff::object) != objects().end()) return true;
+  return false;
+}
+
 void PuttingOff::construct() {
   for (const PutOff& of : objects()) {
     const DynamicSection section = dynamic_section_of(info_of(*of.object));

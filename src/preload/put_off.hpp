@@ -39,6 +39,9 @@ class PuttingOff {
   // What was loaded, in the order of the linker's list.
   std::span<const PutOff> objects() const { return {objects_, count_}; }
 
+  // Whether one of them is there still; what has been unloaded may not be looked at.
+  bool some_are_loaded() const;
+
   // Puts the tables right again, and calls the constructors in their order.
   void construct();
 

@@ -12,7 +12,8 @@ struct loaded* loaded_list;  // set before main() already
 extern int (*early_call)(void);
 
 static void* library;
-static void* mathematics;  // of the C core
+static void *mathematics, *c_library;  // of the C core
+static void* by_cache;                 // found by the linker's cache
 static void* others[thread_count];
 static pthread_barrier_t barrier;
 
@@ -39,6 +40,9 @@ static void* run(void* given) {
   if (own() != 7 || own() != 8) puts("not as in a new thread");
   double (*cosine)(double) = find(mathematics, "cos");
   early_call();
+  size_t (*length)(const char*) = find(c_library, "strlen");
+  unsigned long (*sum)(unsigned long, const void*, unsigned) = find(by_cache, "crc32");
+  if (length("four") != 4 || sum(0, "123456789", 9) != 0xcbf43926) puts("not what was loaded");
   if (cosine(0) != 1) puts("not the cosine");
   if (catch_it(me) != (me == 1 ? 'o' : 'a')) puts("not caught");
   pthread_barrier_wait(&barrier);
@@ -71,6 +75,8 @@ int main(void) {
   library = dlopen("libtest_loaded_library.so", RTLD_NOW | RTLD_GLOBAL);
   if (library == NULL) printf("%s\n", dlerror());
   mathematics = dlopen("libm.so.6", RTLD_NOW);
+  c_library = dlopen("libc.so.6", RTLD_NOW);
+  by_cache = dlopen("libz.so.1", RTLD_NOW);
   print_list("loaded");
   look_at_library();
   pthread_barrier_wait(&barrier);
