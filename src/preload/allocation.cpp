@@ -12,8 +12,8 @@
 
 #include "gallocy/gallocy.h"
 #include "preload/arena.hpp"
-#include "preload/put_off.hpp"
 #include "preload/protections.hpp"
+#include "preload/put_off.hpp"
 #include "preload/real.hpp"
 #include "preload/stage.hpp"
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "preload/ceiling.hpp"
 #include "preload/library_path.hpp"
 #include "preload/library_place.hpp"
 #include "preload/put_off.hpp"
@@ -12,7 +11,6 @@
 #include "preload/stage.hpp"
 
 GALLOCY_REAL(dlopen)
-GALLOCY_REAL(dlerror)
 
 namespace gallocy::preload {
 
@@ -32,11 +30,6 @@ void note(const char* opened, void* library, int flags, std::uint64_t top) {
   g_libraries[g_count++] = {::strdup(path.c_str()), flags, top};
 }
 
-void* load_below(std::uint64_t top, const char* path, int flags) {
-  const Ceiling ceiling(top);
-  return real::dlopen(path, flags);
-}
-
 }  // namespace
 
 std::span<const EarlyLibrary> early_libraries() { return {g_libraries, g_count}; }
@@ -53,7 +46,7 @@ void* load_early(const char* path, int flags, const void* caller) {
   if (!found.empty()) path = found.c_str();
   PuttingOff putting_off(*room);
   const std::uint64_t top = g_library_top;
-  void* loaded = load_below(top, path, flags);
+  void* loaded = putting_off.load(top, path, flags);
   if (loaded == nullptr || putting_off.objects().empty()) return loaded;
   note_place_of(putting_off.objects());
   note(path, loaded, flags, top);
@@ -65,8 +58,8 @@ void* load_early(const char* path, int flags, const void* caller) {
 void take_early_libraries(std::span<const EarlyLibrary> libraries) {
   for (const EarlyLibrary& library : libraries) {
     PuttingOff putting_off(g_room_of_others);
-    if (load_below(library.top, library.path, library.flags) == nullptr)
-      refuse(Sentence("it can't load what rank 0 has loaded: ", real::dlerror()).c_str());
+    if (putting_off.load(library.top, library.path, library.flags) == nullptr)
+      refuse(Sentence("it can't load what rank 0 has loaded: ", last_error()).c_str());
   }
 }
 

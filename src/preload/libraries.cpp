@@ -21,7 +21,6 @@
 #include "client/windows.hpp"
 #include "gallocy/gallocy.h"
 #include "ipc/window.hpp"
-#include "preload/ceiling.hpp"
 #include "preload/dynamic_section.hpp"
 #include "preload/early_libraries.hpp"
 #include "preload/explain.hpp"
@@ -36,7 +35,6 @@
 GALLOCY_REAL(dlopen)
 GALLOCY_REAL(dlmopen)
 GALLOCY_REAL(dlclose)
-GALLOCY_REAL(dlerror)
 
 using namespace gallocy;
 using namespace gallocy::preload;
@@ -70,12 +68,6 @@ constinit pthread_mutex_t g_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 void* fail_with(std::string_view failure) {
   keep_error(failure);
   return nullptr;
-}
-
-char* last_error() {
-  real::dlerror.get();  // to look it up makes an error a kept one
-  char* kept = kept_error();
-  return kept != nullptr ? kept : real::dlerror();
 }
 
 class Lock {
@@ -166,11 +158,7 @@ void compare(const Loading& own, Loading& first) {
 
 void load_here(Loading& loading, Loading& own) {
   PuttingOff putting_off(own.put_off);
-  void* loaded = nullptr;
-  {
-    const Ceiling ceiling(loading.top);
-    loaded = real::dlopen(loading.path.c_str(), loading.flags);
-  }
+  void* loaded = putting_off.load(loading.top, loading.path.c_str(), loading.flags);
   if (loaded == nullptr) {
     loading.failure = Sentence(last_error());
   } else {
@@ -243,11 +231,7 @@ void* load_at_place(const char* path, int flags, Loading& loading) {
   PuttingOff putting_off(loading.put_off);
   loading.flags = flags;
   loading.top = g_library_top;
-  void* loaded = nullptr;
-  {
-    const Ceiling ceiling(loading.top);
-    loaded = real::dlopen(path, flags);
-  }
+  void* loaded = putting_off.load(loading.top, path, flags);
   if (loaded == nullptr) return fail_with(last_error());
   if (putting_off.objects().empty()) return loaded;
   loading.path = path_for_all(path, static_cast<link_map*>(loaded)->l_name);
@@ -300,14 +284,14 @@ void* find_loaded(const char* path, int flags) {
 }
 
 void* load(const char* path, int flags, const void* caller) {
-  kept_error();
+  last_error();  // what was to be told of an earlier call
   if (path == nullptr) return real::dlopen(path, flags);
   const Lock lock;
   if (void* loaded = find_loaded(path, flags); loaded != nullptr) return loaded;
   const LibraryPath found = library_for(caller, path);
-  if (!found.empty()) path = found.c_str();
-  if ((flags & RTLD_NOLOAD) != 0) return find_loaded(path, flags);
-  return load_new(path, flags);
+  if ((flags & RTLD_NOLOAD) != 0)
+    return found.empty() ? nullptr : find_loaded(found.c_str(), flags);
+  return load_new(found.empty() ? path : found.c_str(), flags);
 }
 
 void* open(const char* path, int flags, const void* caller) {

@@ -6,9 +6,13 @@
 #include <array>
 #include <utility>
 
+#include "preload/ceiling.hpp"
 #include "preload/dynamic_section.hpp"
 #include "preload/objects.hpp"
+#include "preload/real.hpp"
 #include "preload/stage.hpp"
+
+GALLOCY_REAL(dlopen)
 
 namespace gallocy::preload {
 
@@ -52,11 +56,14 @@ void write_entry(const PutOff& of, PutOff::Entry entry, ElfW(Xword) value) {
 
 }  // namespace
 
-PuttingOff::PuttingOff(PutOff (&room)[put_off_count_max]) : objects_(room) {
+// Not a moment longer: what other threads have the C library load has to be constructed.
+void* PuttingOff::load(std::uint64_t top, const char* path, int flags) {
+  const Ceiling ceiling(top);
   t_putting_off = this;
+  void* loaded = real::dlopen(path, flags);
+  t_putting_off = nullptr;
+  return loaded;
 }
-
-PuttingOff::~PuttingOff() { t_putting_off = nullptr; }
 
 // The linker's lock is held from before the first allocation, which comes before the first object.
 void PuttingOff::on_allocation() {
@@ -116,7 +123,6 @@ void PuttingOff::construct() {
       write_entry(of, static_cast<PutOff::Entry>(i), of.values[i]);
     protect(section, PROT_READ);
   }
-  t_putting_off = nullptr;  // a constructor may load libraries itself
   for (std::size_t turn = 1; turn <= marked_count_; ++turn)
     call(*std::ranges::find(objects(), turn, &PutOff::turn));
 }

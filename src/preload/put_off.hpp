@@ -27,14 +27,16 @@ struct PutOff {
   std::size_t turn;  // from 1, when the linker would have constructed it; 0: nothing to construct
 };
 
-// One dlopen of the calling thread, for as long as this lives. What is loaded is told in `room`,
-// which lies elsewhere than on a stack that may be small.
+// One dlopen of the calling thread. What is loaded is told in `room`, which lies elsewhere than on
+// a stack that may be small.
 class PuttingOff {
  public:
-  explicit PuttingOff(PutOff (&room)[put_off_count_max]);
-  ~PuttingOff();
+  explicit PuttingOff(PutOff (&room)[put_off_count_max]) : objects_(room) {}
   PuttingOff(const PuttingOff&) = delete;
   PuttingOff& operator=(const PuttingOff&) = delete;
+
+  // As dlopen; it puts what it loads below `top`.
+  void* load(std::uint64_t top, const char* path, int flags);
 
   // What was loaded, in the order of the linker's list.
   std::span<const PutOff> objects() const { return {objects_, count_}; }

@@ -37,15 +37,14 @@ void keep_error(std::string_view text) {
   t_has_error = true;
 }
 
-char* kept_error() {
-  if (!t_has_error) return nullptr;
+char* last_error() {
+  if (!t_has_error) return teller()();
   t_has_error = false;
   return t_error;
 }
 
 void* next_definition(const char* name) {
-  if (Teller* tell = teller(); tell != nullptr)
-    if (const char* error = tell(); error != nullptr) keep_error(error);
+  if (const char* error = teller()(); error != nullptr) keep_error(error);
   void* found = ::dlsym(RTLD_NEXT, name);
   if (found != nullptr) return found;
   const Sentence sentence("gallocy: the C library has no ", name, "\n");

@@ -14,10 +14,10 @@ namespace gallocy::preload {
 void* next_definition(const char* name);
 
 // The C library's dlerror() tells of the last call of dlsym, and so of those made here. What the
-// program is to hear instead is kept for the calling thread, and told once: by kept_error(), which
-// is nullptr if the C library knows best.
+// program is to hear instead is kept for the calling thread, and told once, as dlerror() does:
+// nullptr if there is nothing to tell.
 void keep_error(std::string_view text);
-char* kept_error();
+char* last_error();
 
 // A function by its integer registers; the result is rax.
 using AnyFunction = long(long, long, long, long, long, long);
