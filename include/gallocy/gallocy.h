@@ -108,9 +108,10 @@ GALLOCY_API int gallocy_node_count(void);
  * As malloc: size_bytes of shared memory, uninitialised, aligned to 16 bytes; 0 bytes are a block
  * of their own. The memory's home is the node of the calling thread: cheapest to use there. When
  * that node could not hold all that it has handed out, it is another that could. When none could,
- * memory that was handed out and not touched yet takes no room, so that sparse programs run: who
- * touches more of that later than its home has room for gets SIGBUS and a sentence, and --memory of
- * gallocy-run is to be as large as what a program fills. Blocks of two ranks never share a page.
+ * there is more only for a sparse program: one that has got three quarters of what all nodes could
+ * hold, and has touched a sixteenth of that at most. If it touches more of it later than the home
+ * of a page has room for, it gets SIGBUS and a sentence: --memory of gallocy-run is to be as large
+ * as what a program fills. Blocks of two ranks never share a page.
  * Errors: NULL with errno ENOMEM.
  */
 GALLOCY_API void* gallocy_malloc(size_t size_bytes);

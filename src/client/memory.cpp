@@ -23,6 +23,20 @@ namespace {
 // Why there was no chunk, in the daemon's words if it was asked. REQUIRES: the heap lock.
 constinit int g_chunk_status = ENOMEM;
 
+// How much of the block that is being allocated will be touched. REQUIRES: the heap lock.
+constinit std::uint64_t g_block_pages = 0;
+
+// What a block leaves of its last chunk is hardly used where no second one like it would fit. How
+// large one is that grows where it is, is not known here.
+std::uint64_t idle_pages(std::uint32_t heap_number, std::uint64_t chunk_count,
+                         std::uint64_t wanted) {
+  const std::uint64_t pages = chunk_count * pages_per_chunk;
+  const std::uint64_t touched = g_block_pages + heap::large_block_page;
+  if (heap_number == sparse_heap) return pages;
+  const bool fits_twice = chunk_count == 1 && touched <= pages / 2;
+  return fits_twice || wanted != 0 || touched > pages ? 0 : pages - touched;
+}
+
 std::uint32_t number_of(void* context) {
   return static_cast<std::uint32_t>(reinterpret_cast<std::uint64_t>(context));
 }
@@ -39,9 +53,10 @@ void return_chunks(SpentChunks* spent) {
 
 std::uint64_t ask_chunks(std::uint32_t heap_number, std::uint64_t chunk_count,
                          std::uint64_t wanted) {
-  const std::uint64_t node = heap_number == own_heap ? ipc::any_node : heap_number - heap_for(0);
-  const ipc::Reply reply =
-      process.ring.call(ipc::Operation::chunks, chunk_count, node, wanted);
+  const bool of_choice = heap_number != own_heap && heap_number != sparse_heap;
+  const std::uint64_t node = of_choice ? heap_number - heap_for(0) : ipc::any_node;
+  const ipc::Reply reply = process.ring.call(ipc::Operation::chunks, chunk_count, node, wanted,
+                                             idle_pages(heap_number, chunk_count, wanted));
   const std::uint64_t address = reply.values[0];
   const bool usable = address % chunk_bytes == 0 &&
                       in_region(reinterpret_cast<void*>(address), chunk_count * chunk_bytes);
@@ -161,7 +176,8 @@ struct Wanted {
 Error no_room(const Wanted& wanted) {
   if (g_chunk_status == EINVAL)
     return {EINVAL, Sentence("the job has no node ", wanted.heap_number - heap_for(0))};
-  const char* where = wanted.heap_number == own_heap ? "every node" : "that node";
+  const bool anywhere = wanted.heap_number == own_heap || wanted.heap_number == sparse_heap;
+  const char* where = anywhere ? "every node" : "that node";
   return {ENOMEM, Sentence("no room for ", wanted.count, " x ", wanted.size_bytes, " bytes: ",
                            where, " has used up its memory (gallocy-run --memory), or the job its "
                            "region of ", process.region_size_bytes >> 20, " MiB")};
@@ -179,6 +195,7 @@ Result<void*> allocate(const Wanted& wanted) {
     const HeapLocked locked;
     if (process.ring.freed_pending()) take_freed();
     g_chunk_status = ENOMEM;
+    g_block_pages = (all_bytes + page_bytes - 1) / page_bytes;
     block = heap_of_number(wanted.heap_number)
                 .allocate_block(all_bytes, wanted.alignment_bytes);
     if (block.address == nullptr) return tl::unexpected<Error>(no_room(wanted));
@@ -255,6 +272,13 @@ heap::ChunkSource client::daemon_chunks(std::uint32_t heap_number) {
 void* client::zeroed_pages(std::size_t size_bytes) {
   return allocate_or_refuse(
       {.size_bytes = size_bytes, .alignment_bytes = page_bytes, .clear = true});
+}
+
+void* client::sparse_pages(std::size_t size_bytes) {
+  return allocate_or_refuse({.size_bytes = size_bytes,
+                             .alignment_bytes = chunk_bytes,
+                             .clear = true,
+                             .heap_number = sparse_heap});
 }
 
 void* gallocy_malloc(size_t size_bytes) { return allocate_or_refuse({.size_bytes = size_bytes}); }

@@ -9,8 +9,7 @@
 
 namespace gallocy::core {
 
-ChunkMap::ChunkMap(const Config& config, std::uint64_t page_count, const Memory& memory,
-                   Outbox& outbox)
+ChunkMap::ChunkMap(const Config& config, std::uint64_t page_count, Memory& memory, Outbox& outbox)
     : config_(config), memory_(memory), outbox_(outbox),
       chunk_count_(static_cast<std::uint32_t>(page_count / pages_per_chunk)) {}
 
@@ -55,22 +54,31 @@ void ChunkMap::on_call(CallTag tag, const ChunksCall& call) {
     return;
   }
   Wish wish{tag, config_.self, {}, call.count, *wanted, {}, no_node};
-  if (call.count > chunk_count_) return refuse(wish);
-  wish.overcommit = !anywhere || config_.nodes.count() == 1;
+  if (call.count > chunk_count_) return outbox_.act(Reply{tag, ENOMEM, {}});
+  wish.idle_pages = call.idle_pages;
+  wish.of_choice = call.node;
   if (*wanted != no_chunk) {
     // Right behind chunks that the client has, and of their home: a run has one home.
     const ChunkNo before{raw(*wanted) - 1};
     const NodeId home = home_of(before);
-    return client_of(before) == tag.client && home_of(*wanted) == home ? ask(wish, home)
-                                                                       : refuse(wish);
+    const bool may_be = client_of(before) == tag.client && home_of(*wanted) == home;
+    return may_be ? ask(wish, home) : outbox_.act(Reply{tag, ENOMEM, {}});
   }
+  ask_around(wish);
+}
+
+// This node first, unless it is another's chunks that are wanted.
+void ChunkMap::ask_around(Wish wish) {
+  const bool anywhere = wish.of_choice == no_node;
   if (anywhere) wish.others = config_.nodes.without(config_.self);
-  ask(wish, anywhere ? config_.self : call.node);
+  ask(wish, anywhere ? config_.self : wish.of_choice);
 }
 
 void ChunkMap::ask(Wish wish, NodeId home) {
   if (home == config_.self) serve(wish, wish.wanted == no_chunk);
-  else send_wish(wish, home, LoanRequest{wish.count, wish.wanted, wish.overcommit});
+  else
+    send_wish(wish, home,
+              LoanRequest{wish.count, wish.wanted, wish.overcommit, wish.idle_pages});
 }
 
 void ChunkMap::send_wish(Wish wish, NodeId to, Body body) {
@@ -89,49 +97,82 @@ bool ChunkMap::take_wish(NodeId from, Transaction transaction, Wish& wish) {
   return true;
 }
 
+// Of that chunk of those that are wished.
+std::uint64_t ChunkMap::promised_of(const Wish& wish, std::uint32_t chunk) const {
+  const std::uint64_t after = std::uint64_t{wish.count - 1 - chunk} * pages_per_chunk;
+  if (wish.idle_pages <= after) return config_.chunk_frames;
+  return config_.chunk_frames - std::min(config_.chunk_frames, wish.idle_pages - after);
+}
+
+Promises ChunkMap::promises() const {
+  return {memory_.could_reserve(), memory_.promised(), memory_.reserved()};
+}
+
 // What could not be written to would end in SIGBUS; a program can deal with ENOMEM. Memory that was
-// handed out and is not touched yet takes no frame, but may well be touched later: as long as there
-// is a node that could hold all that it has lent, this one lends no more than that itself.
+// handed out and is not touched yet takes no frame, but may well be touched later: so a home lends
+// no more than it could hold, but for what is known to be sparse, and unless the job is.
 bool ChunkMap::has_room(const Wish& wish) const {
-  return memory_.has_room_for_chunks(wish.count) &&
-         (wish.overcommit || memory_.could_hold_chunks(loans_.size() + wish.count));
+  std::uint64_t pages = 0;
+  for (std::uint32_t i = 0; i < wish.count; ++i) pages += promised_of(wish, i);
+  if (!memory_.has_room(std::max(pages, config_.chunk_frames))) return false;
+  const Promises known = promises();
+  return pages == 0 || wish.overcommit || known.promised + pages <= known.could_hold;
 }
 
 // At the home.
 void ChunkMap::serve(const Wish& wish, bool may_ask_coordinator) {
   if (!config_.nodes.contains(wish.node)) return;  // removed while this waited for the coordinator
-  if (!has_room(wish)) return refuse(wish);
+  if (!has_room(wish)) return refuse_here(wish);
   const ChunkNo first = take_from_pool(wish.count, wish.wanted);
   if (first != no_chunk) return lend(wish, first);
-  if (!may_ask_coordinator) return refuse(wish);
+  if (!may_ask_coordinator) return refuse_here(wish);
   ++grants_awaited_;
   send_wish(wish, coordinator(), ChunkRequest{std::max(wish.count, config_.chunk_batch)});
 }
 
 void ChunkMap::lend(const Wish& wish, ChunkNo first) {
-  for (std::uint32_t i = 0; i < wish.count; ++i) loans_[ChunkNo{raw(first) + i}] = wish.node;
+  for (std::uint32_t i = 0; i < wish.count; ++i) {
+    const ChunkNo chunk{raw(first) + i};
+    loans_[chunk] = wish.node;
+    memory_.promise(chunk, promised_of(wish, i));
+  }
   if (wish.node == config_.self) note_client(wish.tag, first, wish.count);
   else outbox_.send(wish.node, wish.transaction, Loan{first, wish.count});
 }
 
+// A program that fills what it gets has touched all but the last blocks of its threads when there
+// is no room for more; one that needs more than there is, as a large matrix of which it touches
+// little, has touched next to nothing of nearly all. Of nodes that were removed before they answered
+// nothing is known.
+bool ChunkMap::is_sparse(const Promises& known) {
+  constexpr std::uint64_t touched_share = 16;
+  return known.could_hold != 0 && known.touched * touched_share <= known.promised &&
+         known.promised >= known.could_hold / 4 * 3;
+}
+
 // This node has no chunks for it: another may, while there is one. When all have been asked for
-// what they could hold, all are asked for what they have room for now, this one first. (A certain
-// chunk is at one node only; who can't have it asks for others, whose home could hold them.)
+// what they could hold, and the program is sparse, all are asked for what they have room for now.
+// (A certain chunk is at one node only; who can't have it asks for others, whose home could hold
+// them.)
 void ChunkMap::refuse(Wish wish) {
   wish.others = NodeSet{wish.others.bits() & config_.nodes.bits()};
   if (wish.node != config_.self) {
-    outbox_.send(wish.node, wish.transaction, Loan{ChunkNo{0}, 0});
+    outbox_.send(wish.node, wish.transaction, Loan{ChunkNo{0}, 0, promises()});
   } else if (!wish.others.empty()) {
     const NodeId next = wish.others.lowest();
     wish.others.erase(next);
     ask(wish, next);
-  } else if (wish.overcommit || wish.wanted != no_chunk) {
+  } else if (wish.overcommit || wish.wanted != no_chunk || !is_sparse(wish.promises)) {
     outbox_.act(Reply{wish.tag, ENOMEM, {}});
   } else {
     wish.overcommit = true;
-    wish.others = config_.nodes.without(config_.self);
-    ask(wish, config_.self);
+    ask_around(wish);
   }
+}
+
+void ChunkMap::refuse_here(Wish wish) {
+  if (wish.node == config_.self) wish.promises += promises();
+  refuse(wish);
 }
 
 void ChunkMap::note_client(CallTag tag, ChunkNo first, std::uint32_t count) {
@@ -145,6 +186,7 @@ bool ChunkMap::on_loan_request(NodeId from, Transaction transaction, const LoanR
     return false;
   Wish wish{{}, from, transaction, request.count, request.wanted, {}, no_node};
   wish.overcommit = request.overcommit;
+  wish.idle_pages = request.idle_pages;
   serve(wish, request.wanted == no_chunk);
   return true;
 }
@@ -153,6 +195,7 @@ bool ChunkMap::on_loan(NodeId from, Transaction transaction, const Loan& loan) {
   Wish wish;
   if (!take_wish(from, transaction, wish)) return false;
   if (loan.count == 0) {
+    wish.promises += loan.of_home;
     refuse(wish);
     return true;
   }
@@ -232,7 +275,11 @@ bool ChunkMap::end_loan(NodeId node, ChunkNo first, std::uint32_t count) {
         return found != loans_.end() && found->second == node;
       }))
     return false;
-  for (std::uint32_t i = 0; i < count; ++i) loans_.erase(ChunkNo{raw(first) + i});
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const ChunkNo chunk{raw(first) + i};
+    loans_.erase(chunk);
+    memory_.promise(chunk, 0);
+  }
   return true;
 }
 
@@ -337,7 +384,9 @@ std::vector<ChunkMap::Found> ChunkMap::begin_epoch(const MemberRemoved& removal)
 }
 
 bool ChunkMap::note_loan(NodeId to, ChunkNo chunk) {
-  return loans_.try_emplace(chunk, to).first->second == to;
+  const auto [lent, is_new] = loans_.try_emplace(chunk, to);
+  if (is_new) memory_.promise(chunk, config_.chunk_frames);
+  return lent->second == to;
 }
 
 }  // namespace gallocy::core

@@ -28,7 +28,7 @@ using WaitsForHome = std::variant<PageNo, ForHome, CallTag>;
 
 class ChunkMap {
  public:
-  ChunkMap(const Config& config, std::uint64_t page_count, const Memory& memory, Outbox& outbox);
+  ChunkMap(const Config& config, std::uint64_t page_count, Memory& memory, Outbox& outbox);
 
   NodeId home_of(ChunkNo chunk) const;  // no_node: not known here
   void ask_home(ChunkNo chunk, WaitsForHome waiting);
@@ -103,12 +103,20 @@ class ChunkMap {
     NodeSet others;           // that may be asked if this node has none
     NodeId asked = no_node;   // to whom the wish was sent
     bool fresh = false;       // for chunks that were never handed out, and not for a loan
-    bool overcommit = true;   // see LoanRequest; false while another node may do without
+    NodeId of_choice = no_node;  // none other will do
+    std::uint64_t idle_pages = 0;  // see LoanRequest, as the next
+    bool overcommit = false;
+    Promises promises{};      // of all that have none without
   };
+  Promises promises() const;
+  std::uint64_t promised_of(const Wish& wish, std::uint32_t chunk) const;
+  static bool is_sparse(const Promises& known);
   bool has_room(const Wish& wish) const;
   void serve(const Wish& wish, bool may_ask_coordinator);
   void own(ChunkNo chunk);
   void refuse(Wish wish);
+  void refuse_here(Wish wish);
+  void ask_around(Wish wish);
   void ask(Wish wish, NodeId home);
   void send_wish(Wish wish, NodeId to, Body body);
   bool take_wish(NodeId from, Transaction transaction, Wish& wish);
@@ -127,7 +135,7 @@ class ChunkMap {
   bool all_of_run(ChunkNo first, std::uint32_t count, auto holds) const;
 
   const Config& config_;
-  const Memory& memory_;
+  Memory& memory_;
   Outbox& outbox_;
   std::uint32_t chunk_count_;
   std::unordered_map<ChunkNo, NodeId> homes_;  // at the coordinator: all that were handed out

@@ -69,8 +69,9 @@ std::string text(const ChunkHome& m) {
 }
 std::string text(const LoanRequest& m) {
   const char* overcommit = m.overcommit ? " overcommit" : "";
-  if (m.wanted == no_chunk) return fmt::format("loan_request {}{}", m.count, overcommit);
-  return fmt::format("loan_request chunk {} + {}{}", raw(m.wanted), m.count, overcommit);
+  const std::string idle = m.idle_pages == 0 ? "" : fmt::format(" idle {}", m.idle_pages);
+  if (m.wanted == no_chunk) return fmt::format("loan_request {}{}{}", m.count, overcommit, idle);
+  return fmt::format("loan_request chunk {} + {}{}{}", raw(m.wanted), m.count, overcommit, idle);
 }
 std::string text(const Loan& m) { return fmt::format("loan chunk {} + {}", raw(m.first), m.count); }
 std::string text(const ChunkReturn& m) {

@@ -152,7 +152,7 @@ void Directory::start_write(PageNo page, DirectoryEntry& entry) {
 
 // From now on the page needs a frame here, so that it can come home at any time.
 void Directory::start_first_write(PageNo page, DirectoryEntry& entry) {
-  switch (memory_.reserve()) {
+  switch (memory_.reserve(page)) {
     case Memory::Room::granted:
       grant_writing(page, entry);
       break;
@@ -366,7 +366,8 @@ void Directory::reopen(TimeUs now_us) {
     const auto found = entries_.find(page);
     if (found == entries_.end()) return;
     DirectoryEntry& entry = found->second;
-    if (has_reserved_frame(entry) && !planted(Bug::leak_reservation)) memory_.unreserve();
+    if (has_reserved_frame(entry) && !planted(Bug::leak_reservation))
+      memory_.unreserve(page);
     if (raw(entry.version) > 0)
       first_versions_[chunk] = std::max(first_versions_[chunk], entry.version);
     if (!entry.queue.empty()) queues.emplace_back(page, std::move(entry.queue));
@@ -431,9 +432,11 @@ std::vector<Directory::TakenBack> Directory::rebuild(const Census& census) {
   return taken_back;
 }
 
-std::uint64_t Directory::reserving_count() const {
-  return static_cast<std::uint64_t>(std::ranges::count_if(
-      entries_, [](const auto& one) { return has_reserved_frame(one.second); }));
+std::vector<PageNo> Directory::reserving_pages() const {
+  std::vector<PageNo> pages;
+  for (const auto& [page, entry] : entries_)
+    if (has_reserved_frame(entry)) pages.push_back(page);
+  return pages;
 }
 
 Directory::Loss Directory::loss_of(PageNo page) const {

@@ -120,7 +120,7 @@ class Directory {
   };
   std::vector<TakenBack> rebuild(const Census& census);
   bool is_rebuilt() const { return rebuilt_; }
-  std::uint64_t reserving_count() const;  // entries that are neither zero nor lost
+  std::vector<PageNo> reserving_pages() const;  // that are neither zero nor lost
 
   // There may be frames for first writes that wait for one.
   void use_room();

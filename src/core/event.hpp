@@ -55,6 +55,7 @@ struct ChunksCall {
   std::uint32_t count = 0;
   NodeId node = no_node;      // whose chunks; no_node: this node's, or another's if it has none
   std::uint64_t wanted = 0;   // 0, or the address of the only first chunk that will do
+  std::uint64_t idle_pages = 0;  // see LoanRequest
 };
 // Consecutive chunks that the client was given and does not use any more.
 struct ReturnChunksCall {

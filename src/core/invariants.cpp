@@ -1,5 +1,8 @@
 #include "core/invariants.hpp"
 
+#include <algorithm>
+#include <map>
+
 #include "base/check.hpp"
 
 namespace gallocy::core {
@@ -26,6 +29,17 @@ void check_demand(const Node& node, PageNo page, const Demand& demand) {
   GALLOCY_CHECK(demand.requester != node.config().self, GALLOCY_VALUE(raw(page)));
 }
 
+// Of each chunk the larger number of pages.
+std::uint64_t promised_or_reserved(const Node& node) {
+  std::map<std::uint32_t, std::uint64_t> reserved;
+  for (const auto& [page, entry] : node.directory().entries())
+    reserved[raw(chunk_of(page))] += has_reserved_frame(entry);
+  std::uint64_t sum = 0;
+  for (std::uint32_t chunk = 0; node.chunks().contains(ChunkNo{chunk}); ++chunk)
+    sum += std::max(reserved[chunk], node.memory().promise_of(ChunkNo{chunk}));
+  return sum;
+}
+
 // Every frame is counted, and every copy has one.
 void check_memory(const Node& node) {
   const Memory& memory = node.memory();
@@ -47,9 +61,13 @@ void check_memory(const Node& node) {
     reserved += has_reserved_frame(entry);
   GALLOCY_CHECK(cached == memory.cached(), GALLOCY_VALUE(cached), GALLOCY_VALUE(memory.cached()));
   GALLOCY_CHECK(pinned == memory.pinned(), GALLOCY_VALUE(pinned), GALLOCY_VALUE(memory.pinned()));
-  if (node.directory().is_rebuilt())
+  if (node.directory().is_rebuilt()) {
     GALLOCY_CHECK(reserved == memory.reserved(), GALLOCY_VALUE(reserved),
                   GALLOCY_VALUE(memory.reserved()));
+    const std::uint64_t promised = promised_or_reserved(node);
+    GALLOCY_CHECK(promised == memory.promised(), GALLOCY_VALUE(promised),
+                  GALLOCY_VALUE(memory.promised()));
+  }
   const std::size_t listed = memory.shared().size() + memory.exclusive().size();
   GALLOCY_CHECK(cached == pinned + listed + memory.evictions().size(), GALLOCY_VALUE(cached),
                 GALLOCY_VALUE(listed));

@@ -16,25 +16,42 @@ Memory::Memory(const Config& config, PageTable& table) : config_(config), table_
 
 // ---- home --------------------------------------------------------------------------------
 
-Memory::Room Memory::reserve() {
-  if (reserved_ >= limit() - config_.cache_min_pages) return Room::never;
+Memory::Room Memory::reserve(PageNo page) {
+  if (reserved_ >= could_reserve()) return Room::never;
   if (free() == 0) return Room::later;
   ++reserved_;
+  change_chunk(chunk_of(page), [](ChunkPages& pages) { ++pages.reserved; });
   return Room::granted;
 }
 
-void Memory::unreserve() {
+void Memory::unreserve(PageNo page) {
   GALLOCY_CHECK(reserved_ > 0);
   --reserved_;
+  if (!planted(Bug::forget_page_of_chunk))
+    change_chunk(chunk_of(page), [](ChunkPages& pages) { --pages.reserved; });
   changed_ = true;
 }
 
-bool Memory::has_room_for_chunks(std::uint64_t count) const {
-  return count * config_.chunk_frames <= limit() - config_.cache_min_pages - reserved_;
+void Memory::change_chunk(ChunkNo chunk, auto change) {
+  const auto counted = chunks_.try_emplace(chunk).first;
+  ChunkPages& pages = counted->second;
+  promised_ -= pages.larger();
+  change(pages);
+  promised_ += pages.larger();
+  if (pages.larger() == 0) chunks_.erase(counted);
 }
 
-bool Memory::could_hold_chunks(std::uint64_t count) const {
-  return count * config_.chunk_frames <= limit() - config_.cache_min_pages;
+void Memory::promise(ChunkNo chunk, std::uint64_t page_count) {
+  change_chunk(chunk, [page_count](ChunkPages& pages) { pages.promised = page_count; });
+}
+
+std::uint64_t Memory::promise_of(ChunkNo chunk) const {
+  const auto counted = chunks_.find(chunk);
+  return counted == chunks_.end() ? 0 : counted->second.promised;
+}
+
+bool Memory::has_room(std::uint64_t page_count) const {
+  return page_count <= could_reserve() - reserved_;
 }
 
 // ---- requester ---------------------------------------------------------------------------
@@ -165,8 +182,13 @@ void Memory::come_home(PageNo page) {
   free_frame(entry);
 }
 
-void Memory::set_reserved(std::uint64_t count) {
-  reserved_ = count;
+void Memory::set_reserved(const std::vector<PageNo>& pages) {
+  reserved_ = pages.size();
+  std::unordered_map<ChunkNo, ChunkPages> before = std::exchange(chunks_, {});
+  promised_ = 0;
+  for (const auto& [chunk, counted] : before) promise(chunk, counted.promised);
+  for (const PageNo page : pages)
+    change_chunk(chunk_of(page), [](ChunkPages& counted) { ++counted.reserved; });
   changed_ = true;
   fit();
 }

@@ -14,10 +14,12 @@
 // younger one's request, which may itself have to wait for an access in between.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <list>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "core/config.hpp"
@@ -47,11 +49,18 @@ class Memory {
 
   // ---- home: a page becomes, or is no longer, one that is not zero ----
   enum class Room { granted, later, never };
-  Room reserve();
-  void unreserve();
-  bool has_room_for_chunks(std::uint64_t count) const;
-  // Even if all pages of them were touched, and nothing else homed here.
-  bool could_hold_chunks(std::uint64_t count) const;
+  Room reserve(PageNo page);
+  void unreserve(PageNo page);
+  bool has_room(std::uint64_t page_count) const;
+  // The most that can ever be reserved.
+  std::uint64_t could_reserve() const { return limit() - config_.cache_min_pages; }
+
+  // Of the chunk, which is lent from now on, so many pages will be reserved, as far as is known.
+  // 0: any number, or the chunk is nobody's any more.
+  void promise(ChunkNo chunk, std::uint64_t page_count);
+  std::uint64_t promise_of(ChunkNo chunk) const;
+  // Of each chunk what is promised, or reserved if that is more.
+  std::uint64_t promised() const { return promised_; }
 
   // ---- requester: the page's frame in the cache ----
   // False: it has to wait until something is evicted, or another request is over. `oldest`: it is
@@ -92,9 +101,9 @@ class Memory {
   void adopt(PageNo page);
   // The page is not zero and homed here from now on: its frame is the one that is reserved for it.
   void come_home(PageNo page);
-  // So many pages homed here are not zero. What has no other place in the job stays, even beyond
-  // the bound, which is raised by that.
-  void set_reserved(std::uint64_t count);
+  // Those pages homed here are not zero. What has no other place in the job stays, even beyond the
+  // bound, which is raised by that.
+  void set_reserved(const std::vector<PageNo>& pages);
 
   // True once after there may be room for what waits.
   bool take_changed() { return std::exchange(changed_, false); }
@@ -105,6 +114,11 @@ class Memory {
     Order* order;
     Order::iterator at;
   };
+  struct ChunkPages {
+    std::uint64_t promised = 0, reserved = 0;
+    std::uint64_t larger() const { return std::max(promised, reserved); }
+  };
+  void change_chunk(ChunkNo chunk, auto change);
   void enlist(PageNo page, bool exclusive);
   void unlist(PageNo page);
   void free_frame(PageEntry& entry);
@@ -114,6 +128,8 @@ class Memory {
   PageTable& table_;
   std::uint64_t reserved_ = 0, cached_ = 0, pinned_ = 0, evicted_count_ = 0;
   std::uint64_t surplus_ = 0;  // of the bound, since a removal
+  std::uint64_t promised_ = 0;
+  std::unordered_map<ChunkNo, ChunkPages> chunks_;  // of which neither number is 0
   Order shared_, exclusive_;
   std::unordered_map<PageNo, Place> places_;
   std::unordered_map<PageNo, Eviction> evictions_;

@@ -128,10 +128,25 @@ struct LoanRequest {  // node -> home
   std::uint32_t count = 0;
   ChunkNo wanted{};     // no_chunk, or the only first chunk that will do
   bool overcommit = false;  // even if the home could not hold all that it has lent, were it touched
+  std::uint64_t idle_pages = 0;  // the last of them, which the client hardly touches, if ever
+};
+// How much memory a home has promised, or several together; in pages.
+struct Promises {
+  std::uint64_t could_hold = 0;
+  std::uint64_t promised = 0;
+  std::uint64_t touched = 0;
+
+  Promises& operator+=(const Promises& other) {
+    could_hold += other.could_hold;
+    promised += other.promised;
+    touched += other.touched;
+    return *this;
+  }
 };
 struct Loan {  // back. count 0: there are none
   ChunkNo first{};
   std::uint32_t count = 0;
+  Promises of_home{};
 };
 
 // A client gives back chunks: every page of them becomes zero again, everywhere.

@@ -69,7 +69,7 @@ void Node::rebuild() {
     if (const DirectoryEntry* const entry = directory_.find(page);
         entry != nullptr && has_reserved_frame(*entry))
       memory_.come_home(page);
-  memory_.set_reserved(directory_.reserving_count());
+  memory_.set_reserved(directory_.reserving_pages());
   recovery_.finish(sync_objects_, taken_back);
 }
 

@@ -46,6 +46,7 @@ enum class Bug : std::uint8_t {
   evict_while_written,
   refused_stays_shared,
   forget_frame,
+  forget_page_of_chunk,
   chunk_twice,
   pool_run_too_long,
   discard_early,

@@ -49,7 +49,7 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
     case ipc::Operation::chunks:
       if (argument[0] > std::numeric_limits<std::uint32_t>::max()) return false;
       call = core::ChunksCall{static_cast<std::uint32_t>(argument[0]), node_or_any(argument[1]),
-                              argument[2]};
+                              argument[2], argument[3]};
       return true;
     case ipc::Operation::home_of:
       call = core::HomeCall{argument[0]};

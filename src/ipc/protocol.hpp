@@ -254,7 +254,9 @@ struct PagesEnd {
 // errno, and values. A request that waits (sync, join) is answered when the wait is over.
 enum class Operation : std::uint32_t {
   ping = 1,        // ()                                      -> ()
-  chunks,          // (count, node or any_node, address wanted or 0) -> (address of the first chunk)
+  // (count, node or any_node, address wanted or 0, how many pages of them, the last, are hardly
+  // touched, if ever) -> (address of the first chunk)
+  chunks,
   sync,            // (address, thread, SyncOperation, SyncKind, argument, timeout_us, 1 if the
                    //  thread can be cancelled; of a futex instead of that: its bits) -> (value)
   thread_create,   // (function, argument, node or any_node, 1 if detached) -> (thread id)

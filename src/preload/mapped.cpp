@@ -109,12 +109,23 @@ int unmap(Range range) {
   return 0;
 }
 
-Range take_block(std::size_t size_bytes) {
-  const void* block = client::zeroed_pages(size_bytes);
+namespace {
+
+Range noted_block(const void* block, std::size_t size_bytes) {
   if (block == nullptr) return say_no_room(size_bytes), Range{0, 0};
   const Range range{heap::address_of(block), heap::address_of(block) + size_bytes};
   note_block(range);
   return range;
+}
+
+}  // namespace
+
+Range take_block(std::size_t size_bytes) {
+  return noted_block(client::zeroed_pages(size_bytes), size_bytes);
+}
+
+Range take_sparse_block(std::size_t size_bytes) {
+  return noted_block(client::sparse_pages(size_bytes), size_bytes);
 }
 
 void empty(Range range) {

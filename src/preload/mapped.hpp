@@ -59,6 +59,8 @@ struct Contents {
 // A block of its own, of zeros, which is in no table yet. Empty: no room. Without the lock, where
 // that can be: it may take a while.
 Range take_block(std::size_t size_bytes);
+// As before. Of its memory only what is touched counts.
+Range take_sparse_block(std::size_t size_bytes);
 
 // Makes zeros of all of the range, to be mapped anew in place of what it is: the pages are shared
 // already, so only what lies in them changes. Ends the job if they are not.

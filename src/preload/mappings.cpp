@@ -40,6 +40,10 @@ struct Asked {
 
   bool is_file() const { return (flags & MAP_ANONYMOUS) == 0; }
   bool is_shared() const { return (flags & MAP_TYPE) != MAP_PRIVATE; }
+  // Addresses rather than memory: the kernel counts neither. What is small shares a chunk.
+  bool is_sparse() const {
+    return size_bytes >= chunk_bytes && ((flags & MAP_NORESERVE) != 0 || protection == PROT_NONE);
+  }
   bool is_fixed() const { return (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0; }
 };
 
@@ -119,7 +123,8 @@ void add_block(Range block, const Contents& contents) {
 
 int map_memory(const Asked& asked, std::uint64_t& address) {
   if (const int error = check_anonymous(asked); error != 0) return error;
-  const Range block = take_block(page_up(asked.size_bytes));
+  const std::size_t size_bytes = page_up(asked.size_bytes);
+  const Range block = asked.is_sparse() ? take_sparse_block(size_bytes) : take_block(size_bytes);
   if (block.size_bytes() == 0) return ENOMEM;
   const MappingsLock lock(own_mapping_table());
   Contents contents;

@@ -10,6 +10,7 @@
 #include <atomic>
 
 #include "base/ids.hpp"
+#include "client/memory.hpp"
 #include "gallocy/gallocy.h"
 #include "preload/pages.hpp"
 #include "preload/stage.hpp"
@@ -74,7 +75,7 @@ Stack* take_free(std::size_t size_bytes, std::size_t told_bytes, std::size_t gua
 }
 
 Stack* make(std::size_t size_bytes, std::size_t told_bytes, std::size_t guard_bytes) {
-  auto* low = static_cast<std::byte*>(gallocy_memalign(chunk_bytes, size_bytes));
+  auto* low = static_cast<std::byte*>(client::sparse_pages(size_bytes));
   if (low == nullptr) return nullptr;
   if (guard_bytes != 0)
     ::mprotect(low + size_bytes - page_up(told_bytes) - guard_bytes, guard_bytes, PROT_NONE);

@@ -69,6 +69,13 @@ Run chunk_run(auto from, Ranges& ranges) {
   return {ChunkNo{from.getFirst()}, from.getCount()};
 }
 
+core::Loan take(peer::Loan::Reader from, Ranges& ranges) {
+  const auto run = chunk_run<core::ChunkGrant>(from, ranges);
+  return {run.first, run.count,
+          {ranges.page_count(from.getCouldHold()), ranges.page_count(from.getPromised()),
+           ranges.page_count(from.getTouched())}};
+}
+
 SyncKind kind(peer::SyncRequest::Kind value, Ranges& ranges) {
   return known(value, last_sync_kind, ranges, "kind of synchronisation object");
 }
@@ -211,8 +218,9 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::LOAN_REQUEST:
       return core::LoanRequest{from.getLoanRequest().getCount(),
                                ChunkNo{from.getLoanRequest().getWanted()},
-                               from.getLoanRequest().getOvercommit()};
-    case Root::LOAN: return chunk_run<core::Loan>(from.getLoan(), ranges);
+                               from.getLoanRequest().getOvercommit(),
+                               ranges.page_count(from.getLoanRequest().getIdlePages())};
+    case Root::LOAN: return take(from.getLoan(), ranges);
     case Root::CHUNK_RETURN: return chunk_run<core::ChunkReturn>(from.getChunkReturn(), ranges);
     case Root::CHUNK_RETURNED: return core::ChunkReturned{};
     case Root::DISCARD: return core::Discard{ChunkNo{from.getDiscard().getChunk()}};

@@ -205,12 +205,16 @@ void put(Root::Builder to, const core::LoanRequest& from) {
   request.setCount(from.count);
   request.setWanted(raw(from.wanted));
   request.setOvercommit(from.overcommit);
+  request.setIdlePages(from.idle_pages);
 }
 
 void put(Root::Builder to, const core::Loan& from) {
   auto loan = to.initLoan();
   loan.setFirst(raw(from.first));
   loan.setCount(from.count);
+  loan.setCouldHold(from.of_home.could_hold);
+  loan.setPromised(from.of_home.promised);
+  loan.setTouched(from.of_home.touched);
 }
 
 void put(Root::Builder to, const core::ChunkReturn& from) {

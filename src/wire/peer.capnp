@@ -134,7 +134,7 @@ struct PeerMessage {
 
     # Chunks for a client of another node than their home.
     loanRequest @37 :LoanRequest;
-    loan @38 :ChunkGrant;
+    loan @38 :Loan;
     # home -> node: chunks as they were asked for, which are the client's until chunkReturn. Count
     # 0: there are none, or no memory for them.
 
@@ -397,6 +397,17 @@ struct LoanRequest {
   count @0 :UInt32;                  # not 0
   wanted @1 :UInt32 = 0xffffffff;    # the only first chunk that will do; 2^32 - 1: any
   overcommit @2 :Bool;               # even if the receiver could not hold all that it has lent
+  idlePages @3 :UInt64;              # the last of them, which the client hardly touches, if ever
+}
+
+struct Loan {
+  # home -> node.
+  first @0 :UInt32;
+  count @1 :UInt32;      # 0: there are none
+  # Of this home, in pages: what it could hold, what it has promised, and what is touched.
+  couldHold @2 :UInt64;
+  promised @3 :UInt64;
+  touched @4 :UInt64;
 }
 
 struct ChunkReturn {

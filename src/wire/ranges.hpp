@@ -18,6 +18,9 @@ class Ranges {
     return value == raw(no_node) ? no_node : node(value);
   }
   PageNo page(std::uint64_t value) { return PageNo{within(value, page_limit, "page number")}; }
+  std::uint64_t page_count(std::uint64_t value) {
+    return within(value, page_limit, "number of pages");
+  }
   std::uint64_t delay_us(std::uint64_t value) { return within(value, delay_limit_us, "delay"); }
   std::uint64_t time_us(std::uint64_t value) { return within(value, time_limit_us, "time"); }
   std::uint32_t acks(std::uint32_t value) {

@@ -78,6 +78,8 @@ const std::vector<PlantedBug>& planted_bugs() {
        "an owner that could not evict forgets that it may write"},
       {forget_frame, "forget_frame",
        "a frame that is free counts as used"},
+      {forget_page_of_chunk, "forget_page_of_chunk",
+       "a page that is zero again counts as a touched one of its chunk"},
       {chunk_twice, "chunk_twice",
        "the coordinator gives one chunk to two nodes"},
       {pool_run_too_long, "pool_run_too_long",

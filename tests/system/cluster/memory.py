@@ -133,6 +133,14 @@ def allocated_first_and_filled_later():
     require_nodes(result, NODES)
 
 
+def filled_by_three_threads():
+    """No block is lent that there is no room for when all of them are filled."""
+    for mib in (5, 10, 20, 30):
+        result = run("-n", NODES, "--memory", "64M", MEMORY, "together", mib)
+        expect_status(result, 0)
+        expect(result.err == "", result)
+
+
 def sparse_memory_ends_with_a_sentence():
     require_daemon()
     result = run("-n", NODES, "--memory", "64M", MEMORY, "sparse", NODES - 1)
@@ -201,5 +209,6 @@ def all_of_it_for_each_in_turn():
 main(more_than_a_node_has, untouched_by_the_default, half_of_ram_by_default,
      limit_of_a_control_group, more_than_a_control_group_may_have,
      malloc_until_there_is_no_more, freed_by_one_rank_for_the_next,
-     allocated_first_and_filled_later, sparse_memory_ends_with_a_sentence, bound_too_small,
+     allocated_first_and_filled_later, filled_by_three_threads,
+     sparse_memory_ends_with_a_sentence, bound_too_small,
      no_room_for_another_job, all_of_it_for_each_in_turn, chosen=[sys.argv[1]])

@@ -9,6 +9,7 @@
 //   memory turns MIB           each rank in turn allocates MIB near node 0 and frees it
 //   memory fill MIB BLOCKS     blocks of MIB are allocated by one node before the first of them is
 //                              filled, and all nodes check them
+//   memory together MIB        three threads fill blocks of MIB until there are no more
 //   memory sparse NODE         a thread on NODE writes to more than there is room for
 #include <errno.h>
 #include <stdint.h>
@@ -148,6 +149,13 @@ static void* allocate_and_free(void* argument) {
   return NULL;
 }
 
+static void* fill_until_null(void* argument) {
+  const size_t* size_bytes = argument;
+  for (char* block; (block = gallocy_malloc(*size_bytes)) != NULL;) memset(block, 1, *size_bytes);
+  REQUIRE(errno == ENOMEM);
+  return NULL;
+}
+
 struct blocks {
   size_t page_count;  // of each
   int count;
@@ -205,7 +213,14 @@ int main(int argc, char** argv) {
       run_on(turn % gallocy_node_count(), allocate_and_free, size_bytes);
   } else if (strcmp(what, "sparse") == 0 && argc == 3) {
     // Untouched memory costs nothing, so there is more of it than can be written to.
-    run_on(atoi(argv[2]), write_all, allocate_blocks(30, 4 * gallocy_node_count()));
+    run_on(atoi(argv[2]), write_all, allocate_blocks(10, 12 * gallocy_node_count()));
+  } else if (strcmp(what, "together") == 0 && argc == 3) {
+    size_t* size_bytes = gallocy_malloc(sizeof *size_bytes);
+    *size_bytes = (size_t)atoi(argv[2]) << 20;
+    pthread_t threads[3];
+    for (int i = 0; i < 3; ++i)
+      REQUIRE(gallocy_pthread_create(&threads[i], NULL, fill_until_null, size_bytes) == 0);
+    for (int i = 0; i < 3; ++i) REQUIRE(gallocy_pthread_join(threads[i], NULL) == 0);
   } else if (strcmp(what, "fill") == 0 && argc == 4) {
     struct blocks* blocks = allocate_blocks((size_t)atoi(argv[2]), atoi(argv[3]));
     write_all(blocks);

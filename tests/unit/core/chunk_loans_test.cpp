@@ -1,5 +1,6 @@
 #include "support.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 using namespace gallocy;
@@ -21,9 +22,9 @@ std::uint64_t address_of(std::uint64_t chunk) { return region_base + chunk * chu
 
 TEST_CASE("chunks of a node of choice are asked of that node") {
   Core core(1);
-  CHECK(take(core, 2, NodeId{2}) == Lines{"to 2: loan_request 2 overcommit {1,1}"});
-  CHECK(core.from(2, by(1, 1), Loan{ChunkNo{0}, 0}) == answer(ENOMEM));
-  CHECK(take(core, 1, NodeId{2}) == Lines{"to 2: loan_request 1 overcommit {1,2}"});
+  CHECK(take(core, 2, NodeId{2}) == Lines{"to 2: loan_request 2 {1,1}"});
+  CHECK(core.from(2, by(1, 1), Loan{{}, 0, {100, 90, 50}}) == answer(ENOMEM));
+  CHECK(take(core, 1, NodeId{2}) == Lines{"to 2: loan_request 1 {1,2}"});
   CHECK(core.from(2, by(1, 2), Loan{ChunkNo{1}, 1}) == answer(0));
   CHECK((core.node.chunks().home_of(ChunkNo{1}) == NodeId{2}));
   // It goes back where it came from.
@@ -46,13 +47,109 @@ TEST_CASE("who has none left asks one node after the other, unless it wants its 
   CHECK(take(core, 2) == answer(0));
   CHECK(take(core, 1, NodeId{0}) == answer(ENOMEM));
   CHECK(take(core, 1) == Lines{"to 1: loan_request 1 {0,4}"});
-  CHECK(core.from(1, by(0, 4), Loan{ChunkNo{0}, 0}) == Lines{"to 2: loan_request 1 {0,5}"});
-  // What none could hold if all of it were touched may still be had.
-  CHECK(core.from(2, by(0, 5), Loan{ChunkNo{0}, 0}) ==
-        Lines{"to 1: loan_request 1 overcommit {0,7}"});
-  CHECK(core.from(1, by(0, 7), Loan{ChunkNo{0}, 0}) ==
-        Lines{"to 2: loan_request 1 overcommit {0,8}"});
-  CHECK(core.from(2, by(0, 8), Loan{ChunkNo{0}, 0}) == answer(ENOMEM));
+  CHECK(core.from(1, by(0, 4), Loan{}) == Lines{"to 2: loan_request 1 {0,5}"});
+  CHECK(core.from(2, by(0, 5), Loan{}) == answer(ENOMEM));
+}
+
+namespace {
+
+// All have been asked for a chunk and have none, this node first. What it says then.
+Lines last_answer(Core& core, const Promises& of_first, const Promises& of_second) {
+  CHECK(take(core, 1) == Lines{"to 1: loan_request 1 {0,1}"});
+  CHECK(core.from(1, by(0, 1), Loan{{}, 0, of_first}) == Lines{"to 2: loan_request 1 {0,2}"});
+  return core.from(2, by(0, 2), Loan{{}, 0, of_second});
+}
+
+Config without_memory() {
+  Config config = with_frames(0, 3);
+  config.chunk_frames = 100;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("a program that touches little of what it gets is lent more than there is") {
+  Core core(without_memory());
+  CHECK(last_answer(core, {160, 150, 10}, {160, 150, 8}) ==
+        Lines{"to 1: loan_request 1 overcommit {0,3}"});
+  CHECK(core.from(1, by(0, 3), Loan{}) == Lines{"to 2: loan_request 1 overcommit {0,4}"});
+  CHECK(core.from(2, by(0, 4), Loan{}) == answer(ENOMEM));
+}
+
+TEST_CASE("a program that fills what it gets is not") {
+  Core core(without_memory());
+  // One thread has filled its block, the others are about to.
+  CHECK(last_answer(core, {160, 150, 150}, {160, 150, 0}) == answer(ENOMEM));
+}
+
+TEST_CASE("nor one whose first blocks find no room, of which nobody knows yet") {
+  Core core(without_memory());
+  CHECK(last_answer(core, {160, 100, 0}, {160, 100, 0}) == answer(ENOMEM));
+}
+
+TEST_CASE("nor one whose node of choice is removed before it answers") {
+  Core core(0);
+  CHECK(take(core, 1, NodeId{2}) == Lines{"to 2: loan_request 1 {0,1}"});
+  const Lines lines = core.step(MemberRemoved{NodeId{2}, NodeId{0}, Epoch{2}, {}});
+  CHECK(std::ranges::count(lines, answer(ENOMEM)[0]) == 1);
+}
+
+TEST_CASE("of a chunk counts what is promised, or touched if that is more") {
+  Config config = with_frames(0, 10);
+  config.chunk_frames = 3;
+  Core core(config);
+  const auto take_idle = [&core](std::uint64_t idle_pages) {
+    return core.step(ClientCall{tag, ChunksCall{1, no_node, 0, idle_pages}}).back();
+  };
+  CHECK(take_idle(2) == answer(0)[0]);
+  CHECK(core.node.memory().promised() == 1);
+  for (const std::uint64_t page : {0, 1, 2}) {
+    core.fault(Access::write, page);
+    CHECK(core.node.memory().promised() == page + 1);
+  }
+  core.step(ClientCall{tag, ReturnChunksCall{address_of(0), 1}});
+  core.wait(100);
+  CHECK(core.node.memory().promised() == 0);
+}
+
+TEST_CASE("a page that somebody touched before its chunk was handed out counts from the beginning") {
+  Config config = with_frames(0, 4);
+  config.chunk_frames = 2;
+  Core core(config);
+  CHECK(take(core, 1) == answer(0));
+  core.step(ClientCall{tag, ReturnChunksCall{address_of(0), 1}});
+  core.wait(100);
+  core.fault(Access::write, 5);
+  CHECK(core.node.memory().promised() == 1);
+  CHECK(core.step(ClientCall{tag, ChunksCall{1, no_node, 0, pages_per_chunk}}) == answer(0));
+  CHECK(core.node.memory().promised() == 1);
+  core.step(ClientCall{tag, ReturnChunksCall{address_of(0), 1}});
+  core.wait(100);
+  CHECK(core.node.memory().promised() == 0);
+}
+
+TEST_CASE("of chunks that are hardly touched only what is touched counts") {
+  Config config = with_frames(0, 4);
+  config.chunk_frames = 2;
+  Core core(config);
+  CHECK(core.step(ClientCall{tag, ChunksCall{1, no_node, 0, pages_per_chunk}}) == answer(0));
+  core.fault(Access::write, 5);
+  core.fault(Access::write, 6);
+  CHECK(core.node.memory().promised() == 2);
+  CHECK(take(core, 1).back().starts_with("to 1: loan_request 1 "));
+  core.step(ClientCall{tag, ReturnChunksCall{address_of(0), 1}});
+  core.wait(100);
+  CHECK(core.node.memory().promised() == 0);
+  CHECK(take(core, 1).back() == answer(0)[0]);
+}
+
+TEST_CASE("what a block leaves of its last chunk is not promised") {
+  Config config = with_frames(0, 1 + pages_per_chunk + 2);
+  config.chunk_frames = pages_per_chunk;
+  Core core(config);
+  CHECK(take(core, 2).back().starts_with("to 1: loan_request 2 "));
+  CHECK(core.step(ClientCall{tag, ChunksCall{2, no_node, 0, pages_per_chunk - 2}}).back() ==
+        answer(0)[0]);
 }
 
 TEST_CASE("a home lends from its pool, or asks for fresh chunks") {

@@ -8,14 +8,6 @@ using namespace gallocy::core;
 namespace {
 
 // One frame is for copies; the home of chunk 0 is node 0.
-Config with_frames(unsigned self, std::uint64_t count) {
-  Config config = Core::make_config(self, 4);
-  config.memory_pages = config.slot_count + count;
-  config.cache_min_pages = 1;
-  config.chunk_frames = 1;
-  return config;
-}
-
 PageRequest write(std::uint64_t page) { return {RequestKind::write, PageNo{page}, 0}; }
 
 // Node 1 with pages 5, exclusive, and 6, shared, in its two frames, and its thread 3 waiting for 7.

@@ -79,6 +79,15 @@ struct Core {
 };
 
 // Makes node 0 the home of chunk 0.
+// So many frames besides the slots, one of them never reserved; a chunk needs one.
+inline Config with_frames(unsigned self, std::uint64_t count) {
+  Config config = Core::make_config(self, 4);
+  config.memory_pages = config.slot_count + count;
+  config.cache_min_pages = 1;
+  config.chunk_frames = 1;
+  return config;
+}
+
 inline void give_chunk(Core& core) { core.step(ClientCall{{}, ChunksCall{1}}); }
 
 inline Transaction by(unsigned node, std::uint64_t counter) {

@@ -106,6 +106,7 @@ TEST_CASE("numbers out of range are refused") {
   CHECK(refused(core::PageData{{}, {}, core::Access::read, 64}));
   CHECK(refused(core::ChunkGrant{ChunkNo{0xffffffff}, 2}));
   CHECK(refused(core::Loan{ChunkNo{0xffffffff}, 2}));
+  CHECK(refused(core::Loan{{}, 0, {0, std::uint64_t{1} << 56, 0}}));
   CHECK(refused(core::ChunkReturn{ChunkNo{0xffffffff}, 2}));
   CHECK(refused(core::ChunkHome{{}, NodeId{64}}));
   CHECK(refused(core::SyncRequest{0, none, {}, {}}));
