@@ -7,6 +7,7 @@
 
 #include "base/command_line.hpp"
 #include "base/output.hpp"
+#include "base/stack_limit.hpp"
 #include "tools/doctor.hpp"
 #include "tools/stat.hpp"
 
@@ -33,9 +34,10 @@ int give_out(const std::string& text, int status) {
   return gallocy::exit_io_error;
 }
 
-}  // namespace
+// Of the tool itself. That a job needs more is for doctor to say.
+constexpr rlim_t tool_stack_bytes = 64 << 10;
 
-int main(int argc, char** argv) {
+[[gnu::noinline]] int run(int argc, char** argv) {
   // doctor is to say so.
   ::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{"Looks at machines and jobs of gallocy.", "gallocy"};
@@ -73,4 +75,13 @@ int main(int argc, char** argv) {
   }
   const Report report = doctor_command->parsed() ? doctor() : stat(options);
   return give_out(report.text, report.status);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto enough = gallocy::check_stack_limit(tool_stack_bytes);
+  if (enough) return run(argc, argv);
+  std::fputs(("gallocy: " + std::string(enough.error().sentence.view()) + "\n").c_str(), stderr);
+  return exit_unavailable;
 }
