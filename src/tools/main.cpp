@@ -59,6 +59,12 @@ constexpr rlim_t tool_stack_bytes = 64 << 10;
       ->type_name("ID");
   stat_command->add_flag("--json", options.json, "as JSON: an array with an object a job and node")
       ->disable_flag_override();
+  const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
+  if (const std::string empty = gallocy::option_with_empty_value(*stat_command, words);
+      !empty.empty()) {
+    std::fputs(one_line(empty + " was given an empty value").c_str(), stderr);
+    return exit_usage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion& version) {

@@ -56,7 +56,7 @@ def usage():
     for arguments in ([], ["bogus"], ["stat", "--bogus"], ["stat", "--socket"], ["doctor", "x"],
                       ["stat", "--socket", ""], ["stat", "--job", ""], ["stat", "--job", "x"],
                       ["stat", "--job", "10000000000000000"], ["stat", "--json=0"],
-                      ["--bogus"]):
+                      ["stat", "--json="], ["stat", "--socket=", "x"], ["--bogus"]):
         status, out, err = tool(*arguments)
         expect(status == 64 and out == "", arguments, status, out)
         expect(err.startswith("gallocy: ") and len(err.splitlines()) == 1, err)
