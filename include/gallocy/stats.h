@@ -44,7 +44,7 @@ enum gallocy_fault_kind {
 struct gallocy_rank_stats {
   uint32_t rank;
   uint32_t reserved;
-  uint64_t threads_run; /* of the application, main() included */
+  uint64_t threads_run; /* of the application: its own, main() included */
   uint64_t faults[GALLOCY_FAULT_KINDS];
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,19 @@ inline std::string option_without_value(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options())
     for (const std::string& value : option->results())
       if (value.empty()) return option->get_name();
+  return {};
+}
+
+// The option to which one of our words gives an empty value behind `=`, as where the variable of a
+// script is not set; or empty. CLI11 takes `--tag=` for `--tag`, and after `--memory=` the next
+// word for the value.
+inline std::string option_with_empty_value(const CLI::App& app,
+                                           std::span<const char* const> words) {
+  for (const std::string_view word : words) {
+    if (!word.starts_with("--") || word.find('=') != word.size() - 1) continue;
+    const std::string name(word.substr(0, word.size() - 1));
+    if (app.get_option_no_throw(name) != nullptr) return name;
+  }
   return {};
 }
 

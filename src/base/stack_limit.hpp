@@ -11,9 +11,9 @@ namespace gallocy {
 inline constexpr rlim_t min_stack_bytes = 256 << 10;
 
 // To be called where nothing large is on the stack yet: main() calls the rest, not inlined.
-[[gnu::noinline]] inline Status check_stack_limit() {
+[[gnu::noinline]] inline Status check_stack_limit(rlim_t least_bytes = min_stack_bytes) {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= min_stack_bytes) return {};
+  if (::getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= least_bytes) return {};
   return fail(ENOMEM, "stacks are limited to ", limit.rlim_cur >> 10, " KiB", stack_remedy);
 }
 

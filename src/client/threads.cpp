@@ -74,7 +74,7 @@ Error create_error(int code, std::uint64_t node) {
 }
 
 int create(pthread_t* thread, const pthread_attr_t* attr, void* (*function)(void*),
-           void* argument, std::uint64_t node) {
+           void* argument, std::uint64_t node, bool of_runtime) {
   const ErrnoKeeper keeper;
   if (auto status = require_member(); !status) return report(status);
   if (thread == nullptr || function == nullptr)
@@ -83,7 +83,7 @@ int create(pthread_t* thread, const pthread_attr_t* attr, void* (*function)(void
     if (auto status = check_attributes(attr); !status) return report(status);
   const ipc::Reply reply =
       process.ring.call(ipc::Operation::thread_create, reinterpret_cast<std::uint64_t>(function),
-                        heap::address_of(argument), node, is_detached(attr));
+                        heap::address_of(argument), node, is_detached(attr), of_runtime);
   if (reply.status != 0) return report(create_error(reply.status, node));
   *thread = reply.values[0];
   return 0;
@@ -114,7 +114,7 @@ Status control(pthread_t thread, ThreadOperation operation) {
 
 int gallocy_pthread_create(pthread_t* thread, const pthread_attr_t* attr,
                            void* (*function)(void*), void* argument) {
-  return create(thread, attr, function, argument, ipc::any_node);
+  return create(thread, attr, function, argument, ipc::any_node, false);
 }
 
 int gallocy_pthread_create_on(pthread_t* thread, const pthread_attr_t* attr,
@@ -122,7 +122,13 @@ int gallocy_pthread_create_on(pthread_t* thread, const pthread_attr_t* attr,
   if (node < GALLOCY_ANY_NODE)
     return report(Error{EINVAL, Sentence("there is no node ", node, " in this job")});
   return create(thread, attr, function, argument,
-                node == GALLOCY_ANY_NODE ? ipc::any_node : static_cast<std::uint64_t>(node));
+                node == GALLOCY_ANY_NODE ? ipc::any_node : static_cast<std::uint64_t>(node),
+                false);
+}
+
+int client::create_runtime_thread(pthread_t* thread, const pthread_attr_t* attr,
+                                  void* (*function)(void*), void* argument, int node) {
+  return create(thread, attr, function, argument, static_cast<std::uint64_t>(node), true);
 }
 
 int client::join_thread(pthread_t thread, void** result, std::uint64_t timeout_us) {

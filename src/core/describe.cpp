@@ -102,7 +102,9 @@ std::string text(const TokenReturn& m) {
   return fmt::format("token_return {:#x} thread {:#x} has it, depth {}", address, raw(thread),
                      depth);
 }
-std::string text(const ThreadStart& m) { return fmt::format("thread_start {:#x}", raw(m.thread)); }
+std::string text(const ThreadStart& m) {
+  return fmt::format("thread_start {:#x}{}", raw(m.thread), m.of_runtime ? " of the runtime" : "");
+}
 std::string text(const ThreadStarted& m) {
   return fmt::format("thread_started {:#x} status {}", raw(m.thread), m.status);
 }
@@ -190,7 +192,8 @@ std::string text(const ConditionWaitCall& c) {
   return fmt::format("wait: {}, mutex {:#x}", text(c.wait), c.mutex);
 }
 std::string text(const ThreadCreateCall& c) {
-  return fmt::format("thread_create {:#x}({:#x})", c.function, c.argument);
+  return fmt::format("thread_create {:#x}({:#x}){}", c.function, c.argument,
+                     c.of_runtime ? " of the runtime" : "");
 }
 std::string text(const ThreadJoinCall& c) { return text(c.join); }
 std::string text(const ThreadCancelledCall& c) {

@@ -67,6 +67,7 @@ struct ThreadCreateCall {
   std::uint64_t argument = 0;
   NodeId node = no_node;  // no_node: the next in turn
   bool detached = false;
+  bool of_runtime = false;  // not the program's
 };
 // A request to a synchronisation object that may wait, but not for ever.
 struct SyncCall {

@@ -201,6 +201,7 @@ struct ThreadStart {  // record's node -> node that shall run it
   ThreadId thread{};
   std::uint64_t function = 0;
   std::uint64_t argument = 0;
+  bool of_runtime = false;  // not the program's
 };
 struct ThreadStarted {  // back
   ThreadId thread{};

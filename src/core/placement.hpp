@@ -9,7 +9,7 @@
 
 namespace gallocy::core {
 
-// How many threads made here live on each node, by node id.
+// How many threads of the program, made here, live on each node, by node id.
 using LiveThreads = std::array<std::uint32_t, max_node_count>;
 
 class Placement {

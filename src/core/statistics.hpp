@@ -25,7 +25,7 @@ inline constexpr unsigned resolution_count = 6;
 struct ClientStatistics {
   std::uint64_t faults_seen = 0;
   std::array<std::uint64_t, resolution_count> faults{};  // ended, by Resolution
-  std::uint64_t threads_run = 0;
+  std::uint64_t threads_run = 0;  // of the program
 };
 
 class Statistics {

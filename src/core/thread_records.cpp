@@ -15,22 +15,29 @@ ThreadId ThreadRecords::new_id() {
 }
 
 ThreadCount ThreadRecords::count() const {
-  return {made_, std::accumulate(live_.begin(), live_.end(), std::uint64_t{0})};
+  return {made_, std::accumulate(live_.begin(), live_.end(), live_of_runtime_)};
 }
 
-void ThreadRecords::add(ThreadId thread, NodeId runs_on, bool detached) {
+void ThreadRecords::add(ThreadId thread, NodeId runs_on, bool detached, bool of_runtime) {
   Record& record = records_[thread];
   record.runs_on = runs_on;
   record.detached = detached;
+  record.of_runtime = of_runtime;
   ++made_;
-  ++live_[raw(runs_on)];
+  if (of_runtime) ++live_of_runtime_;
+  else ++live_[raw(runs_on)];
+}
+
+void ThreadRecords::count_end(const Record& record) {
+  if (record.of_runtime) --live_of_runtime_;
+  else --live_[raw(record.runs_on)];
 }
 
 bool ThreadRecords::on_started(NodeId from, const ThreadStarted& started) {
   const auto found = records_.find(started.thread);
   if (found == records_.end() || found->second.runs_on != from) return false;
   if (started.status == 0) return true;
-  --live_[raw(from)];
+  count_end(found->second);
   answer_cancellers(found->second);
   records_.erase(found);
   return true;
@@ -40,8 +47,8 @@ bool ThreadRecords::on_exited(NodeId from, const ThreadExited& exited) {
   const auto found = records_.find(exited.thread);
   if (found == records_.end() || found->second.runs_on != from || found->second.ended)
     return false;
-  --live_[raw(from)];
   Record& record = found->second;
+  count_end(record);
   record.ended = true;
   record.result = exited.result;
   answer_cancellers(record);

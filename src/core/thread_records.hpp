@@ -2,6 +2,10 @@
 // who waits for that. A thread's id says which node made it.
 //
 // A record goes when the thread has ended and was joined or detached, whichever comes last.
+//
+// Some threads are the runtime's: they make calls on a node for threads of the program elsewhere.
+// The job lives as long as they do, but they weigh nothing in placement: while such a thread works,
+// the one that it works for waits, and that one is counted.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +27,7 @@ class ThreadRecords {
   ThreadRecords(const Config& config, Outbox& outbox) : config_(config), outbox_(outbox) {}
 
   ThreadId new_id();
-  void add(ThreadId thread, NodeId runs_on, bool detached);
+  void add(ThreadId thread, NodeId runs_on, bool detached, bool of_runtime);
 
   // From nodes. False: the peer may not say that.
   bool on_started(NodeId from, const ThreadStarted& started);
@@ -36,7 +40,7 @@ class ThreadRecords {
   void forget_node(NodeId removed);
 
   ThreadCount count() const;
-  const LiveThreads& live() const { return live_; }
+  const LiveThreads& live() const { return live_; }  // of the program
 
  private:
   struct Asker {
@@ -46,6 +50,7 @@ class ThreadRecords {
   struct Record {
     NodeId runs_on = no_node;
     bool detached = false;
+    bool of_runtime = false;
     bool ended = false;
     std::uint64_t result = 0;
     Asker joiner;
@@ -54,6 +59,7 @@ class ThreadRecords {
   };
   using Records = std::unordered_map<ThreadId, Record>;
 
+  void count_end(const Record& record);
   int join_status(const ThreadJoin& join) const;
   int detach(Records::iterator found);
   void cancel(Records::iterator found, Asker canceller);
@@ -65,6 +71,7 @@ class ThreadRecords {
   std::uint64_t id_counter_ = 0;
   std::uint64_t made_ = 0;
   LiveThreads live_{};
+  std::uint64_t live_of_runtime_ = 0;
   Records records_;
 };
 

@@ -13,7 +13,7 @@ ThreadId Threads::attach(ClientId client, bool runs_main) {
   const ThreadId thread = records_.new_id();
   if (runs_main) {
     ++statistics_.of(client).threads_run;
-    records_.add(thread, config_.self, false);
+    records_.add(thread, config_.self, false, false);
     running_.emplace(thread, Running{client, true});
   }
   if (ending_) order(client, {OrderKind::end, {}});
@@ -77,10 +77,11 @@ void Threads::on_create(CallTag tag, const ThreadCreateCall& call) {
     return;
   }
   const ThreadId thread = records_.new_id();
-  records_.add(thread, node, call.detached);
+  records_.add(thread, node, call.detached, call.of_runtime);
   const Transaction transaction = begin_call(tag, node);
   calls_.at(transaction.counter).created = thread;
-  outbox_.send(node, transaction, ThreadStart{thread, call.function, call.argument});
+  outbox_.send(node, transaction,
+               ThreadStart{thread, call.function, call.argument, call.of_runtime});
 }
 
 bool Threads::on_started(NodeId from, Transaction transaction, const ThreadStarted& started) {
@@ -185,8 +186,8 @@ bool Threads::on_start(NodeId from, Transaction transaction, const ThreadStart& 
   }
   auto chosen = orders_.upper_bound(next_client_);
   if (chosen == orders_.end()) chosen = orders_.begin();
-  if (!starting_.emplace(start.thread, Starting{chosen->first, from, transaction}).second)
-    return false;
+  const Starting starting{chosen->first, from, transaction, start.of_runtime};
+  if (!starting_.emplace(start.thread, starting).second) return false;
   next_client_ = chosen->first;
   order(next_client_, {OrderKind::start_thread, start});
   return true;
@@ -199,7 +200,7 @@ void Threads::on_started(CallTag tag, const ThreadStarted& started) {
     return;
   }
   if (started.status == 0) {
-    ++statistics_.of(tag.client).threads_run;
+    if (!found->second.of_runtime) ++statistics_.of(tag.client).threads_run;
     running_.emplace(started.thread, Running{tag.client});
   }
   outbox_.send(found->second.from, found->second.transaction, started);

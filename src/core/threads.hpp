@@ -103,6 +103,7 @@ class Threads {
     ClientId client;
     NodeId from;
     Transaction transaction;
+    bool of_runtime = false;
   };
   struct Running {
     ClientId client;

@@ -26,7 +26,8 @@ constexpr int log_fd_floor = 64;  // out of the way of whoever counts on low num
 
 // Before the log exists.
 int leave(int status, std::string_view sentence) {
-  std::fprintf(stderr, "gallocyd: %.*s\n", static_cast<int>(sentence.size()), sentence.data());
+  // Not fprintf: it has a buffer of 8 KiB on the stack, which may be smaller (stack_limit.hpp).
+  write_all(STDERR_FILENO, "gallocyd: " + std::string(sentence) + "\n");
   return status;
 }
 

@@ -114,6 +114,9 @@ std::variant<Options, Leave> parse_options(int argc, const char* const* argv) {
   Options options;
   Texts texts;
   describe(app, options, texts);
+  const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
+  if (const std::string empty = option_with_empty_value(app, words); !empty.empty())
+    return Leave{exit_usage, one_line(empty + " was given an empty value")};
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion& version) {

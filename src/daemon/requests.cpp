@@ -71,8 +71,8 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
       return true;
     }
     case ipc::Operation::thread_create:
-      call = core::ThreadCreateCall{argument[0], argument[1],
-                                    node_or_any(argument[2]), argument[3] != 0};
+      call = core::ThreadCreateCall{argument[0], argument[1], node_or_any(argument[2]),
+                                    argument[3] != 0, argument[4] != 0};
       return true;
     case ipc::Operation::thread_join:
       call = core::ThreadJoinCall{{ThreadId{argument[0]}, ThreadId{argument[1]}},

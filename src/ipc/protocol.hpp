@@ -160,7 +160,7 @@ inline constexpr unsigned fault_kind_count = 6;
 struct RankStatistics {
   std::uint32_t rank = 0;
   std::uint32_t node = 0;
-  std::uint64_t threads_run = 0;  // application threads, main() of rank 0 included
+  std::uint64_t threads_run = 0;  // of the program, main() of rank 0 included
   std::uint64_t faults[fault_kind_count] = {};
 };
 
@@ -259,7 +259,8 @@ enum class Operation : std::uint32_t {
   chunks,
   sync,            // (address, thread, SyncOperation, SyncKind, argument, timeout_us, 1 if the
                    //  thread can be cancelled; of a futex instead of that: its bits) -> (value)
-  thread_create,   // (function, argument, node or any_node, 1 if detached) -> (thread id)
+  thread_create,   // (function, argument, node or any_node, 1 if detached, 1 if it is a thread of
+                   //  the runtime and not of the program) -> (thread id)
   thread_join,     // (thread id, joiner, timeout_us, 1 if the joiner can be cancelled) -> (result);
                    //  with a timeout of 0: ETIMEDOUT unless it has ended already
   next_order,      // ()                                      -> (OrderKind, a, b, c), never waits

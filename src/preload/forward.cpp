@@ -97,7 +97,7 @@ Proxy& take_proxy() {
   if (Proxy* idle = pop(t_idle); idle != nullptr) return *idle;
   Proxy* proxy = take_spare();
   if (proxy == nullptr) proxy = &make_proxy();
-  if (start_thread(static_cast<int>(g_first_node), nullptr, serve_calls, proxy) != 0)
+  if (start_runtime_thread(static_cast<int>(g_first_node), nullptr, serve_calls, proxy) != 0)
     refuse(gallocy_last_error());
   return *proxy;
 }
@@ -111,8 +111,8 @@ void interrupt(Proxy& proxy, Ticket ticket, Interrupt how, bool waits = true) {
   if (order == nullptr) refuse(gallocy_last_error());
   *order = {&proxy, ticket, how};
   pthread_t thread{};
-  if (start_thread(static_cast<int>(g_first_node), waits ? &thread : nullptr, interrupt_call,
-                   order) != 0 ||
+  if (start_runtime_thread(static_cast<int>(g_first_node), waits ? &thread : nullptr,
+                           interrupt_call, order) != 0 ||
       (waits && gallocy_pthread_join(thread, nullptr) != 0))
     refuse(gallocy_last_error());
 }
@@ -283,7 +283,7 @@ long call_on_all(AnyFunction* function, long a, long b, long c) {
   pthread_t threads[max_node_count];
   for (std::uint32_t node = 0; node < client::process.node_count; ++node)
     if (node != client::process.node &&
-        start_thread(static_cast<int>(node), &threads[node], call_there, &call) != 0)
+        start_runtime_thread(static_cast<int>(node), &threads[node], call_there, &call) != 0)
       refuse(gallocy_last_error());
   long result = function(a, b, c, 0, 0, 0);
   for (std::uint32_t node = 0; node < client::process.node_count; ++node) {

@@ -63,7 +63,10 @@ void inherit(ThreadStart& start) {
       !CPU_EQUAL(&start.cpus, &usual);
 }
 
-int start(int node, pthread_t* thread, const ThreadStart& start) {
+using Create = int(pthread_t* thread, const pthread_attr_t* attributes, void* (*function)(void*),
+                   void* argument, int node);
+
+int start(Create* create, int node, pthread_t* thread, const ThreadStart& start) {
   auto* shared = static_cast<ThreadStart*>(gallocy_malloc(sizeof start));
   if (shared == nullptr) return EAGAIN;
   *shared = start;
@@ -71,7 +74,7 @@ int start(int node, pthread_t* thread, const ThreadStart& start) {
   ::pthread_attr_init(&attributes);
   if (start.is_detached) ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_t made{};
-  const int error = gallocy_pthread_create_on(&made, &attributes, run_thread, shared, node);
+  const int error = create(&made, &attributes, run_thread, shared, node);
   ::pthread_attr_destroy(&attributes);
   if (error != 0) return gallocy_free(shared), error;
   if (thread != nullptr) *thread = made;
@@ -159,7 +162,8 @@ int for_thread(pthread_t thread, AnyFunction* function, long a, long b, long c,
   for (std::uint32_t node = 0; node < client::process.node_count; ++node) {
     if (node == client::process.node) continue;
     pthread_t caller{};
-    if (gallocy_pthread_create_on(&caller, nullptr, call_there, &call, static_cast<int>(node)) != 0)
+    if (client::create_runtime_thread(&caller, nullptr, call_there, &call,
+                                      static_cast<int>(node)) != 0)
       return EAGAIN;
     gallocy_pthread_join(caller, nullptr);
     if (call.found) return call.result;
@@ -185,7 +189,8 @@ void note_early_thread(const void* caller) {
 
 const char* preload::early_thread_starter() { return g_early_starter; }
 
-int preload::start_thread(int node, pthread_t* thread, void* (*function)(void*), void* argument) {
+int preload::start_runtime_thread(int node, pthread_t* thread, void* (*function)(void*),
+                                  void* argument) {
   ThreadStart wanted{};
   inherit(wanted);
   wanted.has_cpus = false;
@@ -193,7 +198,7 @@ int preload::start_thread(int node, pthread_t* thread, void* (*function)(void*),
   wanted.function = function;
   wanted.argument = argument;
   wanted.is_detached = thread == nullptr;
-  return start(node, thread, wanted);
+  return start(client::create_runtime_thread, node, thread, wanted);
 }
 
 GALLOCY_TAKES int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
@@ -203,7 +208,7 @@ GALLOCY_TAKES int pthread_create(pthread_t* thread, const pthread_attr_t* attrib
   ThreadStart wanted = wanted_by(attributes);
   wanted.function = function;
   wanted.argument = argument;
-  return start(GALLOCY_ANY_NODE, thread, wanted);
+  return start(gallocy_pthread_create_on, GALLOCY_ANY_NODE, thread, wanted);
 }
 
 GALLOCY_TAKES int pthread_join(pthread_t thread, void** result) {

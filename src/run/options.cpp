@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/command_line.hpp"
@@ -218,6 +219,12 @@ Try<Request> parse_command_line(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return refuse(exit_usage, fmt::format("{}; try gallocy-run --help", what_is_wrong(error)));
   }
+  const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
+  const std::size_t own_count = words.size() - std::min(words.size(), app.remaining().size());
+  const auto own_words = words.first(own_count);
+  if (const std::string empty = option_with_empty_value(app, own_words); !empty.empty())
+    return refuse(exit_usage,
+                  fmt::format("{} was given an empty value; try gallocy-run --help", empty));
   if (const std::string empty = option_without_value(app); !empty.empty())
     return refuse(exit_usage, fmt::format("{} needs a value; try gallocy-run --help", empty));
   if (version) {

@@ -7,6 +7,7 @@
 
 #include "base/command_line.hpp"
 #include "base/output.hpp"
+#include "base/stack_limit.hpp"
 #include "tools/doctor.hpp"
 #include "tools/stat.hpp"
 
@@ -33,9 +34,10 @@ int give_out(const std::string& text, int status) {
   return gallocy::exit_io_error;
 }
 
-}  // namespace
+// Of the tool itself. That a job needs more is for doctor to say.
+constexpr rlim_t tool_stack_bytes = 64 << 10;
 
-int main(int argc, char** argv) {
+[[gnu::noinline]] int run(int argc, char** argv) {
   // doctor is to say so.
   ::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{"Looks at machines and jobs of gallocy.", "gallocy"};
@@ -57,6 +59,12 @@ int main(int argc, char** argv) {
       ->type_name("ID");
   stat_command->add_flag("--json", options.json, "as JSON: an array with an object a job and node")
       ->disable_flag_override();
+  const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
+  if (const std::string empty = gallocy::option_with_empty_value(*stat_command, words);
+      !empty.empty()) {
+    std::fputs(one_line(empty + " was given an empty value").c_str(), stderr);
+    return exit_usage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion& version) {
@@ -73,4 +81,13 @@ int main(int argc, char** argv) {
   }
   const Report report = doctor_command->parsed() ? doctor() : stat(options);
   return give_out(report.text, report.status);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto enough = gallocy::check_stack_limit(tool_stack_bytes);
+  if (enough) return run(argc, argv);
+  std::fputs(("gallocy: " + std::string(enough.error().sentence.view()) + "\n").c_str(), stderr);
+  return exit_unavailable;
 }

@@ -186,7 +186,8 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
     case Root::THREAD_START:
       return core::ThreadStart{ranges.thread(from.getThreadStart().getThread()),
                                from.getThreadStart().getFunction(),
-                               from.getThreadStart().getArgument()};
+                               from.getThreadStart().getArgument(),
+                               from.getThreadStart().getOfRuntime()};
     case Root::THREAD_STARTED:
       return core::ThreadStarted{ranges.thread(from.getThreadStarted().getThread()),
                                  ranges.status(from.getThreadStarted().getStatus())};

@@ -140,6 +140,7 @@ void put(Root::Builder to, const core::ThreadStart& from) {
   start.setThread(raw(from.thread));
   start.setFunction(from.function);
   start.setArgument(from.argument);
+  start.setOfRuntime(from.of_runtime);
 }
 
 void put(Root::Builder to, const core::ThreadStarted& from) {

@@ -517,6 +517,8 @@ struct ThreadStart {
   thread @0 :UInt64;
   function @1 :UInt64;
   argument @2 :UInt64;
+  ofRuntime @3 :Bool;
+  # It makes calls for threads of the program, and is none of them: --stat does not count it.
 }
 
 struct ThreadStarted {

@@ -42,13 +42,22 @@ def usage():
                       ["--daemon", "a,b", "-n", "1", "true"], ["--tag=3", "true"],
                       ["--spmd=1", "true"], ["--spmd=false", "true"], ["--explain=no", "true"],
                       ["--verbose=2", "true"], ["--preload=off", "true"],
-                      ["--no-preload=1", "true"]):
+                      ["--no-preload=1", "true"], ["--tag=", "true"], ["--spmd=", "true"],
+                      ["--explain=", "true"], ["--stat=", "true"], ["--preload=", "true"],
+                      ["--no-preload=", "true"], ["--placement=", "pack", "true"],
+                      ["--version="], ["--daemon=", "true"], ["--memory=", "64M", "true"],
+                      ["--timeout=", "1", "true"]):
         result = run(*arguments)
         expect_status(result, 64)
         expect(len(result.err.splitlines()) == 1 and result.err.startswith("gallocy-run: "),
                arguments, "gave", result)
     result = run("--tag=3", "true")
     expect(result.err == "gallocy-run: --tag takes no value; try gallocy-run --help\n", result)
+    result = run("-n", "1", "--tag=", "true")
+    expect(result.err == "gallocy-run: --tag was given an empty value; try gallocy-run --help\n",
+           result)
+    result = run("--no-preload", "echo", "--tag=")  # the program's
+    expect(result.status == 0 and result.out == "--tag=\n", result)
 
 
 def help_and_version():

@@ -199,6 +199,58 @@ TEST_CASE("when main() has ended by pthread_exit, two rounds without a thread en
   }
 }
 
+TEST_CASE("threads of the program are counted where they run, those of the runtime are not") {
+  Core core(1);
+  core.step(ClientAttached{ClientId{0}, true});
+  const auto start = [&core](ThreadId thread, bool of_runtime) {
+    core.from(0, by(0, raw(thread)), ThreadStart{thread, 0x1000, 0, of_runtime});
+    core.step(ClientCall{{}, NextOrderCall{}});
+    core.step(ClientCall{{}, ThreadStarted{thread, 0}});
+    return core.counts().threads_run;
+  };
+  CHECK(start(ThreadId{2}, true) == 1);
+  CHECK(start(ThreadId{3}, false) == 2);
+  CHECK(start(ThreadId{4}, true) == 2);
+}
+
+TEST_CASE("the node that shall run a thread is told that it is one of the runtime") {
+  Core core(0);
+  core.step(ClientAttached{ClientId{0}, true});
+  CHECK(core.step(ClientCall{{}, ThreadCreateCall{0x1000, 5, NodeId{1}, true, true}}) ==
+        Lines{"to 1: thread_start 0x2 of the runtime {0,1}"});
+  CHECK(core.step(ClientCall{{}, ThreadCreateCall{0x1000, 5, NodeId{1}, true, false}}) ==
+        Lines{"to 1: thread_start 0x3 {0,2}"});
+}
+
+TEST_CASE("threads of the runtime don't weigh when a node is chosen") {
+  Core core(0);
+  core.step(ClientAttached{ClientId{0}, true});
+  const auto create = [&core](NodeId node, bool of_runtime) {
+    return core.step(ClientCall{{}, ThreadCreateCall{0x1000, 0, node, false, of_runtime}})[0];
+  };
+  for (const unsigned node : {1, 1, 2})
+    create(NodeId{static_cast<std::uint8_t>(node)}, true);
+  CHECK(create(no_node, false).starts_with("to 1: "));
+  CHECK(create(no_node, false).starts_with("to 2: "));
+  core.from(1, by(0, 1), ThreadStarted{made, 0});
+  core.from(1, by(1, 9), ThreadExited{made, 0});  // what did not count is not taken away
+  core.from(1, by(0, 2), ThreadStarted{ThreadId{3}, EAGAIN});
+  CHECK(create(no_node, false).starts_with("notify"));  // of the program's one runs on each node
+  CHECK(create(no_node, false).starts_with("to 1: "));
+}
+
+TEST_CASE("a thread of the runtime keeps the process alive") {
+  Core core(1);
+  core.step(ClientAttached{ClientId{0}, true});
+  core.step(ClientCall{{}, ThreadCreateCall{0x1000, 0, NodeId{0}, true, true}});
+  core.from(0, by(1, 1), ThreadStarted{ThreadId{1ULL << 48 | 2}, 0});
+  CHECK(core.from(0, by(0, 9), ThreadCountRequest{}) ==
+        Lines{"to 0: thread_count made 2 live 2 {0,9}"});
+  core.from(0, by(0, 10), ThreadExited{ThreadId{1ULL << 48 | 2}, 0});
+  CHECK(core.from(0, by(0, 9), ThreadCountRequest{}) ==
+        Lines{"to 0: thread_count made 2 live 1 {0,9}"});
+}
+
 TEST_CASE("every main() that has ended by pthread_exit is told of the last thread's end") {
   Core core(1);
   core.step(ClientAttached{ClientId{0}, true});

@@ -72,6 +72,11 @@ TEST_CASE("no option takes an empty value") {
   }
 }
 
+TEST_CASE("an option with nothing behind its = does not take the next word") {
+  CHECK(usage_error({"--memory=", "64M"}, "--memory was given an empty value"));
+  CHECK(usage_error({"--insecure-no-auth="}, "--insecure-no-auth was given an empty value"));
+}
+
 TEST_CASE("a flag takes no value") {
   for (const char* const flag : {"--insecure-no-auth=1", "--insecure-no-auth=false"})
     CHECK(usage_error({flag}, "--insecure-no-auth takes no value"));

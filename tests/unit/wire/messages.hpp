@@ -36,6 +36,7 @@ inline std::vector<core::Body> every_body() {
       TokenReturn{{0x5500'0000'0040, ThreadId{}, SyncKind::normal, 0}},
       Unheld{0x5500'0000'0040, thread},
       ThreadStart{thread, 0x1234, ~std::uint64_t{0}},
+      ThreadStart{thread, 0x1234, ~std::uint64_t{0}, true},
       ThreadStarted{thread, 11},
       ThreadExited{thread, 42},
       ThreadJoin{thread, ThreadId{1}},
