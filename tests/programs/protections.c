@@ -196,6 +196,7 @@ static void of_file(int me) {
   const int fd = open("text", O_RDWR);
   char* text = mmap(NULL, 2 * page, PROT_READ, me % 2 ? MAP_PRIVATE : MAP_SHARED, fd, 0);
   close(fd);
+  meet();  // while the same is mapped for another thread, this one might store there
   tell(me, "file", text + 10);
   if (me % 2) protect(text, page, PROT_READ | PROT_WRITE);
   meet();
