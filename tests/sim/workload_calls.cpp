@@ -95,9 +95,11 @@ bool Workload::is_of_the_gone(std::int32_t status) const {
   return world_.any_removed() && (status == EINVAL || status == ESRCH);
 }
 
-// Of this node, of one of choice, or of any.
+// Of this node, of one of choice, or of any. Most ask for addresses only, so that there is more to
+// touch than there is memory.
 core::ChunksCall Workload::chunks_wish(std::uint32_t count) {
-  core::ChunksCall wish{count, no_node, 0, count == 2 ? 2 * pages_per_chunk : 0};
+  core::ChunksCall wish{count, no_node, 0, 0};
+  if (!world_.random().one_in(4)) wish.idle_pages = count * pages_per_chunk;
   if (world_.random().one_in(2))
     wish.node = NodeId{static_cast<std::uint8_t>(world_.random().below(world_.node_count()))};
   return wish;
