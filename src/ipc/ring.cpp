@@ -192,14 +192,14 @@ bool ClientRing::spin(const Slot& slot, std::uint32_t sequence) const {
 
 // False: the daemon is gone and has not answered. The answer is looked for once more after that
 // is known, because a daemon may answer and then leave.
-bool ClientRing::await(Slot& slot, std::uint32_t sequence, LookAround look,
-                       const Waiter* waiter) {
-  if (may_spin_ && spin(slot, sequence)) return true;
+bool ClientRing::await(Sent sent, LookAround look, const Waiter* waiter) {
+  Slot& slot = ring_->slots[sent.index];
+  if (may_spin_ && spin(slot, sent.sequence)) return true;
   const int timeout_ms = look != nullptr ? look_interval_ms
                          : waiter != nullptr && waiter->has_limit ? long_ms : -1;
   for (bool gone = false;;) {
     const std::uint32_t seen = slot.replied.load(std::memory_order_acquire);
-    if (seen == sequence) return true;
+    if (seen == sent.sequence) return true;
     if (gone) return false;
     if (futex_wait(slot.replied, seen, timeout_ms) && waiter != nullptr)
       call(Operation::thread_interrupted, waiter->thread);
@@ -207,10 +207,8 @@ bool ClientRing::await(Slot& slot, std::uint32_t sequence, LookAround look,
   }
 }
 
-Reply ClientRing::submit(Operation operation, std::span<const std::uint64_t> arguments,
-                         LookAround look, const Waiter* waiter) {
+ClientRing::Sent ClientRing::put(Operation operation, std::span<const std::uint64_t> arguments) {
   GALLOCY_CHECK(ring_ != nullptr && arguments.size() <= argument_count);
-  const NoCancellation guard;
   const unsigned index = claim();
   Slot& slot = ring_->slots[index];
   slot.operation = operation;
@@ -220,13 +218,24 @@ Reply ClientRing::submit(Operation operation, std::span<const std::uint64_t> arg
   const std::uint32_t sequence = slot.sequence.load(std::memory_order_relaxed) + 1;
   slot.sequence.store(sequence, std::memory_order_release);
   publish(index);
+  return {index, sequence};
+}
+
+Reply ClientRing::take(Sent sent, LookAround look, const Waiter* waiter) {
   Reply reply{ENOTCONN, {}};
-  if (await(slot, sequence, look, waiter)) {
+  if (await(sent, look, waiter)) {
+    const Slot& slot = ring_->slots[sent.index];
     reply.status = slot.status;
     for (unsigned i = 0; i < value_count; ++i) reply.values[i] = slot.values[i];
   }
-  release(index);
+  release(sent.index);
   return reply;
+}
+
+Reply ClientRing::submit(Operation operation, std::span<const std::uint64_t> arguments,
+                         LookAround look, const Waiter* waiter) {
+  const NoCancellation guard;
+  return take(put(operation, arguments), look, waiter);
 }
 
 }  // namespace gallocy::ipc

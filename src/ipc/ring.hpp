@@ -78,6 +78,22 @@ class ClientRing {
     return submit(operation, arguments, nullptr, waiter);
   }
 
+  // The same in steps, for who may be taken away from the wait by a signal handler that jumps: what
+  // was sent is still received later, once, which waits as well. REQUIRES: the calling thread is
+  // not cancelled meanwhile, and in send() and receive() not taken away either.
+  struct Sent {
+    unsigned index;
+    std::uint32_t sequence;
+  };
+  template <class... Numbers>
+  Sent send(Operation operation, Numbers... numbers) {
+    static_assert(sizeof...(numbers) <= argument_count);
+    const std::uint64_t arguments[argument_count] = {static_cast<std::uint64_t>(numbers)...};
+    return put(operation, arguments);
+  }
+  void wait(Sent sent) { await(sent, nullptr, nullptr); }
+  Reply receive(Sent sent) { return take(sent, nullptr, nullptr); }
+
   // A block of another client has been freed: leaves it to the daemon and does not wait, unless
   // very many are there already. Not a cancellation point; leaves errno as it was.
   void free_elsewhere(FreedBlock block);
@@ -96,7 +112,9 @@ class ClientRing {
   void publish(unsigned index);
   bool put_freed(std::uint64_t word);
   void ring_if_asleep();
-  bool await(Slot& slot, std::uint32_t sequence, LookAround look, const Waiter* waiter);
+  Sent put(Operation operation, std::span<const std::uint64_t> arguments);
+  bool await(Sent sent, LookAround look, const Waiter* waiter);
+  Reply take(Sent sent, LookAround look, const Waiter* waiter);
   bool spin(const Slot& slot, std::uint32_t sequence) const;
 
   Ring* ring_ = nullptr;

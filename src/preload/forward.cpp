@@ -22,16 +22,17 @@ constinit std::uint32_t g_first_node = 0;
 // Of threads of this rank that have ended.
 constinit client::FutexLock g_spare_lock;
 constinit Proxy* g_spare = nullptr;
+constinit Call* g_spare_calls = nullptr;  // for handlers
 
 constinit std::atomic<Ticket> g_last_ticket = 0;
 
 // Of threads of this rank that wait for signals.
 constinit client::FutexLock g_waiting_lock;
-constinit Proxy* g_waiting = nullptr;
+constinit Call* g_waiting = nullptr;
 
 // The proxies of the calling thread. Touched while all signals are blocked.
 thread_local constinit Proxy* t_idle = nullptr;
-thread_local constinit Proxy* t_asked = nullptr;  // the innermost call that waits for its answer
+thread_local constinit Call* t_asked = nullptr;  // the innermost that waits for its answer
 
 // The call that a signal interrupts that is delivered now.
 thread_local constinit Ticket t_interruptible = 0;
@@ -39,42 +40,62 @@ thread_local constinit std::uint64_t t_noted_signals = 0;
 
 thread_local constinit bool t_is_call_on_node = false;
 
-void push(Proxy*& list, Proxy& proxy) {
-  proxy.next = list;
-  list = &proxy;
+template <class Item>
+void push(Item*& list, Item& item) {
+  item.next = list;
+  list = &item;
 }
 
-Proxy* pop(Proxy*& list) {
-  Proxy* first = list;
+template <class Item>
+Item* pop(Item*& list) {
+  Item* first = list;
   if (first != nullptr) list = first->next;
   return first;
 }
 
-// ECANCELED, if that is asked for and the calling thread has been cancelled.
-int await(sem_t& semaphore, bool cancellable) {
+// What it is answered is ECANCELED, if that is asked for and the calling thread has been cancelled.
+ipc::ClientRing::Sent begin_wait(sem_t& semaphore, bool cancellable) {
   const std::uint64_t key = client::own_address_of(heap::address_of(&semaphore));
-  const ipc::Reply reply =
-      client::process.ring.call(ipc::Operation::sync, key, client::self.thread,
-                                SyncOperation::take, SyncKind::semaphore, 0, no_timeout,
-                                cancellable ? 1 : 0);
-  return reply.status;
+  return client::process.ring.send(ipc::Operation::sync, key, client::self.thread,
+                                   SyncOperation::take, SyncKind::semaphore, 0, no_timeout,
+                                   cancellable ? 1 : 0);
 }
 
-void await_answer(Proxy& proxy) {
-  if (await(proxy.answered, false) != 0) refuse("the answer to a forwarded call has been lost");
+int end_wait(ipc::ClientRing::Sent wait) { return client::process.ring.receive(wait).status; }
+
+void await(sem_t& semaphore) {
+  if (end_wait(begin_wait(semaphore, false)) != 0)
+    refuse("the answer to a forwarded call has been lost");
 }
 
-void ask(Proxy& proxy) {
+// Of the proxy, that it makes the call, or goes on with what it was stopped in, or ends.
+void ask(Proxy& proxy, Call* wanted) {
+  proxy.wanted = wanted;
   if (gallocy_sem_post(&proxy.asked) != 0) refuse(gallocy_last_error());
 }
 
+template <class Item>
+Item& make_item() {
+  auto* item = static_cast<Item*>(gallocy_calloc(1, sizeof(Item)));
+  if (item == nullptr) refuse(gallocy_last_error());
+  return *item;
+}
+
+void init(sem_t& semaphore) {
+  if (gallocy_sem_init(&semaphore, 0, 0) != 0) refuse(gallocy_last_error());
+}
+
+void init(Call& call, Proxy* proxy) {
+  init(call.answered);
+  call.proxy = proxy;
+}
+
 Proxy& make_proxy() {
-  auto* proxy = static_cast<Proxy*>(gallocy_calloc(1, sizeof(Proxy)));
-  if (proxy == nullptr || gallocy_sem_init(&proxy->asked, 0, 0) != 0 ||
-      gallocy_sem_init(&proxy->answered, 0, 0) != 0 ||
-      gallocy_sem_init(&proxy->resumed, 0, 0) != 0)
-    refuse(gallocy_last_error());
-  return *proxy;
+  auto& proxy = make_item<Proxy>();
+  init(proxy.asked);
+  init(proxy.ended);
+  init(proxy.first, &proxy);
+  return proxy;
 }
 
 Proxy* take_spare() {
@@ -83,7 +104,7 @@ Proxy* take_spare() {
     const client::Locked guard(g_spare_lock);
     proxy = pop(g_spare);
   }
-  if (proxy != nullptr && proxy->has_to_end) await_answer(*proxy);
+  if (proxy != nullptr && proxy->has_to_end) await(proxy->ended);
   return proxy;
 }
 
@@ -97,19 +118,41 @@ Proxy& take_proxy() {
   if (Proxy* idle = pop(t_idle); idle != nullptr) return *idle;
   Proxy* proxy = take_spare();
   if (proxy == nullptr) proxy = &make_proxy();
+  proxy->has_ended = false;
   if (start_runtime_thread(static_cast<int>(g_first_node), nullptr, serve_calls, proxy) != 0)
     refuse(gallocy_last_error());
   return *proxy;
 }
 
+bool is_over(const Call& call) { return call.served == call.ticket; }
+bool is_stopped(const Call& call) {
+  return call.stop == Call::Stop::stopped && !call.proxy->has_ended;
+}
+
+// The proxy of the call that is interrupted has the caller's locks, and waits to be told what next.
+// It does so unless nobody has stopped it, since nobody has heard of the handler.
+Call& take_call() {
+  if (t_asked == nullptr || t_asked->proxy->has_ended ||
+      (!is_stopped(*t_asked) && !is_over(*t_asked)))
+    return take_proxy().first;
+  Call* call = nullptr;
+  {
+    const client::Locked guard(g_spare_lock);
+    call = pop(g_spare_calls);
+  }
+  if (call == nullptr) init(*(call = &make_item<Call>()), nullptr);
+  call->proxy = t_asked->proxy;
+  return *call;
+}
+
 // Returns when it has been done. All signals are blocked: what is allocated here may not be
 // interrupted by a handler that comes here, too.
-void interrupt(Proxy& proxy, Ticket ticket, Interrupt how, bool waits = true) {
+void interrupt(Call& call, Interrupt how, bool waits = true) {
   const client::ErrnoKeeper keeper;
   const BlockedSignals blocked;
   auto* order = static_cast<InterruptOrder*>(gallocy_malloc(sizeof(InterruptOrder)));
   if (order == nullptr) refuse(gallocy_last_error());
-  *order = {&proxy, ticket, how};
+  *order = {&call, call.ticket, how};
   pthread_t thread{};
   if (start_runtime_thread(static_cast<int>(g_first_node), waits ? &thread : nullptr,
                            interrupt_call, order) != 0 ||
@@ -124,36 +167,53 @@ const void* own_frame(const void* frame) {
   return (stack.ss_flags & SS_ONSTACK) != 0 ? nullptr : frame;
 }
 
-void give_back(Proxy& proxy) {
-  t_asked = proxy.outer;
-  if (proxy.was_cancelled) give_spare(proxy, false);
-  else push(t_idle, proxy);
-}
-
-void leave(Proxy& proxy) {
-  if (!proxy.waits_for_signals) return;
-  const client::Locked guard(g_waiting_lock);
-  proxy.waits_for_signals = false;
-  Proxy** link = &g_waiting;
-  while (*link != &proxy) link = &(*link)->next_waiting;
-  *link = proxy.next_waiting;
-}
-
-// A handler has left calls by siglongjmp: their frames are gone, and the caller can be cancelled
-// again, as before. They end as if interrupted. The wait for the answer goes on in the daemon and
-// takes it, so that the proxy is not used again.
-void end_left_calls(const void* frame, int& cancel_state) {
-  while (t_asked != nullptr && frame != nullptr && t_asked->frame != nullptr &&
-         t_asked->frame <= frame) {
-    Proxy& left = *t_asked;
-    resume_call(left, true);
-    interrupt(left, left.ticket, Interrupt::end);
-    leave(left);
-    cancel_state = left.cancel_state;
-    t_asked = left.outer;
-    left.function = nullptr;
-    ask(left);
+void give_back(Call& call) {
+  t_asked = call.outer;
+  Proxy& proxy = *call.proxy;
+  if (&call == &proxy.first) {
+    if (proxy.has_ended) give_spare(proxy, false);
+    else push(t_idle, proxy);
+    return;
   }
+  const client::Locked guard(g_spare_lock);
+  push(g_spare_calls, call);
+}
+
+void leave(Call& call) {
+  if (!call.waits_for_signals) return;
+  const client::Locked guard(g_waiting_lock);
+  call.waits_for_signals = false;
+  Call** link = &g_waiting;
+  while (*link != &call) link = &(*link)->next_waiting;
+  *link = call.next_waiting;
+}
+
+void resume(Call& call, Call::After after) {
+  call.after = after;
+  call.stop = Call::Stop::none;
+  ask(*call.proxy, nullptr);
+}
+
+// The innermost call, whose frames are gone. What the caller has not received is received here.
+void end_left_call(Call::After after) {
+  Call& left = *t_asked;
+  if (is_stopped(left)) resume(left, after);
+  else if (!is_over(left)) interrupt(left, Interrupt::end);
+  leave(left);
+  if (end_wait(left.answer) != 0) await(left.answered);
+  give_back(left);
+}
+
+// A handler has left calls by siglongjmp.
+void end_left_calls(const void* frame) {
+  while (t_asked != nullptr && frame != nullptr && t_asked->frame != nullptr &&
+         t_asked->frame <= frame)
+    end_left_call(Call::After::jump);
+}
+void end_calls_in(const Call* outer) {
+  if (t_asked == outer) return;
+  const BlockedSignals blocked;
+  while (t_asked != nullptr && t_asked != outer) end_left_call(Call::After::jump);
 }
 
 bool is_any_pending(const sigset_t& signals) {
@@ -165,16 +225,16 @@ bool is_any_pending(const sigset_t& signals) {
 
 // Race: a signal is sent to the caller after its last look at what is pending, and before it is in
 // the list, so that the sender does not find it there. It looks once more when it is.
-void enter(Proxy& proxy, const sigset_t& awaited) {
-  proxy.awaited = awaited;
-  proxy.caller = client::self.thread;
+void enter(Call& call, const sigset_t& awaited) {
+  call.awaited = awaited;
+  call.caller = client::self.thread;
   {
     const client::Locked guard(g_waiting_lock);
-    proxy.waits_for_signals = true;
-    proxy.next_waiting = g_waiting;
-    g_waiting = &proxy;
+    call.waits_for_signals = true;
+    call.next_waiting = g_waiting;
+    g_waiting = &call;
   }
-  if (is_any_pending(awaited)) interrupt(proxy, proxy.ticket, Interrupt::end);
+  if (is_any_pending(awaited)) interrupt(call, Interrupt::end);
 }
 
 Ticket new_ticket() {
@@ -182,33 +242,40 @@ Ticket new_ticket() {
   return std::uint64_t{client::process.rank} << rank_shift | ++g_last_ticket;
 }
 
-void prepare(Proxy& proxy, const ForwardedCall& call, int cancel_state, int error) {
-  proxy.function = call.function;
-  ::memcpy(proxy.arguments, call.arguments, sizeof call.arguments);
-  proxy.cancel_state = cancel_state;
-  proxy.ticket = new_ticket();
-  proxy.error = error;
-  proxy.raised = 0;
-  proxy.was_cancelled = false;
+void prepare(Call& call, const ForwardedCall& wanted, int cancel_state, int error) {
+  call.function = wanted.function;
+  ::memcpy(call.arguments, wanted.arguments, sizeof wanted.arguments);
+  call.cancel_state = cancel_state;
+  call.ticket = new_ticket();
+  call.error = error;
+  call.raised = 0;
+  call.was_cancelled = false;
 }
 
-void wait_for_answer(Proxy& proxy) {
-  if (await(proxy.answered, proxy.cancel_state == PTHREAD_CANCEL_ENABLE) == 0) return;
-  interrupt(proxy, proxy.ticket, Interrupt::cancel);
-  await_answer(proxy);
+// Handlers run nowhere else, so that one which jumps leaves a call whose answer has been waited for
+// and not been received.
+int wait_for_answer(Call& call, const sigset_t& mask, bool cancellable) {
+  call.answer = begin_wait(call.answered, cancellable);
+  BlockedSignals::open(mask);
+  client::process.ring.wait(call.answer);
+  BlockedSignals::block();
+  return end_wait(call.answer);
 }
 
 // With all signals blocked but where it waits.
-void make(Proxy& proxy, const ForwardedCall& call, const sigset_t& own_mask) {
+void make(Call& call, const ForwardedCall& wanted, const sigset_t& own_mask) {
   const Ticket interrupted = t_interruptible;
-  t_interruptible = proxy.ticket;
-  ask(proxy);
-  if (call.awaited != nullptr) enter(proxy, *call.awaited);
-  BlockedSignals::open(call.mask != nullptr ? *call.mask : own_mask);
-  wait_for_answer(proxy);
-  BlockedSignals::block();
+  t_interruptible = call.ticket;
+  ask(*call.proxy, &call);
+  if (wanted.awaited != nullptr) enter(call, *wanted.awaited);
+  const sigset_t& mask = wanted.mask != nullptr ? *wanted.mask : own_mask;
+  if (wait_for_answer(call, mask, call.cancel_state == PTHREAD_CANCEL_ENABLE) != 0) {
+    interrupt(call, Interrupt::cancel);
+    if (wait_for_answer(call, mask, false) != 0)
+      refuse("the answer to a forwarded call has been lost");
+  }
   t_interruptible = interrupted;
-  leave(proxy);
+  leave(call);
 }
 
 struct CallOnNode {
@@ -250,18 +317,18 @@ long forward(const ForwardedCall& call) {
   {
     const BlockedSignals blocked;
     const void* frame = own_frame(__builtin_frame_address(0));
-    end_left_calls(frame, cancel_state);
-    Proxy& proxy = take_proxy();
-    proxy.frame = frame;
-    prepare(proxy, call, cancel_state, error);
-    proxy.outer = t_asked;
-    t_asked = &proxy;
-    make(proxy, call, blocked.before());
-    result = proxy.result;
-    errno = proxy.error;
-    raised = proxy.raised;
-    was_cancelled = proxy.was_cancelled;
-    give_back(proxy);
+    end_left_calls(frame);
+    Call& made = take_call();
+    made.frame = frame;
+    prepare(made, call, cancel_state, error);
+    made.outer = t_asked;
+    t_asked = &made;
+    make(made, call, blocked.before());
+    result = made.result;
+    errno = made.error;
+    raised = made.raised;
+    was_cancelled = made.was_cancelled;
+    give_back(made);
     // Pending until the caller's mask is back.
     if (raised != 0) real::pthread_kill(::pthread_self(), raised);
   }
@@ -298,16 +365,24 @@ long call_on_all(AnyFunction* function, long a, long b, long c) {
 bool is_call_on_node() { return t_is_call_on_node; }
 
 // The call stops before the handler runs, as natively: what the handler does can't make it succeed.
-// Another signal that comes while the handler runs interrupts the handler only.
+// Another signal that comes while the handler runs interrupts the handler only, in which the thread
+// may be cancelled if it may be in the call.
 void note_signal(bool restarts, void (*handle)(int, siginfo_t*, void*), int signal, siginfo_t* info,
                  void* context) {
   const Ticket interrupted = std::exchange(t_interruptible, 0);
-  Proxy* proxy = interrupted != 0 ? t_asked : nullptr;
+  Call* const outer = t_asked;
+  Call* const call = interrupted != 0 ? outer : nullptr;
   ++t_noted_signals;
-  if (proxy != nullptr) interrupt(*proxy, interrupted, Interrupt::stop);
+  if (call != nullptr) interrupt(*call, Interrupt::stop);
+  if (call != nullptr) ::pthread_setcancelstate(call->cancel_state, nullptr);
   handle(signal, info, context);
   const client::ErrnoKeeper keeper;
-  if (proxy != nullptr) resume_call(*proxy, !restarts);
+  if (call != nullptr) ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
+  end_calls_in(outer);
+  if (call != nullptr && is_stopped(*call)) {
+    if (!restarts) call->shall_end = true;
+    resume(*call, Call::After::go_on);
+  }
   t_interruptible = interrupted;
 }
 
@@ -316,20 +391,18 @@ std::uint64_t noted_signals() { return t_noted_signals; }
 void wake_signal_wait(std::uint64_t thread, int signal) {
   const BlockedSignals blocked;
   const client::Locked guard(g_waiting_lock);
-  for (Proxy* proxy = g_waiting; proxy != nullptr; proxy = proxy->next_waiting)
-    if ((proxy->caller == thread || thread == any_thread) &&
-        ::sigismember(&proxy->awaited, signal) == 1)
-      interrupt(*proxy, proxy->ticket, Interrupt::end, false);
+  for (Call* call = g_waiting; call != nullptr; call = call->next_waiting)
+    if ((call->caller == thread || thread == any_thread) &&
+        ::sigismember(&call->awaited, signal) == 1)
+      interrupt(*call, Interrupt::end, false);
 }
 
 void end_proxy() {
-  end_served_call();
+  end_served_calls();
   const BlockedSignals blocked;
-  int cancel_state = PTHREAD_CANCEL_DISABLE;
-  end_left_calls(reinterpret_cast<const void*>(~std::uintptr_t{0}), cancel_state);
+  while (t_asked != nullptr) end_left_call(Call::After::exit);
   while (Proxy* proxy = pop(t_idle)) {
-    proxy->function = nullptr;
-    ask(*proxy);
+    ask(*proxy, nullptr);
     give_spare(*proxy, true);
   }
 }

@@ -3,7 +3,7 @@
 // the caller (who has locked a stream) holds from call to call. Addresses mean the same there.
 //
 // A handler that runs in the calling thread meanwhile interrupts the call as the kernel would, and
-// may make such calls itself, by another proxy. Whether the call is a cancellation point is known
+// may make such calls itself, by the same proxy. Whether the call is a cancellation point is known
 // to the C library, whose proxy is cancelled if the caller is.
 #pragma once
 

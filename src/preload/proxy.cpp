@@ -1,6 +1,7 @@
 #include "preload/proxy.hpp"
 
 #include <errno.h>
+#include <locale.h>
 #include <signal.h>
 #include <sys/ucontext.h>
 #include <time.h>
@@ -10,6 +11,7 @@
 
 #include "gallocy/gallocy.h"
 #include "ipc/no_cancellation.hpp"
+#include "preload/blocked_signals.hpp"
 #include "preload/forward.hpp"
 
 GALLOCY_REAL(sigaction)
@@ -26,7 +28,7 @@ constexpr long pause_min_ns = 50'000, pause_max_ns = 5'000'000;
 // makes another call already. The kernel delivers a signal before the thread that it is for gets as
 // far as to this lock.
 constinit client::FutexLock g_serving_lock;
-thread_local constinit Proxy* t_serves = nullptr;
+thread_local constinit Proxy* t_self = nullptr;
 // In the function that is called, not in what is done before and after it.
 thread_local constinit volatile bool t_is_inside = false;
 
@@ -50,11 +52,52 @@ bool is_before_system_call(const greg_t* registers) {
   return registers[REG_RCX] == registers[REG_RIP] + 2 && is_system_call(registers[REG_RIP]);
 }
 
-void stop_if_wanted(Proxy& proxy) {
-  Proxy::Stop wanted = Proxy::Stop::wanted;
-  if (!proxy.stop.compare_exchange_strong(wanted, Proxy::Stop::stopped)) return;
-  const ipc::NoCancellation guard;
-  gallocy_sem_wait(&proxy.resumed);
+void block_all_but_own() {
+  sigset_t mask;
+  ::sigfillset(&mask);
+  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, last_real_signal()})
+    ::sigdelset(&mask, own);
+  ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+}
+
+void serve(Proxy& proxy);
+
+// The C library makes some calls while a thread may be cancelled at any instruction of its own. The
+// calls of a handler are not to be.
+class Stopped {
+ public:
+  Stopped() {
+    ::pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &cancel_type_);
+    t_is_inside = false;
+    block_all_but_own();
+  }
+  ~Stopped() {
+    BlockedSignals::block();
+    t_is_inside = true;
+    ::pthread_setcanceltype(cancel_type_, nullptr);
+  }
+  Stopped(const Stopped&) = delete;
+  Stopped& operator=(const Stopped&) = delete;
+
+ private:
+  const client::ErrnoKeeper keeper_;
+  const ipc::NoCancellation guard_;
+  int cancel_type_ = PTHREAD_CANCEL_DEFERRED;
+};
+
+// Where the caller's handler does not return, this does not either.
+void stop_if_wanted(Call& call) {
+  Call::Stop wanted = Call::Stop::wanted;
+  if (!call.stop.compare_exchange_strong(wanted, Call::Stop::stopped)) return;
+  {
+    const Stopped stopped;
+    serve(*t_self);
+  }
+  if (call.after == Call::After::go_on) return;
+  t_is_inside = false;
+  if (call.after == Call::After::jump) ::siglongjmp(*call.place, 1);
+  block_all_but_own();
+  ::pthread_exit(nullptr);
 }
 
 // Of several signals one may come when all is done. Who waits for the caller's handler must not
@@ -62,17 +105,16 @@ void stop_if_wanted(Proxy& proxy) {
 // SA_RESTART; without, the kernel would let fail what it makes again.
 void on_interrupt(int, siginfo_t*, void* context) {
   if (!t_is_inside || client::held_locks != 0) return;
-  Proxy& proxy = *t_serves;
-  const client::ErrnoKeeper keeper;
   greg_t* registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
   if (!is_before_system_call(registers) && !is_behind_system_call(registers)) return;
-  stop_if_wanted(proxy);
-  if (!proxy.shall_end.exchange(false)) return;
+  Call& call = *t_self->innermost;
+  stop_if_wanted(call);
+  if (!call.shall_end.exchange(false)) return;
   if (is_before_system_call(registers)) {
     registers[REG_RIP] += 2;
     registers[REG_RAX] = -EINTR;
   }
-  proxy.has_met_end = true;
+  call.has_met_end = true;
 }
 
 void accept_interrupts() {
@@ -81,24 +123,22 @@ void accept_interrupts() {
   action.sa_flags = SA_SIGINFO | SA_RESTART;
   ::sigfillset(&action.sa_mask);
   real::sigaction(last_real_signal(), &action, nullptr);
-  sigset_t mask;
-  ::sigfillset(&mask);
-  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, last_real_signal()})
-    ::sigdelset(&mask, own);
-  ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  block_all_but_own();
 }
 
-void begin_call(Proxy& proxy) {
+void begin_call(Call& call) {
   const client::Locked guard(g_serving_lock);
-  proxy.serving = proxy.ticket;
+  call.below = std::exchange(t_self->innermost, &call);
+  call.serving = call.ticket;
 }
 
-void end_call(Proxy& proxy) {
+void end_call(Call& call) {
   const client::Locked guard(g_serving_lock);
-  proxy.served = proxy.serving;
-  proxy.serving = 0;
-  proxy.stop = Proxy::Stop::none;
-  proxy.shall_end = false;
+  call.served = call.serving;
+  call.serving = 0;
+  call.stop = Call::Stop::none;
+  call.shall_end = false;
+  t_self->innermost = call.below;
 }
 
 // The kernel sends these to the thread that has made the call, and here they are blocked. They are
@@ -113,41 +153,66 @@ int take_raised(int error) {
   return std::max(real::sigtimedwait(&raised, nullptr, &at_once), 0);
 }
 
-void make(Proxy& proxy) {
-  begin_call(proxy);
-  ::pthread_setcancelstate(proxy.cancel_state, nullptr);
-  errno = proxy.error;
-  const long* a = proxy.arguments;
+void enter_function(Call& call) {
+  ::pthread_setcancelstate(call.cancel_state, nullptr);
+  errno = call.error;
+  const long* a = call.arguments;
   t_is_inside = true;
-  proxy.result = proxy.function(a[0], a[1], a[2], a[3], a[4], a[5]);
+  call.result = call.function(a[0], a[1], a[2], a[3], a[4], a[5]);
   t_is_inside = false;
-  proxy.error = errno;
+  call.error = errno;
+}
+
+// What the function would have put back.
+void clean_up_behind_jump() {
+  ::uselocale(LC_GLOBAL_LOCALE);
+  ::pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, nullptr);
+  block_all_but_own();
+}
+
+void make(Call& call) {
+  begin_call(call);
+  sigjmp_buf place;
+  call.place = &place;
+  if (sigsetjmp(place, 0) == 0) enter_function(call);
+  else clean_up_behind_jump();
   ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
-  end_call(proxy);
-  proxy.raised = take_raised(proxy.error);
+  end_call(call);
+  call.raised = take_raised(call.error);
 }
 
-bool has_stopped(Proxy& proxy, bool is_first) {
-  if (is_first) proxy.stop = Proxy::Stop::wanted;
-  return proxy.stop == Proxy::Stop::stopped;
+void serve(Proxy& proxy) {
+  while (gallocy_sem_wait(&proxy.asked) == 0 && proxy.wanted != nullptr) {
+    Call& call = *proxy.wanted;
+    make(call);
+    gallocy_sem_post(&call.answered);
+  }
 }
 
-bool has_met_end(Proxy& proxy, bool is_first) {
-  if (!is_first) return proxy.has_met_end;
-  proxy.has_met_end = false;
-  proxy.shall_end = true;
+bool has_stopped(Call& call, bool is_first) {
+  if (is_first) call.stop = Call::Stop::wanted;
+  return call.stop == Call::Stop::stopped;
+}
+
+bool has_met_end(Call& call, bool is_first) {
+  if (!is_first) return call.has_met_end;
+  call.has_met_end = false;
+  call.shall_end = true;
   return false;
 }
 
-// Whether there is nothing left to do.
+// Whether there is nothing left to do. A call that a handler makes meanwhile is not interrupted for
+// the one that it has interrupted.
 bool try_interrupt(const InterruptOrder& order, bool& was_sent) {
   const client::Locked guard(g_serving_lock);
-  Proxy& proxy = *order.proxy;
-  if (proxy.ticket != order.ticket || proxy.served == order.ticket) return true;
-  if (proxy.serving != order.ticket) return false;
+  Call& call = *order.call;
+  if (call.ticket != order.ticket || call.served == order.ticket) return true;
+  if (call.serving != order.ticket) return false;
+  const Proxy& proxy = *call.proxy;
   if (order.how == Interrupt::cancel) return ::pthread_cancel(proxy.real), true;
+  if (proxy.innermost != &call) return false;
   const bool is_first = !std::exchange(was_sent, true);
-  if (order.how == Interrupt::stop ? has_stopped(proxy, is_first) : has_met_end(proxy, is_first))
+  if (order.how == Interrupt::stop ? has_stopped(call, is_first) : has_met_end(call, is_first))
     return true;
   real::pthread_kill(proxy.real, last_real_signal());
   return false;
@@ -160,22 +225,25 @@ void* serve_calls(void* given) {
   ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
   accept_interrupts();
   proxy.real = ::pthread_self();
-  t_serves = &proxy;
-  while (gallocy_sem_wait(&proxy.asked) == 0 && proxy.function != nullptr) {
-    make(proxy);
-    gallocy_sem_post(&proxy.answered);
-  }
-  t_serves = nullptr;
-  gallocy_sem_post(&proxy.answered);
+  t_self = &proxy;
+  serve(proxy);
+  t_self = nullptr;
+  gallocy_sem_post(&proxy.ended);
   return nullptr;
 }
 
-void end_served_call() {
-  if (t_serves == nullptr) return;
+// The answer to the outermost may end the caller's use of this proxy.
+void end_served_calls() {
+  if (t_self == nullptr) return;
   t_is_inside = false;
-  end_call(*t_serves);
-  t_serves->was_cancelled = true;
-  gallocy_sem_post(&t_serves->answered);
+  t_self->has_ended = true;
+  for (Call* call = t_self->innermost; call != nullptr;) {
+    Call* const below = call->below;
+    call->was_cancelled = true;
+    end_call(*call);
+    gallocy_sem_post(&call->answered);
+    call = below;
+  }
 }
 
 void* interrupt_call(void* given) {
@@ -188,13 +256,6 @@ void* interrupt_call(void* given) {
     pause_ns = std::min(pause_ns * 2, pause_max_ns);
   }
   return nullptr;
-}
-
-void resume_call(Proxy& proxy, bool ends) {
-  if (proxy.stop != Proxy::Stop::stopped) return;
-  if (ends) proxy.shall_end = true;
-  proxy.stop = Proxy::Stop::none;
-  gallocy_sem_post(&proxy.resumed);
 }
 
 int last_signal() { return last_real_signal() - 1; }

@@ -36,6 +36,7 @@ ARGUMENTS = {
     "file_maps": [[], ["exit"], ["_exit"], ["quick_exit"], ["last"], ["worker"],
                   ["exec"]],
     "futex_ends": [["main"], ["exit"], ["abort"]],
+    "handler_ends": [["exit"], ["fault"]],
     "exec_on_worker": [["execle"], ["execveat"], ["syscall"]],
     "error_on_worker": [["errx"], ["error"], ["error_at_line"]],
 }
@@ -43,7 +44,8 @@ INPUT = {"stdio": STDIO_INPUT, "iostreams": STREAM_INPUT}
 
 # A thread ends the job while others run: which nodes ran threads by then is chance.
 ENDS_EARLY = {"exit_on_worker", "abort_on_worker", "crash_on_worker", "error_on_worker",
-              "exec_on_worker", "sigpipe_on_worker", "crash_with_a_lock", "uncaught", "futex_ends"}
+              "exec_on_worker", "sigpipe_on_worker", "crash_with_a_lock", "uncaught", "futex_ends",
+              "handler_ends"}
 # What these print of what is refused, and the sentence. By themselves they would do it.
 REFUSED = {"futex_priority": (b"6 of 6 refused\n" * 3,
                               "mutexes that pass on priority are not supported")}

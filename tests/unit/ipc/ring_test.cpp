@@ -100,6 +100,22 @@ TEST_CASE("100,000 pings: every reply is that of its request, no wake-up is lost
   CHECK(served.daemon.ring.under_way_count() == 0);
 }
 
+TEST_CASE("requests whose senders were taken away from the wait are received later, by others") {
+  Served served;
+  unsigned wrong = 0;
+  for (unsigned i = 0; i < 2 * slot_count; ++i) {
+    const auto left = served.client.send(Operation::ping, i, 2);
+    wrong += wrong_echoes(served.client, 1, i);
+    served.client.wait(left);
+    const Reply reply = served.client.receive(left);
+    wrong += reply.status != 0 || reply.values[0] != i + 1 || reply.values[1] != 3;
+  }
+  CHECK(wrong == 0);
+  served.stop();
+  CHECK(served.daemon.lost_count == 0);
+  CHECK(served.daemon.ring.under_way_count() == 0);
+}
+
 TEST_CASE("many threads") {
   Served served;
   std::atomic<unsigned> wrong = 0;
