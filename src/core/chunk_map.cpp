@@ -142,8 +142,8 @@ void ChunkMap::lend(const Wish& wish, ChunkNo first) {
 
 // A program that fills what it gets has touched all but the last blocks of its threads when there
 // is no room for more; one that needs more than there is, as a large matrix of which it touches
-// little, has touched next to nothing of nearly all. Of nodes that were removed before they answered
-// nothing is known.
+// little, has touched next to nothing of nearly all. Nothing is known of nodes that were removed
+// before they answered.
 bool ChunkMap::is_sparse(const Promises& known) {
   constexpr std::uint64_t touched_share = 16;
   return known.could_hold != 0 && known.touched * touched_share <= known.promised &&

@@ -112,7 +112,7 @@ TEST_CASE("of a chunk counts what is promised, or touched if that is more") {
   CHECK(core.node.memory().promised() == 0);
 }
 
-TEST_CASE("a page that somebody touched before its chunk was handed out counts from the beginning") {
+TEST_CASE("a page that was touched before its chunk was handed out counts from the beginning") {
   Config config = with_frames(0, 4);
   config.chunk_frames = 2;
   Core core(config);
