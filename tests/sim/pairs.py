@@ -25,10 +25,15 @@ SETTINGS = [
     ["--workload", "recycled", "--faults", "removal,crash,delay,reorder,pressure", "--nodes", "5"],
     ["--workload", "random", "--late", "ends", "--nodes", "5"],
 ]
-# Seeds that reach what hundreds of others do not: a home's answer to an eviction that is over comes
-# while bytes that a third node sent wait for acknowledgements.
-RARE = [(2689, ["--workload", "recycled", "--faults", "pressure,delay,reorder", "--late",
-                 "evictions", "--nodes", "5"])]
+# Seeds that reach what hundreds of others do not: a home's answer to an eviction that is over
+# comes while bytes that a third node sent wait for acknowledgements; a member is removed while a
+# page that is zero again waits for a frame; and somebody reports to have a page of a chunk that
+# was given back.
+OF_FOUR = ["--workload", "recycled", "--faults", "pressure,delay,reorder", "--late", "evictions",
+           "--nodes", "4"]
+OF_REMOVALS = ["--workload", "recycled", "--faults", "removal,crash,delay,reorder,pressure",
+               "--nodes", "5"]
+RARE = [(5529, OF_FOUR), (5574, OF_FOUR), (625, OF_REMOVALS), (1023, OF_REMOVALS)]
 SEED_COUNT = int(os.environ.get("PAIRS_SEEDS", "200"))
 SEED_COUNT_MAX, BATCH = 5_000, 500
 SECONDS_MAX = 600
