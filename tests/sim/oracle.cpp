@@ -149,6 +149,11 @@ void Oracle::forget_node(NodeId node, Epoch epoch) {
   unjudged_[epoch] = {node, pages_of(*machines_[raw(node)])};
 }
 
+void Oracle::note_hearing() {
+  for (auto& [epoch, removal] : unjudged_)
+    removal.had.merge(pages_of(*machines_[raw(removal.node)]));
+}
+
 // What it had when it was removed, or since then, while a member had not heard of it.
 void Oracle::note_losses(Epoch heard) {
   while (!unjudged_.empty() && unjudged_.begin()->first <= heard) {

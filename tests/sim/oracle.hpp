@@ -31,6 +31,9 @@ class Oracle {
 
   // A node is no member any more, from that epoch on: nothing that it has or does counts.
   void forget_node(NodeId node, Epoch epoch);
+  // A member is about to hear of a removal. What it has sent to the removed node until then, it
+  // keeps for nobody any more when it has.
+  void note_hearing();
   // All members have heard of that epoch, and no home has made its directory since: what is lost
   // by this removal, or was by one before, is lost for a reason.
   void note_losses(Epoch heard);

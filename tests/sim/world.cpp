@@ -186,6 +186,7 @@ void World::remove(NodeId node) {
 void World::hear(NodeId node) {
   if (members_.has_heard(node) || members_.crashed(node) || !members_.contains(node)) return;
   const core::MemberRemoved removal = members_.take(node);
+  oracle_.note_hearing();
   step(node, removal);
   bool all_have_heard = true;
   members_.alive().for_each([&](NodeId member) {
