@@ -74,11 +74,17 @@ GALLOCY_TAKES int daemon(int keep_folder, int keep_streams) noexcept {
   return is_application() ? refuse_child("daemon") : real::daemon(keep_folder, keep_streams);
 }
 
-// The child would be one of this node, and nobody could wait for it.
+namespace {
+
+pid_t refuse_vfork() { return refuse_child("vfork"); }
+
+}  // namespace
+
+// What is called instead. The child of a thread elsewhere would be one of that node, and nobody
+// could wait for it.
 extern "C" void* vfork_here() {
-  if (is_away())
-    refuse("vfork on another node than the first is not supported; posix_spawn works");
-  return reinterpret_cast<void*>(real::vfork.any());
+  return is_away() ? reinterpret_cast<void*>(refuse_vfork)
+                   : reinterpret_cast<void*>(real::vfork.any());
 }
 
 // It returns twice, so that there must be no frame below it.

@@ -50,8 +50,7 @@ def children():
     expect((result.out, result.err) == ("1, 0\nwent on\n", ""), result)
     expect_error(refused("clone as vfork", "away"), "0, ENOSYS\nwent on\n",
                  f"clone is refused: {CHILD}")
-    expect_end(refused("vfork", "away"), 1,
-               "vfork on another node than the first is not supported; posix_spawn works")
+    expect_error(refused("vfork", "away"), "-1, ENOSYS\nwent on\n", f"vfork is refused: {CHILD}")
 
 
 def notifications():
