@@ -22,7 +22,7 @@ import traceback
 
 # Under nohup, or behind the `&` of a script, these are ignored, and whatever is started inherits
 # that: gallocy-run would go on, as whoever said so wants it.
-for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
 
