@@ -204,10 +204,11 @@ void end_left_call(Call::After after) {
   give_back(left);
 }
 
-// A handler has left calls by siglongjmp.
+// A handler has left calls by siglongjmp. Who is on its own stack again has left all that handlers
+// on the other one had called.
 void end_left_calls(const void* frame) {
-  while (t_asked != nullptr && frame != nullptr && t_asked->frame != nullptr &&
-         t_asked->frame <= frame)
+  while (t_asked != nullptr && frame != nullptr &&
+         (t_asked->frame == nullptr || t_asked->frame <= frame))
     end_left_call(Call::After::jump);
 }
 void end_calls_in(const Call* outer) {
