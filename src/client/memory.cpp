@@ -23,6 +23,10 @@ namespace {
 // Why there was no chunk, in the daemon's words if it was asked. REQUIRES: the heap lock.
 constinit int g_chunk_status = ENOMEM;
 
+bool is_of_any_node(std::uint32_t heap_number) {
+  return heap_number == own_heap || heap_number == sparse_heap;
+}
+
 // How much of the block that is being allocated will be touched. REQUIRES: the heap lock.
 constinit std::uint64_t g_block_pages = 0;
 
@@ -53,8 +57,8 @@ void return_chunks(SpentChunks* spent) {
 
 std::uint64_t ask_chunks(std::uint32_t heap_number, std::uint64_t chunk_count,
                          std::uint64_t wanted) {
-  const bool of_choice = heap_number != own_heap && heap_number != sparse_heap;
-  const std::uint64_t node = of_choice ? heap_number - heap_for(0) : ipc::any_node;
+  const std::uint64_t node =
+      is_of_any_node(heap_number) ? ipc::any_node : heap_number - heap_for(0);
   const ipc::Reply reply = process.ring.call(ipc::Operation::chunks, chunk_count, node, wanted,
                                              idle_pages(heap_number, chunk_count, wanted));
   const std::uint64_t address = reply.values[0];
@@ -176,8 +180,7 @@ struct Wanted {
 Error no_room(const Wanted& wanted) {
   if (g_chunk_status == EINVAL)
     return {EINVAL, Sentence("the job has no node ", wanted.heap_number - heap_for(0))};
-  const bool anywhere = wanted.heap_number == own_heap || wanted.heap_number == sparse_heap;
-  const char* where = anywhere ? "every node" : "that node";
+  const char* where = is_of_any_node(wanted.heap_number) ? "every node" : "that node";
   return {ENOMEM, Sentence("no room for ", wanted.count, " x ", wanted.size_bytes, " bytes: ",
                            where, " has used up its memory (gallocy-run --memory), or the job its "
                            "region of ", process.region_size_bytes >> 20, " MiB")};

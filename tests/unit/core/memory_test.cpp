@@ -7,7 +7,6 @@ using namespace gallocy::core;
 
 namespace {
 
-// One frame is for copies; the home of chunk 0 is node 0.
 PageRequest write(std::uint64_t page) { return {RequestKind::write, PageNo{page}, 0}; }
 
 // Node 1 with pages 5, exclusive, and 6, shared, in its two frames, and its thread 3 waiting for 7.

@@ -78,7 +78,6 @@ struct Core {
   }
 };
 
-// Makes node 0 the home of chunk 0.
 // So many frames besides the slots, one of them never reserved; a chunk needs one.
 inline Config with_frames(unsigned self, std::uint64_t count) {
   Config config = Core::make_config(self, 4);
@@ -88,6 +87,7 @@ inline Config with_frames(unsigned self, std::uint64_t count) {
   return config;
 }
 
+// Makes node 0 the home of chunk 0.
 inline void give_chunk(Core& core) { core.step(ClientCall{{}, ChunksCall{1}}); }
 
 inline Transaction by(unsigned node, std::uint64_t counter) {
