@@ -111,9 +111,7 @@ GALLOCY_API int gallocy_node_count(void);
  * there is more only for a sparse program: one that has got three quarters of what all nodes could
  * hold, and has touched a sixteenth of that at most. If it touches more of it later than the home
  * of a page has room for, it gets SIGBUS and a sentence: --memory of gallocy-run is to be as large
- * as what a program fills. So may who fills by smaller blocks, or by gallocy_realloc() in place,
- * what blocks of more than 1 MiB have left of their last 2 MiB. Blocks of two ranks never share a
- * page.
+ * as what a program fills. Blocks of two ranks never share a page.
  * Errors: NULL with errno ENOMEM.
  */
 GALLOCY_API void* gallocy_malloc(size_t size_bytes);

@@ -23,22 +23,13 @@ namespace {
 // Why there was no chunk, in the daemon's words if it was asked. REQUIRES: the heap lock.
 constinit int g_chunk_status = ENOMEM;
 
-bool is_of_any_node(std::uint32_t heap_number) {
-  return heap_number == own_heap || heap_number == sparse_heap;
+// Of its pages, only those count against the bound that are touched.
+bool counts_by_touch(std::uint32_t heap_number) {
+  return heap_number == sparse_heap || heap_number == runtime_heap;
 }
 
-// How much of the block that is being allocated will be touched. REQUIRES: the heap lock.
-constinit std::uint64_t g_block_pages = 0;
-
-// What a block leaves of its last chunk is hardly used where no second one like it would fit. How
-// large one is that grows where it is, is not known here.
-std::uint64_t idle_pages(std::uint32_t heap_number, std::uint64_t chunk_count,
-                         std::uint64_t wanted) {
-  const std::uint64_t pages = chunk_count * pages_per_chunk;
-  const std::uint64_t touched = g_block_pages + heap::large_block_page;
-  if (heap_number == sparse_heap) return pages;
-  const bool fits_twice = chunk_count == 1 && touched <= pages / 2;
-  return fits_twice || wanted != 0 || touched > pages ? 0 : pages - touched;
+bool is_of_any_node(std::uint32_t heap_number) {
+  return heap_number == own_heap || counts_by_touch(heap_number);
 }
 
 std::uint32_t number_of(void* context) {
@@ -56,11 +47,11 @@ void return_chunks(SpentChunks* spent) {
 }
 
 std::uint64_t ask_chunks(std::uint32_t heap_number, std::uint64_t chunk_count,
-                         std::uint64_t wanted) {
+                         std::uint64_t wanted, std::uint64_t idle_pages) {
   const std::uint64_t node =
       is_of_any_node(heap_number) ? ipc::any_node : heap_number - heap_for(0);
-  const ipc::Reply reply = process.ring.call(ipc::Operation::chunks, chunk_count, node, wanted,
-                                             idle_pages(heap_number, chunk_count, wanted));
+  const ipc::Reply reply =
+      process.ring.call(ipc::Operation::chunks, chunk_count, node, wanted, idle_pages);
   const std::uint64_t address = reply.values[0];
   const bool usable = address % chunk_bytes == 0 &&
                       in_region(reinterpret_cast<void*>(address), chunk_count * chunk_bytes);
@@ -70,12 +61,20 @@ std::uint64_t ask_chunks(std::uint32_t heap_number, std::uint64_t chunk_count,
 }
 
 // Chunks that are spent but not yet returned may be what is missing.
-std::uint64_t take_chunks(void* context, std::uint64_t chunk_count, std::uint64_t wanted) {
+std::uint64_t take_chunks(void* context, std::uint64_t chunk_count, std::uint64_t wanted,
+                          std::uint64_t idle_pages) {
   if (chunk_count > process.region_size_bytes / chunk_bytes) return 0;
-  const std::uint64_t address = ask_chunks(number_of(context), chunk_count, wanted);
+  const std::uint32_t number = number_of(context);
+  if (counts_by_touch(number)) idle_pages = chunk_count * pages_per_chunk;
+  const std::uint64_t address = ask_chunks(number, chunk_count, wanted, idle_pages);
   if (address != 0 || wanted != 0 || process.spent_chunks == nullptr) return address;
   return_chunks(std::exchange(process.spent_chunks, nullptr));
-  return ask_chunks(number_of(context), chunk_count, wanted);
+  return ask_chunks(number, chunk_count, wanted, idle_pages);
+}
+
+bool claim_chunk(void* context, std::uint64_t address) {
+  return counts_by_touch(number_of(context)) ||
+         process.ring.call(ipc::Operation::claim_chunk, address).status == 0;
 }
 
 // The list is kept in page 1, which the heap has left and which was its own to write.
@@ -198,7 +197,6 @@ Result<void*> allocate(const Wanted& wanted) {
     const HeapLocked locked;
     if (process.ring.freed_pending()) take_freed();
     g_chunk_status = ENOMEM;
-    g_block_pages = (all_bytes + page_bytes - 1) / page_bytes;
     block = heap_of_number(wanted.heap_number)
                 .allocate_block(all_bytes, wanted.alignment_bytes);
     if (block.address == nullptr) return tl::unexpected<Error>(no_room(wanted));
@@ -268,7 +266,8 @@ bool prefetch(std::uint64_t address, std::size_t size_bytes) {
 // room there: together they keep no more than a quarter of what there is.
 heap::ChunkSource client::daemon_chunks(std::uint32_t heap_number) {
   const std::uint64_t share = process.memory_chunk_count / (4 * process.rank_count);
-  return {take_chunks, give_chunks, reinterpret_cast<void*>(std::uint64_t{heap_number}),
+  void* const context = reinterpret_cast<void*>(std::uint64_t{heap_number});
+  return {take_chunks, give_chunks, claim_chunk, context,
           std::min(share, heap::spare_chunks_max)};
 }
 
@@ -282,6 +281,19 @@ void* client::sparse_pages(std::size_t size_bytes) {
                              .alignment_bytes = chunk_bytes,
                              .clear = true,
                              .heap_number = sparse_heap});
+}
+
+void* client::runtime_block(std::size_t size_bytes) {
+  return allocate_or_refuse(
+      {.size_bytes = size_bytes, .clear = true, .heap_number = runtime_heap});
+}
+
+// The heap keeps the chunk of the last block that was freed.
+Status client::prepare_runtime_heap() {
+  const auto block = allocate({.size_bytes = 1, .heap_number = runtime_heap});
+  if (!block) return tl::unexpected<Error>(block.error());
+  gallocy_free(*block);
+  return {};
 }
 
 void* gallocy_malloc(size_t size_bytes) { return allocate_or_refuse({.size_bytes = size_bytes}); }

@@ -67,6 +67,14 @@ void ChunkMap::on_call(CallTag tag, const ChunksCall& call) {
   ask_around(wish);
 }
 
+void ChunkMap::on_claim_call(CallTag tag, const ClaimChunkCall& call) {
+  const std::optional<ChunkNo> chunk = chunk_at(call.address);
+  if (!chunk || client_of(*chunk) != tag.client) return outbox_.act(Reply{tag, EINVAL, {}});
+  Wish wish{tag, config_.self, {}, 1, *chunk, {}, no_node};
+  wish.claim = true;
+  ask(wish, home_of(*chunk));
+}
+
 // This node first, unless it is another's chunks that are wanted.
 void ChunkMap::ask_around(Wish wish) {
   const bool anywhere = wish.of_choice == no_node;
@@ -78,7 +86,7 @@ void ChunkMap::ask(Wish wish, NodeId home) {
   if (home == config_.self) serve(wish, wish.wanted == no_chunk);
   else
     send_wish(wish, home,
-              LoanRequest{wish.count, wish.wanted, wish.overcommit, wish.idle_pages});
+              LoanRequest{wish.count, wish.wanted, wish.overcommit, wish.idle_pages, wish.claim});
 }
 
 void ChunkMap::send_wish(Wish wish, NodeId to, Body body) {
@@ -105,23 +113,43 @@ std::uint64_t ChunkMap::promised_of(const Wish& wish, std::uint32_t chunk) const
 }
 
 Promises ChunkMap::promises() const {
-  return {memory_.could_reserve(), memory_.promised(), memory_.reserved()};
+  return {memory_.could_promise(), memory_.promised(), memory_.reserved()};
 }
+
+// Of what counts when it is touched, so much is likely to be: a thread's stack, say.
+constexpr std::uint64_t sparse_frames = 64;
 
 // What could not be written to would end in SIGBUS; a program can deal with ENOMEM. Memory that was
 // handed out and is not touched yet takes no frame, but may well be touched later: so a home lends
 // no more than it could hold, but for what is known to be sparse, and unless the job is.
+bool ChunkMap::can_promise(std::uint64_t page_count, bool overcommit) const {
+  const std::uint64_t kept_back = memory_.could_reserve() - memory_.could_promise();
+  if (!memory_.has_room(page_count + kept_back)) return false;
+  return overcommit || memory_.promised() + page_count <= memory_.could_promise();
+}
+
 bool ChunkMap::has_room(const Wish& wish) const {
   std::uint64_t pages = 0;
   for (std::uint32_t i = 0; i < wish.count; ++i) pages += promised_of(wish, i);
-  if (!memory_.has_room(std::max(pages, config_.chunk_frames))) return false;
-  const Promises known = promises();
-  return pages == 0 || wish.overcommit || known.promised + pages <= known.could_hold;
+  if (pages > 0) return can_promise(pages, wish.overcommit);
+  return memory_.has_room(std::min(config_.chunk_frames, sparse_frames));
+}
+
+// False: it is not that node's, or there is no memory for the rest of it.
+bool ChunkMap::promise_rest(const Wish& wish) {
+  const auto lent = loans_.find(wish.wanted);
+  if (lent == loans_.end() || lent->second != wish.node) return false;
+  const std::uint64_t counted = memory_.counted(wish.wanted);
+  const std::uint64_t more = config_.chunk_frames - std::min(config_.chunk_frames, counted);
+  if (more > 0 && !can_promise(more, false)) return false;
+  memory_.promise(wish.wanted, config_.chunk_frames);
+  return true;
 }
 
 // At the home.
 void ChunkMap::serve(const Wish& wish, bool may_ask_coordinator) {
   if (!config_.nodes.contains(wish.node)) return;  // removed while this waited for the coordinator
+  if (wish.claim) return promise_rest(wish) ? grant(wish, wish.wanted) : refuse_here(wish);
   if (!has_room(wish)) return refuse_here(wish);
   const ChunkNo first = take_from_pool(wish.count, wish.wanted);
   if (first != no_chunk) return lend(wish, first);
@@ -136,6 +164,10 @@ void ChunkMap::lend(const Wish& wish, ChunkNo first) {
     loans_[chunk] = wish.node;
     memory_.promise(chunk, promised_of(wish, i));
   }
+  grant(wish, first);
+}
+
+void ChunkMap::grant(const Wish& wish, ChunkNo first) {
   if (wish.node == config_.self) note_client(wish.tag, first, wish.count);
   else outbox_.send(wish.node, wish.transaction, Loan{first, wish.count});
 }
@@ -181,12 +213,14 @@ void ChunkMap::note_client(CallTag tag, ChunkNo first, std::uint32_t count) {
 }
 
 bool ChunkMap::on_loan_request(NodeId from, Transaction transaction, const LoanRequest& request) {
-  const bool possible = request.wanted == no_chunk || contains(request.wanted);
+  const bool possible = request.claim ? contains(request.wanted) && request.count == 1
+                                      : request.wanted == no_chunk || contains(request.wanted);
   if (from == config_.self || request.count == 0 || request.count > chunk_count_ || !possible)
     return false;
   Wish wish{{}, from, transaction, request.count, request.wanted, {}, no_node};
   wish.overcommit = request.overcommit;
   wish.idle_pages = request.idle_pages;
+  wish.claim = request.claim;
   serve(wish, request.wanted == no_chunk);
   return true;
 }
@@ -201,6 +235,7 @@ bool ChunkMap::on_loan(NodeId from, Transaction transaction, const Loan& loan) {
   }
   const bool as_wished = loan.count == wish.count &&
                          (wish.wanted == no_chunk || wish.wanted == loan.first);
+  if (as_wished && wish.claim) return end_claim(wish), true;
   if (!as_wished || !all_of_run(loan.first, loan.count, [&](ChunkNo chunk) {
         const NodeId home = home_of(chunk);
         return !client_of(chunk) && (home == no_node || home == from);
@@ -209,6 +244,12 @@ bool ChunkMap::on_loan(NodeId from, Transaction transaction, const Loan& loan) {
   for (std::uint32_t i = 0; i < loan.count; ++i) homes_[ChunkNo{raw(loan.first) + i}] = from;
   note_client(wish.tag, loan.first, loan.count);
   return true;
+}
+
+// What a client has returned while it claimed it is not its again.
+void ChunkMap::end_claim(const Wish& wish) {
+  if (client_of(wish.wanted) == wish.tag.client) note_client(wish.tag, wish.wanted, 1);
+  else outbox_.act(Reply{wish.tag, EINVAL, {}});
 }
 
 // ---- the pool ----------------------------------------------------------------------------

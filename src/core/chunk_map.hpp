@@ -35,6 +35,7 @@ class ChunkMap {
 
   // A client wants consecutive chunks. Answered by Reply, at once or later.
   void on_call(CallTag tag, const ChunksCall& call);
+  void on_claim_call(CallTag tag, const ClaimChunkCall& call);
   bool on_loan_request(NodeId from, Transaction transaction, const LoanRequest& request);
   bool on_loan(NodeId from, Transaction transaction, const Loan& loan);
 
@@ -106,12 +107,15 @@ class ChunkMap {
     NodeId of_choice = no_node;  // none other will do
     std::uint64_t idle_pages = 0;  // see LoanRequest, as the next
     bool overcommit = false;
+    bool claim = false;
     Promises promises{};      // of all that have none without
   };
   Promises promises() const;
   std::uint64_t promised_of(const Wish& wish, std::uint32_t chunk) const;
   static bool is_sparse(const Promises& known);
+  bool can_promise(std::uint64_t page_count, bool overcommit) const;
   bool has_room(const Wish& wish) const;
+  bool promise_rest(const Wish& wish);
   void serve(const Wish& wish, bool may_ask_coordinator);
   void own(ChunkNo chunk);
   void refuse(Wish wish);
@@ -121,6 +125,8 @@ class ChunkMap {
   void send_wish(Wish wish, NodeId to, Body body);
   bool take_wish(NodeId from, Transaction transaction, Wish& wish);
   void lend(const Wish& wish, ChunkNo first);
+  void grant(const Wish& wish, ChunkNo first);
+  void end_claim(const Wish& wish);
   void note_client(CallTag tag, ChunkNo first, std::uint32_t count);
 
   struct Asked {

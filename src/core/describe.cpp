@@ -68,6 +68,7 @@ std::string text(const ChunkHome& m) {
   return fmt::format("chunk_home chunk {} node {}", raw(m.chunk), raw(m.home));
 }
 std::string text(const LoanRequest& m) {
+  if (m.claim) return fmt::format("loan_request claim chunk {}", raw(m.wanted));
   const char* overcommit = m.overcommit ? " overcommit" : "";
   const std::string idle = m.idle_pages == 0 ? "" : fmt::format(" idle {}", m.idle_pages);
   if (m.wanted == no_chunk) return fmt::format("loan_request {}{}{}", m.count, overcommit, idle);
@@ -184,6 +185,7 @@ std::string text(const ChunksCall& c) {
 std::string text(const ReturnChunksCall& c) {
   return fmt::format("return_chunks {:#x} + {}", c.address, c.count);
 }
+std::string text(const ClaimChunkCall& c) { return fmt::format("claim_chunk {:#x}", c.address); }
 std::string text(const SyncCall& c) {
   const bool limited = c.timeout_us != no_timeout;
   return text(c.request) + (limited ? fmt::format(" within {} us", c.timeout_us) : "");

@@ -57,6 +57,10 @@ struct ChunksCall {
   std::uint64_t wanted = 0;   // 0, or the address of the only first chunk that will do
   std::uint64_t idle_pages = 0;  // see LoanRequest
 };
+// A chunk that the client was given, all pages of which count from now on: see LoanRequest.
+struct ClaimChunkCall {
+  std::uint64_t address = 0;
+};
 // Consecutive chunks that the client was given and does not use any more.
 struct ReturnChunksCall {
   std::uint64_t address = 0;
@@ -109,8 +113,8 @@ struct ClientCall {
   CallTag tag;
   std::variant<ChunksCall, SyncCall, ConditionWaitCall, ThreadCreateCall, ThreadJoinCall,
                NextOrderCall, ThreadStarted, ThreadExited, TakeFreedCall, ThreadControl,
-               ThreadCancelledCall, ThreadInterruptedCall, RootRequest, ReturnChunksCall, HomeCall,
-               PrefetchCall>
+               ThreadCancelledCall, ThreadInterruptedCall, RootRequest, ReturnChunksCall,
+               ClaimChunkCall, HomeCall, PrefetchCall>
       call;
   std::uint32_t thread = 0;  // kernel thread id of who calls; as in Fault
 };

@@ -50,6 +50,11 @@ std::uint64_t Memory::promise_of(ChunkNo chunk) const {
   return counted == chunks_.end() ? 0 : counted->second.promised;
 }
 
+std::uint64_t Memory::counted(ChunkNo chunk) const {
+  const auto counted = chunks_.find(chunk);
+  return counted == chunks_.end() ? 0 : counted->second.larger();
+}
+
 bool Memory::has_room(std::uint64_t page_count) const {
   return page_count <= could_reserve() - reserved_;
 }

@@ -46,6 +46,7 @@ class Memory {
     return reserved_ + cached_ < limit() ? limit() - reserved_ - cached_ : 0;
   }
   static constexpr std::uint64_t access_pages = 4;  // that one access may need at once
+  static constexpr std::uint64_t kept_back_max_pages = 16'384;  // 64 MiB
 
   // ---- home: a page becomes, or is no longer, one that is not zero ----
   enum class Room { granted, later, never };
@@ -54,12 +55,18 @@ class Memory {
   bool has_room(std::uint64_t page_count) const;
   // The most that can ever be reserved.
   std::uint64_t could_reserve() const { return limit() - config_.cache_min_pages; }
+  // The most of that to promise. The rest is for what is written to without a word before: stacks,
+  // and what the runtime needs when the program has used up its memory.
+  std::uint64_t could_promise() const {
+    return could_reserve() - std::min(could_reserve() / 32, kept_back_max_pages);
+  }
 
   // Of the chunk, which is lent from now on, so many pages will be reserved, as far as is known.
   // 0: any number, or the chunk is nobody's any more.
   void promise(ChunkNo chunk, std::uint64_t page_count);
   std::uint64_t promise_of(ChunkNo chunk) const;
-  // Of each chunk what is promised, or reserved if that is more.
+  // What is promised, or reserved if that is more: of a chunk, and of all.
+  std::uint64_t counted(ChunkNo chunk) const;
   std::uint64_t promised() const { return promised_; }
 
   // ---- requester: the page's frame in the cache ----

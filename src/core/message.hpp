@@ -128,7 +128,8 @@ struct LoanRequest {  // node -> home
   std::uint32_t count = 0;
   ChunkNo wanted{};     // no_chunk, or the only first chunk that will do
   bool overcommit = false;  // even if the home could not hold all that it has lent, were it touched
-  std::uint64_t idle_pages = 0;  // the last of them, which the client hardly touches, if ever
+  std::uint64_t idle_pages = 0;  // the last of them, which count when they are touched
+  bool claim = false;  // `wanted` was lent to the sender before: from now on all of its pages count
 };
 // How much memory a home has promised, or several together; in pages.
 struct Promises {

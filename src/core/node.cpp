@@ -444,6 +444,9 @@ void Node::call(CallTag tag, const ThreadInterruptedCall& call, TimeUs) {
 }
 void Node::call(CallTag tag, const RootRequest& call, TimeUs) { root_.on_call(tag, call); }
 void Node::call(CallTag tag, const ReturnChunksCall& call, TimeUs) { returns_.on_call(tag, call); }
+void Node::call(CallTag tag, const ClaimChunkCall& call, TimeUs) {
+  chunks_.on_claim_call(tag, call);
+}
 void Node::call(CallTag tag, const HomeCall& call, TimeUs) { chunks_.on_home_call(tag, call); }
 void Node::call(CallTag tag, const NextOrderCall&, TimeUs) { threads_.on_next_order(tag); }
 void Node::call(CallTag tag, const ThreadStarted& call, TimeUs) { threads_.on_started(tag, call); }

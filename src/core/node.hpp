@@ -151,6 +151,7 @@ class Node {
   void call(CallTag tag, const ThreadInterruptedCall& call, TimeUs now_us);
   void call(CallTag tag, const RootRequest& call, TimeUs now_us);
   void call(CallTag tag, const ReturnChunksCall& call, TimeUs now_us);
+  void call(CallTag tag, const ClaimChunkCall& call, TimeUs now_us);
   void call(CallTag tag, const HomeCall& call, TimeUs now_us);
   void call(CallTag tag, const PrefetchCall& call, TimeUs now_us);
 

@@ -54,6 +54,9 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
     case ipc::Operation::home_of:
       call = core::HomeCall{argument[0]};
       return true;
+    case ipc::Operation::claim_chunk:
+      call = core::ClaimChunkCall{argument[0]};
+      return true;
     case ipc::Operation::return_chunks:
       if (argument[1] > std::numeric_limits<std::uint32_t>::max()) return false;
       call = core::ReturnChunksCall{argument[0], static_cast<std::uint32_t>(argument[1])};

@@ -68,11 +68,11 @@ void Heap::give_pages(ChunkHeader* chunk, unsigned first, unsigned page_count) {
 }
 
 bool Heap::add_chunk() {
-  bool zeroed = false;
-  ChunkHeader* chunk = take_chunks(1, zeroed);
-  if (chunk == nullptr) return false;
+  const Taken taken = take_chunks(1, 0);
+  if (taken.chunk == nullptr) return false;
+  ChunkHeader* chunk = taken.chunk;
   ChunkState& state = state_of(chunk);
-  if (!zeroed) {
+  if (!taken.zeroed) {
     *chunk = {};
     state = {};
     state.dirty.insert(0, pages_per_chunk);
@@ -121,21 +121,20 @@ void Heap::set_longest_gap(ChunkHeader* chunk, std::uint32_t page_count) {
   link_chunk(chunk);
 }
 
-ChunkHeader* Heap::take_chunks(std::uint64_t chunk_count, bool& zeroed) {
-  zeroed = false;
-  std::uint64_t address = take_kept(chunk_count);
-  if (address == 0) {
-    zeroed = true;
-    address = source_.take(source_.context, chunk_count, 0);
+Heap::Taken Heap::take_chunks(std::uint64_t chunk_count, std::uint32_t idle_pages) {
+  if (may_take_kept(chunk_count, idle_pages)) {
+    const Run kept = take_kept(chunk_count);
+    return {reinterpret_cast<ChunkHeader*>(kept.address), kept.idle_pages, false};
   }
+  std::uint64_t address = source_.take(source_.context, chunk_count, 0, idle_pages);
   if (address == 0) {
     release_all_idle_spans();
     release_empty_chunk();
     give(std::exchange(kept_, {}));
-    address = source_.take(source_.context, chunk_count, 0);
+    address = source_.take(source_.context, chunk_count, 0, idle_pages);
   }
   GALLOCY_CHECK(address % chunk_bytes == 0, GALLOCY_VALUE(address));
-  return reinterpret_cast<ChunkHeader*>(address);
+  return {reinterpret_cast<ChunkHeader*>(address), idle_pages, true};
 }
 
 bool Heap::take_chunks_at(std::uint64_t address, std::uint64_t chunk_count) {
@@ -143,18 +142,33 @@ bool Heap::take_chunks_at(std::uint64_t address, std::uint64_t chunk_count) {
       kept_.address == address ? std::min(kept_.chunk_count, chunk_count) : 0;
   const std::uint64_t rest = chunk_count - from_kept;
   const std::uint64_t rest_address = address + from_kept * chunk_bytes;
-  if (rest > 0 && source_.take(source_.context, rest, rest_address) != rest_address) return false;
+  if (from_kept > 0 && !may_take_kept(from_kept, 0)) return false;
+  if (rest > 0 && source_.take(source_.context, rest, rest_address, 0) != rest_address)
+    return false;
   if (from_kept > 0) take_kept(from_kept);
   return true;
 }
 
-// From the beginning of the kept run; 0 if it is too short.
-std::uint64_t Heap::take_kept(std::uint64_t chunk_count) {
-  if (kept_.chunk_count < chunk_count) return 0;
-  const std::uint64_t address = kept_.address;
+// Claims what the new owner may use and the block before did not.
+bool Heap::may_take_kept(std::uint64_t chunk_count, std::uint32_t idle_pages) {
+  if (kept_.chunk_count != chunk_count) return kept_.chunk_count > chunk_count;
+  if (kept_.idle_pages <= idle_pages) return true;
+  if (!claim_last_of(kept_.address, chunk_count)) return false;
+  kept_.idle_pages = 0;
+  return true;
+}
+
+// From the beginning of the kept run. REQUIRES: it may.
+Heap::Run Heap::take_kept(std::uint64_t chunk_count) {
+  if (kept_.chunk_count == chunk_count) return std::exchange(kept_, {});
+  const Run taken{kept_.address, chunk_count};
+  kept_.address += chunk_count * chunk_bytes;
   kept_.chunk_count -= chunk_count;
-  kept_.address = kept_.chunk_count == 0 ? 0 : address + chunk_count * chunk_bytes;
-  return address;
+  return taken;
+}
+
+bool Heap::claim_last_of(std::uint64_t address, std::uint64_t chunk_count) {
+  return source_.claim(source_.context, address + (chunk_count - 1) * chunk_bytes);
 }
 
 void Heap::give(Run run) {

@@ -53,7 +53,7 @@ std::uint64_t chunks_of(std::size_t size_bytes, unsigned block_page) {
 }
 
 std::size_t large_bytes(const ChunkHeader* chunk) {
-  return chunk->chunk_count * chunk_bytes - chunk->block_page * page_bytes;
+  return chunk->chunk_count * chunk_bytes - (chunk->block_page + chunk->idle_pages) * page_bytes;
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ Heap::Block Heap::allocate_block(std::size_t size_bytes, std::size_t alignment_b
   const unsigned alignment_pages = std::max(1U, pages_of(alignment_bytes));
   const unsigned first = (first_block_page + alignment_pages - 1) & ~(alignment_pages - 1);
   const std::size_t whole_bytes = std::max(size_bytes, page_bytes);
-  if (whole_bytes <= (pages_per_chunk - first) * page_bytes)
+  if (whole_bytes <= std::min<std::size_t>(max_new_run_pages, pages_per_chunk - first) * page_bytes)
     return allocate_run(pages_of(whole_bytes), alignment_pages);
   return allocate_large(whole_bytes, alignment_pages);
 }
@@ -120,17 +120,20 @@ Heap::Block Heap::allocate_large(std::size_t size_bytes, unsigned alignment_page
   if (size_bytes > large_limit_bytes) return {};
   const unsigned block_page = std::max(large_block_page, alignment_pages);
   const std::uint64_t chunk_count = chunks_of(size_bytes, block_page);
-  bool zeroed = false;
-  ChunkHeader* chunk = take_chunks(chunk_count, zeroed);
-  if (chunk == nullptr) return {};
+  const std::uint64_t all_pages = chunk_count * pages_per_chunk;
+  const std::uint64_t idle_pages = all_pages - block_page - pages_of(size_bytes);
+  const Taken taken = take_chunks(chunk_count, static_cast<std::uint32_t>(idle_pages));
+  if (taken.chunk == nullptr) return {};
+  ChunkHeader* chunk = taken.chunk;
   chunk->owner = owner_;
   chunk->kind = ChunkKind::large_block;
   chunk->chunk_count = static_cast<std::uint32_t>(chunk_count);
   chunk->block_page = block_page;
+  chunk->idle_pages = taken.idle_pages;
   chunk->heap_number = number_;
   chunk->mark = mark_of(chunk);
   std::byte* block = page_at(chunk, block_page);
-  return {block, large_bytes(chunk), zeroed};
+  return {block, large_bytes(chunk), taken.zeroed};
 }
 
 // ---- resizing ----------------------------------------------------------------------------
@@ -160,15 +163,22 @@ bool Heap::resize_run(ChunkHeader* chunk, unsigned first, unsigned page_count) {
 
 // The chunks that a block gives up go back at once: it may never be freed.
 bool Heap::resize_large(ChunkHeader* chunk, std::size_t size_bytes) {
-  if (size_bytes <= max_run_pages * page_bytes / 2 || size_bytes > large_limit_bytes) return false;
+  if (size_bytes <= max_new_run_pages * page_bytes / 2 || size_bytes > large_limit_bytes)
+    return false;
   const std::uint64_t before = chunk->chunk_count;
   const std::uint64_t chunk_count = chunks_of(size_bytes, chunk->block_page);
+  if (size_bytes > large_bytes(chunk) && chunk->idle_pages > 0) {
+    if (!claim_last_of(address_of(chunk), before)) return false;
+    chunk->idle_pages = 0;
+  }
   if (chunk_count > before &&
       !take_chunks_at(address_of(chunk) + before * chunk_bytes, chunk_count - before))
     return false;
   chunk->chunk_count = static_cast<std::uint32_t>(chunk_count);
-  if (chunk_count < before)
+  if (chunk_count < before) {
     give({address_of(chunk) + chunk_count * chunk_bytes, before - chunk_count});
+    chunk->idle_pages = 0;
+  }
   return true;
 }
 
@@ -260,7 +270,7 @@ FreeOutcome Heap::free_local(void* pointer) {
   if (chunk->kind == ChunkKind::large_block) {
     if (pointer != page_at(chunk, chunk->block_page)) return FreeOutcome::not_a_block;
     chunk->mark = 0;
-    keep_or_give({address_of(chunk), chunk->chunk_count});
+    keep_or_give({address_of(chunk), chunk->chunk_count, chunk->idle_pages});
     return FreeOutcome::freed;
   }
   const PageInfo info = chunk->pages[page];

@@ -18,10 +18,14 @@ namespace gallocy::heap {
 // Where chunks come from, and go to.
 struct ChunkSource {
   // The address of chunk_count chunks in a row, aligned to chunk_bytes and filled with zeros, or 0
-  // if there are none. `wanted` is 0, or the only address that will do.
-  std::uint64_t (*take)(void* context, std::uint64_t chunk_count, std::uint64_t wanted) = nullptr;
+  // if there are none. `wanted` is 0, or the only address that will do. The last idle_pages of them
+  // are not used before the last chunk is claimed: so nobody has to have memory for them.
+  std::uint64_t (*take)(void* context, std::uint64_t chunk_count, std::uint64_t wanted,
+                        std::uint64_t idle_pages) = nullptr;
   // Chunks, or some of them, that were taken. They may hold anything.
   void (*give)(void* context, std::uint64_t address, std::uint64_t chunk_count) = nullptr;
+  // Whether all pages of the chunk, which was taken, may be used from now on.
+  bool (*claim)(void* context, std::uint64_t address) = nullptr;
   void* context = nullptr;
   // How many chunks of a large block that was freed may be kept for the next: others can't have
   // them meanwhile.
@@ -101,12 +105,20 @@ class Heap {
   void set_longest_gap(ChunkHeader* chunk, std::uint32_t page_count);
 
   struct Run {  // of chunks
-    std::uint64_t address = 0;
+    std::uint64_t address = 0;  // 0: there is none
     std::uint64_t chunk_count = 0;
+    std::uint32_t idle_pages = 0;  // at its end, not claimed
   };
-  ChunkHeader* take_chunks(std::uint64_t chunk_count, bool& zeroed);
+  struct Taken {
+    ChunkHeader* chunk = nullptr;
+    std::uint32_t idle_pages = 0;  // as many as was said, or fewer
+    bool zeroed = false;
+  };
+  Taken take_chunks(std::uint64_t chunk_count, std::uint32_t idle_pages);
   bool take_chunks_at(std::uint64_t address, std::uint64_t chunk_count);
-  std::uint64_t take_kept(std::uint64_t chunk_count);
+  bool may_take_kept(std::uint64_t chunk_count, std::uint32_t idle_pages);
+  Run take_kept(std::uint64_t chunk_count);
+  bool claim_last_of(std::uint64_t address, std::uint64_t chunk_count);
   void give(Run run);
   void keep_or_give(Run run);
   void release_all_idle_spans();

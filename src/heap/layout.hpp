@@ -7,9 +7,10 @@
 //   pages 2-9   hot: PageState of each page, touched by the owner only.
 //   pages 10-   blocks.
 //
-// A block larger than a chunk has a run of chunks. Only the first has descriptors: page 0; the
-// block begins at page 2, or further on if it has to be aligned. One that is aligned to a chunk
-// begins where the second chunk does. So the chunk of a block is that of the byte before it.
+// A block of which no second one fits into a chunk has a chunk or a run of chunks for itself. Only
+// the first has descriptors: page 0; the block begins at page 2, or further on if it has to be
+// aligned. One that is aligned to a chunk begins where the second chunk does. So the chunk of a
+// block is that of the byte before it.
 #pragma once
 
 #include "heap/size_class.hpp"
@@ -44,6 +45,7 @@ struct ChunkHeader {
   ChunkKind kind;
   std::uint32_t chunk_count;  // 1, or the length of a large block's run
   std::uint32_t block_page;   // of a large block: where it begins
+  std::uint32_t idle_pages;   // of a large block's last chunk: behind it, and not claimed
   std::uint32_t heap_number;
   PageInfo pages[pages_per_chunk];
 };
@@ -126,7 +128,8 @@ static_assert(sizeof(PageState) == 64);
 inline constexpr unsigned page_states_page = 2;
 inline constexpr unsigned first_block_page =
     page_states_page + pages_per_chunk * sizeof(PageState) / page_bytes;
-inline constexpr unsigned max_run_pages = pages_per_chunk - first_block_page;
+inline constexpr unsigned max_run_pages = pages_per_chunk - first_block_page;  // in place
+inline constexpr unsigned max_new_run_pages = max_run_pages / 2;
 inline constexpr unsigned large_block_page = 2;
 inline constexpr std::uint64_t spare_chunks_max = 16;  // 32 MiB
 inline constexpr std::size_t max_alignment_bytes = chunk_bytes;

@@ -254,8 +254,8 @@ struct PagesEnd {
 // errno, and values. A request that waits (sync, join) is answered when the wait is over.
 enum class Operation : std::uint32_t {
   ping = 1,        // ()                                      -> ()
-  // (count, node or any_node, address wanted or 0, how many pages of them, the last, are hardly
-  // touched, if ever) -> (address of the first chunk)
+  // (count, node or any_node, address wanted or 0, how many pages of them, the last, count when
+  // they are touched and not before) -> (address of the first chunk)
   chunks,
   sync,            // (address, thread, SyncOperation, SyncKind, argument, timeout_us, 1 if the
                    //  thread can be cancelled; of a futex instead of that: its bits) -> (value)
@@ -277,6 +277,8 @@ enum class Operation : std::uint32_t {
   prefetch,          // (address, size in bytes)               -> (), never waits
   root,              // (address or 0)  -> (the job's root): the first address that is proposed
   home_of,           // (address) -> (node), EINVAL if nobody was ever given that memory
+  claim_chunk,       // (address of a chunk that the client has) -> (): all of its pages count from
+                     //  now on; ENOMEM if there is no memory for them
   return_chunks,     // (address of the first chunk, count) -> (): all of them are zero again
   window,            // (address, size in bytes, own address of the first page) -> (): the client
                      //  has mapped these pages there, and sees them at that address only from now

@@ -220,7 +220,8 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
       return core::LoanRequest{from.getLoanRequest().getCount(),
                                ChunkNo{from.getLoanRequest().getWanted()},
                                from.getLoanRequest().getOvercommit(),
-                               ranges.page_count(from.getLoanRequest().getIdlePages())};
+                               ranges.page_count(from.getLoanRequest().getIdlePages()),
+                               from.getLoanRequest().getClaim()};
     case Root::LOAN: return take(from.getLoan(), ranges);
     case Root::CHUNK_RETURN: return chunk_run<core::ChunkReturn>(from.getChunkReturn(), ranges);
     case Root::CHUNK_RETURNED: return core::ChunkReturned{};

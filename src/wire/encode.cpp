@@ -207,6 +207,7 @@ void put(Root::Builder to, const core::LoanRequest& from) {
   request.setWanted(raw(from.wanted));
   request.setOvercommit(from.overcommit);
   request.setIdlePages(from.idle_pages);
+  request.setClaim(from.claim);
 }
 
 void put(Root::Builder to, const core::Loan& from) {

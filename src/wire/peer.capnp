@@ -392,12 +392,12 @@ struct ChunkHome {
 }
 
 struct LoanRequest {
-  # node -> home: a client of the sender wants chunks in a row that are homed at the receiver.
-  # Answered by loan.
+  # node -> home: a client of the sender wants chunks in a row that are homed there. -> loan
   count @0 :UInt32;                  # not 0
   wanted @1 :UInt32 = 0xffffffff;    # the only first chunk that will do; 2^32 - 1: any
   overcommit @2 :Bool;               # even if the receiver could not hold all that it has lent
-  idlePages @3 :UInt64;              # the last of them, which the client hardly touches, if ever
+  idlePages @3 :UInt64;              # the last of them, which count when they are touched
+  claim @4 :Bool;  # wanted (count: 1) was lent to the sender before: from now on all of it counts
 }
 
 struct Loan {

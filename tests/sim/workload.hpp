@@ -122,6 +122,8 @@ class Workload {
   core::ChunksCall chunks_wish(std::uint32_t count);
   void grow_lease(SimThread& thread);
   void allot(SimThread& thread);
+  bool has(const SimThread& thread, std::uint64_t chunk) const;
+  void claim(SimThread& thread, std::uint64_t chunk);
   void note_allotted(NodeId node, ClientId client, std::uint64_t address, std::uint32_t count);
   void recycle(SimThread& thread);
   void take_lease(SimThread& thread);

@@ -105,7 +105,25 @@ core::ChunksCall Workload::chunks_wish(std::uint32_t count) {
   return wish;
 }
 
+bool Workload::has(const SimThread& thread, std::uint64_t chunk) const {
+  const Allotted& owner = allotted_.at(chunk);
+  return owner.node == thread.node && owner.client == thread.client;
+}
+
+// That all of it is used from now on.
+void Workload::claim(SimThread& thread, std::uint64_t chunk) {
+  call(thread, core::ClaimChunkCall{chunk}, 1,
+       [this, &thread, chunk](const core::Reply& reply) {
+         if (reply.status != 0 && reply.status != ENOMEM)
+           throw Failure(fmt::format("claim of {:#x}: {}", chunk, reply.status));
+         end(thread);
+       });
+}
+
 void Workload::allot(SimThread& thread) {
+  if (world_.random().one_in(4) && !chunk_addresses_.empty())
+    if (const std::uint64_t chunk = world_.random().pick(chunk_addresses_); has(thread, chunk))
+      return claim(thread, chunk);
   const auto count = static_cast<std::uint32_t>(world_.random().between(1, 2));
   call(thread, chunks_wish(count), 1,
        [this, &thread, count](const core::Reply& reply) {

@@ -135,10 +135,27 @@ def allocated_first_and_filled_later():
 
 def filled_by_three_threads():
     """No block is lent that there is no room for when all of them are filled."""
-    for mib in (5, 10, 20, 30):
-        result = run("-n", NODES, "--memory", "64M", MEMORY, "together", mib)
-        expect_status(result, 0)
-        expect(result.err == "", result)
+    for kib in (5 << 10, 10 << 10, 20 << 10, 30 << 10):
+        expect_no_complaint("together", kib)
+
+
+def filled_by_smaller_and_smaller_blocks():
+    """What a large block leaves of its last chunk is as much memory as any other."""
+    expect_no_complaint("together", 1500, 500)
+    expect_no_complaint("together", 2300, 1200, 300, 20, 1)
+
+
+def grown_where_they_are():
+    """So is that by which a block grows."""
+    expect_no_complaint("grow", 2246, 3906)  # within its last chunk
+    expect_no_complaint("grow", 1200, 5000)
+    expect_no_complaint("grow", 290, 480)
+
+
+def expect_no_complaint(*arguments):
+    result = run("-n", NODES, "--memory", "64M", MEMORY, *arguments)
+    expect_status(result, 0)
+    expect(result.err == "", result)
 
 
 def sparse_memory_ends_with_a_sentence():
@@ -210,5 +227,6 @@ main(more_than_a_node_has, untouched_by_the_default, half_of_ram_by_default,
      limit_of_a_control_group, more_than_a_control_group_may_have,
      malloc_until_there_is_no_more, freed_by_one_rank_for_the_next,
      allocated_first_and_filled_later, filled_by_three_threads,
+     filled_by_smaller_and_smaller_blocks, grown_where_they_are,
      sparse_memory_ends_with_a_sentence, bound_too_small,
      no_room_for_another_job, all_of_it_for_each_in_turn, chosen=[sys.argv[1]])

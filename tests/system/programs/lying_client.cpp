@@ -44,6 +44,7 @@ void free_at_random(ipc::RingMemory& memory, int doorbell) {
     shared.freed_count.store(static_cast<std::uint32_t>(word));
     ring.call(ipc::Operation::ping);
     ring.call(ipc::Operation::return_chunks, word, word >> 32);
+    ring.call(ipc::Operation::claim_chunk, word);
     ring.call(ipc::Operation::return_chunks, 0x5500'0000'0000 + round * (2ULL << 20),
               1 + round % 3);
     ring.call(ipc::Operation::home_of, word);

@@ -9,7 +9,10 @@
 //   memory turns MIB           each rank in turn allocates MIB near node 0 and frees it
 //   memory fill MIB BLOCKS     blocks of MIB are allocated by one node before the first of them is
 //                              filled, and all nodes check them
-//   memory together MIB        three threads fill blocks of MIB until there are no more
+//   memory together KIB ...    three threads fill blocks of KIB until there are no more, and then
+//                              of the next KIB
+//   memory grow KIB MORE       three threads fill blocks of KIB until there are no more, and let
+//                              each grow to MORE KIB, which it may refuse
 //   memory sparse NODE         a thread on NODE writes to more than there is room for
 #include <errno.h>
 #include <stdint.h>
@@ -149,11 +152,54 @@ static void* allocate_and_free(void* argument) {
   return NULL;
 }
 
+struct sizes {  // of blocks, in bytes
+  int count;
+  size_t bytes[8];
+};
+
 static void* fill_until_null(void* argument) {
-  const size_t* size_bytes = argument;
-  for (char* block; (block = gallocy_malloc(*size_bytes)) != NULL;) memset(block, 1, *size_bytes);
-  REQUIRE(errno == ENOMEM);
+  const struct sizes* sizes = argument;
+  for (int i = 0; i < sizes->count; ++i) {
+    const size_t size_bytes = sizes->bytes[i];
+    for (char* block; (block = gallocy_malloc(size_bytes)) != NULL;) memset(block, 1, size_bytes);
+    REQUIRE(errno == ENOMEM);
+  }
   return NULL;
+}
+
+// The one that grows is new or the old one; the others are as they were.
+static void* grow_until_null(void* argument) {
+  const struct sizes* sizes = argument;
+  const size_t before = sizes->bytes[0], after = sizes->bytes[1];
+  char* blocks[most_blocks];
+  int count = 0;
+  for (; count < most_blocks && (blocks[count] = gallocy_malloc(before)) != NULL; ++count)
+    memset(blocks[count], count, before);
+  REQUIRE(count < most_blocks && errno == ENOMEM);
+  for (int i = 0; i < count; ++i) {
+    char* grown = gallocy_realloc(blocks[i], after);
+    REQUIRE(grown != NULL || errno == ENOMEM);
+    if (grown == NULL) grown = blocks[i];
+    else memset(grown + before, i, after - before);
+    for (size_t at = 0; at < before; at += check_stride) REQUIRE(grown[at] == (char)i);
+    blocks[i] = grown;
+  }
+  for (int i = 0; i < count; ++i) REQUIRE(blocks[i][before - 1] == (char)i);
+  return NULL;
+}
+
+static void in_three_threads(void* (*function)(void*), struct sizes* sizes) {
+  pthread_t threads[3];
+  for (int i = 0; i < 3; ++i)
+    REQUIRE(gallocy_pthread_create(&threads[i], NULL, function, sizes) == 0);
+  for (int i = 0; i < 3; ++i) REQUIRE(gallocy_pthread_join(threads[i], NULL) == 0);
+}
+
+static struct sizes* sizes_of(int count, char** kib) {
+  struct sizes* sizes = gallocy_calloc(1, sizeof *sizes);
+  for (; sizes->count < count; ++sizes->count)
+    sizes->bytes[sizes->count] = (size_t)atoi(kib[sizes->count]) << 10;
+  return sizes;
 }
 
 struct blocks {
@@ -214,13 +260,10 @@ int main(int argc, char** argv) {
   } else if (strcmp(what, "sparse") == 0 && argc == 3) {
     // Untouched memory costs nothing, so there is more of it than can be written to.
     run_on(atoi(argv[2]), write_all, allocate_blocks(10, 12 * gallocy_node_count()));
-  } else if (strcmp(what, "together") == 0 && argc == 3) {
-    size_t* size_bytes = gallocy_malloc(sizeof *size_bytes);
-    *size_bytes = (size_t)atoi(argv[2]) << 20;
-    pthread_t threads[3];
-    for (int i = 0; i < 3; ++i)
-      REQUIRE(gallocy_pthread_create(&threads[i], NULL, fill_until_null, size_bytes) == 0);
-    for (int i = 0; i < 3; ++i) REQUIRE(gallocy_pthread_join(threads[i], NULL) == 0);
+  } else if (strcmp(what, "together") == 0 && argc >= 3 && argc <= 10) {
+    in_three_threads(fill_until_null, sizes_of(argc - 2, argv + 2));
+  } else if (strcmp(what, "grow") == 0 && argc == 4) {
+    in_three_threads(grow_until_null, sizes_of(2, argv + 2));
   } else if (strcmp(what, "fill") == 0 && argc == 4) {
     struct blocks* blocks = allocate_blocks((size_t)atoi(argv[2]), atoi(argv[3]));
     write_all(blocks);

@@ -144,12 +144,62 @@ TEST_CASE("of chunks that are hardly touched only what is touched counts") {
 }
 
 TEST_CASE("what a block leaves of its last chunk is not promised") {
-  Config config = with_frames(0, 1 + pages_per_chunk + 2);
+  Config config = with_frames(0, 1 + pages_per_chunk + 2 + 16);  // of which 1/32 is kept back
   config.chunk_frames = pages_per_chunk;
   Core core(config);
   CHECK(take(core, 2).back().starts_with("to 1: loan_request 2 "));
   CHECK(core.step(ClientCall{tag, ChunksCall{2, no_node, 0, pages_per_chunk - 2}}).back() ==
         answer(0)[0]);
+}
+
+TEST_CASE("of a chunk that is claimed all pages count, if there is memory for them") {
+  Config config = with_frames(0, 6);
+  config.chunk_frames = 4;
+  Core core(config);
+  CHECK(core.step(ClientCall{tag, ChunksCall{1, no_node, 0, 3}}) == answer(0));
+  core.fault(Access::write, 0);
+  CHECK(core.node.memory().promised() == 1);
+  const ClientCall claim{tag, ClaimChunkCall{address_of(0)}};
+  CHECK(core.step(claim) == answer(0));
+  CHECK(core.node.memory().promised() == 4);
+  CHECK(core.step(claim) == answer(0));  // again
+  CHECK(core.node.memory().promised() == 4);
+  CHECK(core.step(ClientCall{tag, ChunksCall{1, no_node, 0, 3}}) == answer(0));
+  const ClientCall second{tag, ClaimChunkCall{address_of(1)}};
+  CHECK(core.step(second) == answer(ENOMEM));
+  CHECK(core.node.memory().promised() == 5);
+  const ClientCall of_another{{ClientId{1}, 0, 0}, ClaimChunkCall{address_of(0)}};
+  CHECK(core.step(of_another) == Lines{"reply to client 1 slot 0: " + std::to_string(EINVAL)});
+  for (const std::uint64_t address : {address_of(0) + 1, address_of(9), std::uint64_t{0}})
+    CHECK(core.step(ClientCall{tag, ClaimChunkCall{address}}) == answer(EINVAL));
+}
+
+TEST_CASE("a chunk of another home is claimed there, if it was lent to that node") {
+  Config config = with_frames(1, 6);
+  config.chunk_frames = 4;
+  Core core(config);
+  core.from(2, by(2, 7), LoanRequest{1, no_chunk, false, 3});
+  CHECK(core.from(0, by(1, 1), ChunkGrant{ChunkNo{1}, 1}) ==
+        Lines{"to 2: loan chunk 1 + 1 {2,7}"});
+  CHECK(core.node.memory().promised() == 1);
+  const LoanRequest claim{1, ChunkNo{1}, false, 0, true};
+  CHECK(core.from(0, by(0, 8), claim) == Lines{"to 0: loan chunk 0 + 0 {0,8}"});
+  CHECK(core.from(2, by(2, 8), claim) == Lines{"to 2: loan chunk 1 + 1 {2,8}"});
+  CHECK(core.node.memory().promised() == 4);
+}
+
+TEST_CASE("who claims a chunk asks its home, and nobody else") {
+  Core core(0);
+  CHECK(take(core, 1, NodeId{2}) == Lines{"to 2: loan_request 1 {0,1}"});
+  CHECK(core.from(2, by(0, 1), Loan{ChunkNo{1}, 1}).size() == 1);
+  const ClientCall claim{tag, ClaimChunkCall{address_of(1)}};
+  CHECK(core.step(claim) == Lines{"to 2: loan_request claim chunk 1 {0,2}"});
+  CHECK(core.from(2, by(0, 2), Loan{}) == answer(ENOMEM));
+  CHECK(core.step(claim) == Lines{"to 2: loan_request claim chunk 1 {0,3}"});
+  CHECK(core.from(2, by(0, 3), Loan{ChunkNo{1}, 1}).size() == 1);
+  CHECK(core.step(claim) == Lines{"to 2: loan_request claim chunk 1 {0,4}"});
+  core.step(ClientCall{{ClientId{0}, 7, 0}, ReturnChunksCall{address_of(1), 1}});
+  CHECK(core.from(2, by(0, 4), Loan{ChunkNo{1}, 1}) == answer(EINVAL));
 }
 
 TEST_CASE("a home lends from its pool, or asks for fresh chunks") {
@@ -245,6 +295,8 @@ TEST_CASE("what no honest peer says about loans drops it") {
   CHECK(dropped(core.from(2, by(2, 1), LoanRequest{0, no_chunk})));
   CHECK(dropped(core.from(2, by(2, 1), LoanRequest{9, no_chunk})));
   CHECK(dropped(core.from(2, by(2, 1), LoanRequest{1, ChunkNo{9}})));
+  CHECK(dropped(core.from(2, by(2, 1), LoanRequest{1, no_chunk, false, 0, true})));
+  CHECK(dropped(core.from(2, by(2, 1), LoanRequest{2, ChunkNo{1}, false, 0, true})));
   CHECK(dropped(core.from(2, by(1, 1), Loan{ChunkNo{0}, 1})));  // not asked for
   take(core, 1, NodeId{0});
   CHECK(dropped(core.from(2, by(1, 1), Loan{ChunkNo{0}, 1})));  // asked of another

@@ -300,3 +300,47 @@ TEST_CASE("a large block that was freed is kept for the next if the source lets 
     }
   }
 }
+
+TEST_CASE("what a block leaves of its last chunk is used when it has been claimed") {
+  Arena arena{64};
+  Heap heap{me, arena.source()};
+  auto* block = static_cast<char*>(heap.allocate(3 * chunk_bytes / 4));
+  CHECK(block_bytes(block) == 3 * chunk_bytes / 4);
+  CHECK(heap.allocate(100) != nullptr);  // in a chunk of its own
+  CHECK(arena.taken() == 2);
+  CHECK(arena.claims() == 0);
+  CHECK(heap.resize(block, 3 * chunk_bytes / 4 + 1));
+  CHECK(arena.claims() == 1);
+  const std::size_t whole_bytes = chunk_bytes - large_block_page * page_bytes;
+  CHECK(block_bytes(block) == whole_bytes);
+  CHECK(heap.resize(block, whole_bytes));
+  CHECK(arena.claims() == 1);
+}
+
+TEST_CASE("a block whose claim is refused stays as it is") {
+  Arena arena{64};
+  arena.grant_no_claims();
+  Heap heap{me, arena.source()};
+  void* block = heap.allocate(5 * chunk_bytes / 2);
+  CHECK(!heap.resize(block, 11 * chunk_bytes / 4));
+  CHECK(!heap.resize(block, 5 * chunk_bytes));
+  CHECK(block_bytes(block) == 5 * chunk_bytes / 2);
+  CHECK(heap.resize(block, 3 * chunk_bytes / 2));  // without its last chunk
+  CHECK(heap.resize(block, 7 * chunk_bytes / 4));
+}
+
+TEST_CASE("a run that was kept is claimed for a block that uses more of it") {
+  for (const bool granted : {true, false}) {
+    Arena arena{64};
+    if (!granted) arena.grant_no_claims();
+    Heap heap{me, arena.source()};
+    void* kept = heap.allocate(5 * chunk_bytes / 2);
+    CHECK(heap.free_local(kept) == FreeOutcome::freed);
+    CHECK(heap.allocate(9 * chunk_bytes / 4) == kept);  // uses less
+    CHECK(heap.free_local(kept) == FreeOutcome::freed);
+    void* block = heap.allocate(11 * chunk_bytes / 4);
+    CHECK((block == kept) == granted);
+    CHECK(arena.claims() == (granted ? 1 : 0));
+    CHECK(arena.is_claimed(block, block_bytes(block)));
+  }
+}

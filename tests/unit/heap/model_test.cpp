@@ -67,6 +67,7 @@ class Model {
     }
     REQUIRE(address_of(address) % (zeroed ? block_alignment_bytes : alignment) == 0);
     REQUIRE(block_bytes(address) >= size);
+    REQUIRE(arena_.is_claimed(address, block_bytes(address)));
     Block block{static_cast<std::uint64_t*>(address), size, random_()};
     if (zeroed) for_each_word(block, [](std::uint64_t word) { REQUIRE(word == 0); });
     for_each_word(block, [&](std::uint64_t& word) { word = block.pattern; });
@@ -80,6 +81,7 @@ class Model {
                                                   random_() % (block.size_bytes + 1);
     if (!heap_.resize(block.address, size)) return;
     REQUIRE(block_bytes(block.address) >= size);
+    REQUIRE(arena_.is_claimed(block.address, block_bytes(block.address)));
     const Block common{block.address, std::min(block.size_bytes, size) / 8 * 8, block.pattern};
     for (std::size_t i = 0; i < common.size_bytes / 8; i += 512)
       REQUIRE(common.address[i] == block.pattern);

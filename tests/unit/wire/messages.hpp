@@ -58,6 +58,7 @@ inline std::vector<core::Body> every_body() {
       LoanRequest{3, no_chunk},
       LoanRequest{3, ChunkNo{7}, true},
       LoanRequest{3, ChunkNo{7}, false, 700},
+      LoanRequest{1, ChunkNo{7}, false, 0, true},
       Loan{ChunkNo{9}, 4},
       Loan{{}, 0, {1, 2, 3}},
       Discard{ChunkNo{0xffffffff}},
