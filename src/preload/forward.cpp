@@ -9,6 +9,7 @@
 #include "gallocy/gallocy.h"
 #include "ipc/no_cancellation.hpp"
 #include "preload/blocked_signals.hpp"
+#include "preload/item.hpp"
 #include "preload/threads.hpp"
 
 GALLOCY_REAL(pthread_kill)
@@ -72,13 +73,6 @@ void await(sem_t& semaphore) {
 void ask(Proxy& proxy, Call* wanted) {
   proxy.wanted = wanted;
   if (gallocy_sem_post(&proxy.asked) != 0) refuse(gallocy_last_error());
-}
-
-template <class Item>
-Item& make_item() {
-  auto* item = static_cast<Item*>(gallocy_calloc(1, sizeof(Item)));
-  if (item == nullptr) refuse(gallocy_last_error());
-  return *item;
 }
 
 void init(sem_t& semaphore) {
@@ -150,12 +144,11 @@ Call& take_call() {
 void interrupt(Call& call, Interrupt how, bool waits = true) {
   const client::ErrnoKeeper keeper;
   const BlockedSignals blocked;
-  auto* order = static_cast<InterruptOrder*>(gallocy_malloc(sizeof(InterruptOrder)));
-  if (order == nullptr) refuse(gallocy_last_error());
-  *order = {&call, call.ticket, how};
+  auto& order = make_item<InterruptOrder>();
+  order = {&call, call.ticket, how};
   pthread_t thread{};
   if (start_runtime_thread(static_cast<int>(g_first_node), waits ? &thread : nullptr,
-                           interrupt_call, order) != 0 ||
+                           interrupt_call, &order) != 0 ||
       (waits && gallocy_pthread_join(thread, nullptr) != 0))
     refuse(gallocy_last_error());
 }

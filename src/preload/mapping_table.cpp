@@ -8,6 +8,7 @@
 #include "base/ids.hpp"
 #include "client/memory.hpp"
 #include "gallocy/gallocy.h"
+#include "preload/item.hpp"
 #include "preload/stage.hpp"
 
 namespace gallocy::preload {
@@ -166,11 +167,10 @@ Mapping* first_mapping(std::uint64_t begin, std::uint64_t end) {
 }
 
 Mapping& add_mapping(const Mapping& mapping) {
-  auto* added = static_cast<Mapping*>(gallocy_malloc(sizeof mapping));
-  if (added == nullptr) refuse(gallocy_last_error());
-  *added = mapping;
-  insert(mapping_table_at(added->begin).mappings, *added);
-  return *added;
+  auto& added = make_item<Mapping>();
+  added = mapping;
+  insert(mapping_table_at(added.begin).mappings, added);
+  return added;
 }
 
 void split_mapping(std::uint64_t at) {

@@ -7,6 +7,7 @@
 
 #include "gallocy/gallocy.h"
 #include "preload/forward.hpp"
+#include "preload/item.hpp"
 #include "preload/mapped.hpp"
 
 namespace gallocy::preload {
@@ -64,10 +65,9 @@ bool each_part(Range range, Visit visit) {
 // ---- the tables --------------------------------------------------------------------------
 
 void add(MappingTable& table, Range range, int bits) {
-  auto* added = static_cast<Protection*>(gallocy_malloc(sizeof(Protection)));
-  if (added == nullptr) refuse(gallocy_last_error());
-  *added = {range, bits};
-  insert(table.protections, *added);
+  auto& added = make_item<Protection>();
+  added = {range, bits};
+  insert(table.protections, added);
 }
 
 void remove(MappingTable& table, Protection& protection) {

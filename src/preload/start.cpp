@@ -344,6 +344,7 @@ void restore_personality() {
   client::thread_maker = {take_stack, give_stack, end_thread};
   set_stage(Stage::starting);
   require(client::join());
+  require(client::prepare_runtime_heap());
   ipc::restore_environment(environ);
   if (process.rank_count > process.node_count)
     refuse("an unmodified program needs a node for each rank");

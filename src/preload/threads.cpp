@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include "client/memory.hpp"
 #include "client/running.hpp"
 #include "client/sync.hpp"
 #include "client/threads.hpp"
@@ -67,7 +68,7 @@ using Create = int(pthread_t* thread, const pthread_attr_t* attributes, void* (*
                    void* argument, int node);
 
 int start(Create* create, int node, pthread_t* thread, const ThreadStart& start) {
-  auto* shared = static_cast<ThreadStart*>(gallocy_malloc(sizeof start));
+  auto* shared = static_cast<ThreadStart*>(client::runtime_block(sizeof start));
   if (shared == nullptr) return EAGAIN;
   *shared = start;
   pthread_attr_t attributes;
