@@ -37,10 +37,10 @@ class PageMemory {
 
   // Gives frames back: they vanish from this view and from every client's at once, and the next
   // access of a client is a missing fault. What the kernel remembers of the empty place stays:
-  // a protection does no harm, since every install says its mode, and a poisoned page stays
-  // poisoned. Works on the file, not on a client's address space, so no client can stall it
-  // (kernel facts: under 0.2 ms beside an mmap storm). Data still in use elsewhere by a pin
-  // (O_DIRECT, io_uring send) is detached, not protected. REQUIRES: in range.
+  // a poisoned page stays poisoned, and a protection does no harm to an install, which says its
+  // mode, but is in the way of a poison. Works on the file, not on a client's address space, so no
+  // client can stall it (kernel facts: under 0.2 ms beside an mmap storm). Data still in use
+  // elsewhere by a pin (O_DIRECT, io_uring send) is detached, not protected. REQUIRES: in range.
   Status drop(PageNo first, std::uint64_t page_count) const;
 
   // How many frames there are; the rest of the size costs nothing. One fstat.

@@ -57,7 +57,8 @@ enum class ProtectOutcome : std::uint8_t {
 // UFFDIO_POISON.
 enum class PoisonOutcome : std::uint8_t {
   poisoned,
-  already_present,  // EEXIST: a page is mapped there: drop it from the page memory first
+  already_present,  // EEXIST: a page is mapped there: drop it from the page memory first; or it
+                    // is poisoned already; or a protection has left its mark: unprotect it first
   blocked_by_event,
   unmapped,
   process_gone,

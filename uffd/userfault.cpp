@@ -167,9 +167,10 @@ RangeResult<ProtectOutcome> UserFault::protect(std::uint64_t address,
   return write_protect(address, page_count, UFFDIO_WRITEPROTECT_MODE_WP);
 }
 
-RangeResult<ProtectOutcome> UserFault::unprotect(std::uint64_t address,
-                                                 std::uint64_t page_count) const {
-  return write_protect(address, page_count, 0);
+RangeResult<ProtectOutcome> UserFault::unprotect(std::uint64_t address, std::uint64_t page_count,
+                                                 Wake waking) const {
+  return write_protect(address, page_count,
+                       waking == Wake::later ? UFFDIO_WRITEPROTECT_MODE_DONTWAKE : 0);
 }
 
 RangeResult<PoisonOutcome> UserFault::poison(std::uint64_t address) const {

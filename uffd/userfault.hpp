@@ -79,14 +79,15 @@ class UserFault {
                                       Wake waking = Wake::now) const;
 
   // UFFDIO_WRITEPROTECT, all or nothing. When protect() returns no store is in flight: the
-  // kernel has flushed every CPU's translation. unprotect() wakes the writers that wait.
+  // kernel has flushed every CPU's translation. unprotect() wakes the writers that wait. Of a
+  // hole, protect() leaves a mark, as does a drop of a protected page, and unprotect() removes it.
   RangeResult<ProtectOutcome> protect(std::uint64_t address, std::uint64_t page_count = 1) const;
-  RangeResult<ProtectOutcome> unprotect(std::uint64_t address,
-                                        std::uint64_t page_count = 1) const;
+  RangeResult<ProtectOutcome> unprotect(std::uint64_t address, std::uint64_t page_count = 1,
+                                        Wake waking = Wake::now) const;
 
   // UFFDIO_POISON: an access of the absent page becomes SIGBUS, or EFAULT inside a system call,
   // in this client only. Wakes those who wait, to that fate. Survives PageMemory::drop; ends
-  // when a page is installed over it.
+  // when a page is installed over it. The mark of a protection is in its way.
   RangeResult<PoisonOutcome> poison(std::uint64_t address) const;
 
   // UFFDIO_WAKE: those who wait in the range try again (and fault again if they must).

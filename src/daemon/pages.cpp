@@ -114,11 +114,21 @@ Pages::Outcome Pages::protect(const ClientView& client, PageNo page) {
   return result.outcome == uffd::ProtectOutcome::done ? Outcome::done : remaining(result.outcome);
 }
 
+// Of a page that was protected when it went the kernel keeps a mark, which refuses the poison as a
+// mapped page does; the access would only be woken, and wait for the page again for ever. Waiting
+// threads are woken when the poison is there, not by the unprotect, or they would ask once more.
 Pages::Outcome Pages::poison(const ClientView& client, PageNo page) {
-  const auto result = client.userfault.poison(client.address_of(page));
+  const std::uint64_t address = client.address_of(page);
+  auto result = client.userfault.poison(address);
+  if (result.outcome == uffd::PoisonOutcome::already_present) {
+    drop(page);  // a frame that nobody owns, as in install_zeros()
+    const auto cleared = client.userfault.unprotect(address, 1, uffd::Wake::later);
+    if (cleared.outcome != uffd::ProtectOutcome::done) return remaining(cleared.outcome);
+    result = client.userfault.poison(address);
+  }
   if (result.outcome == uffd::PoisonOutcome::poisoned) return Outcome::done;
   if (result.outcome != uffd::PoisonOutcome::already_present) return remaining(result.outcome);
-  wake(client, page);
+  wake(client, page);  // poisoned already
   return Outcome::done;
 }
 

@@ -46,6 +46,7 @@ class Pages {
                   std::span<const std::byte> message_bytes);
   Outcome unprotect(const ClientView& client, PageNo page);
   Outcome protect(const ClientView& client, PageNo page);
+  // REQUIRES: the node does not hold the page.
   Outcome poison(const ClientView& client, PageNo page);
   void wake(const ClientView& client, PageNo page);
 

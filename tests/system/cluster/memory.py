@@ -159,12 +159,14 @@ def expect_no_complaint(*arguments):
 
 
 def sparse_memory_ends_with_a_sentence():
+    """Whether the writer has a copy of the page already or not."""
     require_daemon()
-    result = run("-n", NODES, "--memory", "64M", MEMORY, "sparse", NODES - 1)
-    expect_status(result, 128 + 7)
-    lines = [line for line in result.err.splitlines() if "has no memory left" in line]
-    expect(len(lines) == 1 and "node 0 has no memory left for the page at 0x55" in lines[0]
-           and "64 MiB (--memory)" in lines[0], "not one sentence:", result)
+    for what in ("sparse", "seen"):
+        result = run("-n", NODES, "--memory", "64M", MEMORY, what, NODES - 1)
+        expect_status(result, 128 + 7)
+        lines = [line for line in result.err.splitlines() if "has no memory left" in line]
+        expect(len(lines) == 1 and "node 0 has no memory left for the page at 0x55" in lines[0]
+               and "64 MiB (--memory)" in lines[0], "not one sentence:", result)
 
 
 def bound_too_small():

@@ -14,6 +14,7 @@
 //   memory grow KIB MORE       three threads fill blocks of KIB until there are no more, and let
 //                              each grow to MORE KIB, which it may refuse
 //   memory sparse NODE         a thread on NODE writes to more than there is room for
+//   memory seen NODE           the same, reading each page before
 #include <errno.h>
 #include <stdint.h>
 
@@ -225,6 +226,18 @@ static void* write_all(void* argument) {
   return NULL;
 }
 
+// Whoever reads a page of zeros has a copy of it that is no use to a writer.
+static void* read_and_write_all(void* argument) {
+  const struct blocks* blocks = argument;
+  for (int i = 0; i < blocks->count; ++i)
+    for (size_t page = 0; page < blocks->page_count; ++page) {
+      volatile uint64_t* word = &blocks->words[i][page * stride];
+      REQUIRE(*word == 0);
+      *word = word_of(i, page);
+    }
+  return NULL;
+}
+
 static void* check_all(void* argument) {
   const struct blocks* blocks = argument;
   for (int i = 0; i < blocks->count; ++i)
@@ -257,9 +270,10 @@ int main(int argc, char** argv) {
     *size_bytes = (size_t)atoi(argv[2]) << 20;
     for (int turn = 0; turn < 2 * gallocy_node_count(); ++turn)
       run_on(turn % gallocy_node_count(), allocate_and_free, size_bytes);
-  } else if (strcmp(what, "sparse") == 0 && argc == 3) {
+  } else if ((strcmp(what, "sparse") == 0 || strcmp(what, "seen") == 0) && argc == 3) {
     // Untouched memory costs nothing, so there is more of it than can be written to.
-    run_on(atoi(argv[2]), write_all, allocate_blocks(10, 12 * gallocy_node_count()));
+    run_on(atoi(argv[2]), strcmp(what, "seen") == 0 ? read_and_write_all : write_all,
+           allocate_blocks(10, 12 * gallocy_node_count()));
   } else if (strcmp(what, "together") == 0 && argc >= 3 && argc <= 10) {
     in_three_threads(fill_until_null, sizes_of(argc - 2, argv + 2));
   } else if (strcmp(what, "grow") == 0 && argc == 4) {

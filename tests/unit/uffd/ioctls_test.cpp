@@ -165,6 +165,34 @@ TEST_CASE("poison marks holes only") {
   CHECK(bench.userfault.poison(bench.address(1)).outcome == PoisonOutcome::already_present);
 }
 
+TEST_CASE("poison is refused where a protection has left its mark") {
+  const Bench bench;
+  bench.userfault.zero_read_only(bench.address(0));
+  bench.userfault.protect(bench.address(1));  // a hole
+  must(bench.memory.drop(PageNo{0}, 1));
+  for (unsigned page = 0; page < 2; ++page) {
+    const std::uint64_t address = bench.address(page);
+    CHECK(bench.userfault.poison(address).outcome == PoisonOutcome::already_present);
+    CHECK(bench.userfault.unprotect(address).outcome == ProtectOutcome::done);
+    CHECK(bench.userfault.poison(address).outcome == PoisonOutcome::poisoned);
+    // It is no protection, and does not go with one.
+    CHECK(bench.userfault.unprotect(address).outcome == ProtectOutcome::done);
+    CHECK(bench.userfault.poison(address).outcome == PoisonOutcome::already_present);
+  }
+}
+
+TEST_CASE("unprotect wakes now or later") {
+  const Bench bench;
+  bench.userfault.zero_read_only(bench.address(0));
+  auto writer = on_thread([&] { bench.store(0, 1); });
+  CHECK(next_fault(bench.userfault).kind == FaultKind::write_protect);
+  CHECK(bench.userfault.unprotect(bench.address(0), 1, Wake::later).outcome ==
+        ProtectOutcome::done);
+  CHECK(parked(writer));
+  bench.userfault.wake(bench.address(0));
+  value_of(writer);
+}
+
 TEST_CASE("poison outlives a drop and ends when a page is installed") {
   const Bench bench;
   for (unsigned page = 0; page < 3; ++page) bench.userfault.poison(bench.address(page));
