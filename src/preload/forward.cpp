@@ -333,7 +333,7 @@ long forward(const ForwardedCall& call) {
     // Pending until the caller's mask is back.
     if (raised != 0) real::pthread_kill(::pthread_self(), raised);
   }
-  ::pthread_setcancelstate(cancel_state, nullptr);
+  ipc::restore_cancel_state(cancel_state);
   if (was_cancelled) ::pthread_testcancel();
   return result;
 }
@@ -375,7 +375,7 @@ void note_signal(bool restarts, void (*handle)(int, siginfo_t*, void*), int sign
   Call* const call = interrupted != 0 ? outer : nullptr;
   ++t_noted_signals;
   if (call != nullptr) interrupt(*call, Interrupt::stop);
-  if (call != nullptr) ::pthread_setcancelstate(call->cancel_state, nullptr);
+  if (call != nullptr) ipc::restore_cancel_state(call->cancel_state);
   handle(signal, info, context);
   const client::ErrnoKeeper keeper;
   if (call != nullptr) ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
