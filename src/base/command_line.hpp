@@ -33,10 +33,19 @@ inline std::string option_with_empty_value(const CLI::App& app,
 // In our words where those of CLI11 are not a user's: of a flag it names what follows the dashes.
 inline std::string what_is_wrong(const CLI::ParseError& error) {
   constexpr std::string_view of_a_flag = " was given a disallowed flag override";
+  constexpr std::string_view of_a_number = "Could not convert: ", is = " = ";
+  constexpr std::string_view of_the_last = ": 1 required ", missing = " missing";
   const std::string text = error.what();
-  if (!text.ends_with(of_a_flag)) return text;
-  const std::string name = text.substr(0, text.size() - of_a_flag.size());
-  return (name.size() > 1 ? "--" : "-") + name + " takes no value";
+  if (text.ends_with(of_a_flag)) {
+    const std::string name = text.substr(0, text.size() - of_a_flag.size());
+    return (name.size() > 1 ? "--" : "-") + name + " takes no value";
+  }
+  if (const auto at = text.find(is); at != std::string::npos && text.starts_with(of_a_number))
+    return text.substr(of_a_number.size(), at - of_a_number.size()) + " can't be " +
+           text.substr(at + is.size());
+  if (const auto at = text.find(of_the_last); at != std::string::npos && text.ends_with(missing))
+    return text.substr(0, at) + " needs a value";
+  return text;
 }
 
 }  // namespace gallocy

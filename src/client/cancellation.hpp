@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "client/process.hpp"
+#include "ipc/no_cancellation.hpp"
 
 namespace gallocy::client {
 
@@ -20,7 +21,7 @@ ipc::Reply wait_cancellably(const ipc::ClientRing::Waiter* waiter, ipc::Operatio
   ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
   const ipc::Reply reply =
       process.ring.call(waiter, operation, numbers..., state == PTHREAD_CANCEL_ENABLE ? 1 : 0);
-  ::pthread_setcancelstate(state, nullptr);
+  ipc::restore_cancel_state(state);
   if (reply.status == ECANCELED) ::pthread_testcancel();
   return reply;
 }

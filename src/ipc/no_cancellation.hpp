@@ -5,10 +5,21 @@
 
 namespace gallocy::ipc {
 
+// Back to `state`, as pthread_setcancelstate gave it. A thread of asynchronous type that was
+// cancelled meanwhile ends then. In pthread_setcancelstate glibc 2.36 does not make its result
+// PTHREAD_CANCELED, and its joiner gets 0; in pthread_setcanceltype it does.
+inline void restore_cancel_state(int state) {
+  if (state == PTHREAD_CANCEL_DISABLE) return;
+  int type = PTHREAD_CANCEL_DEFERRED;
+  ::pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+  ::pthread_setcancelstate(state, nullptr);
+  if (type != PTHREAD_CANCEL_DEFERRED) ::pthread_setcanceltype(type, nullptr);
+}
+
 class NoCancellation {
  public:
   NoCancellation() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
-  ~NoCancellation() { ::pthread_setcancelstate(before_, nullptr); }
+  ~NoCancellation() { restore_cancel_state(before_); }
   NoCancellation(const NoCancellation&) = delete;
   NoCancellation& operator=(const NoCancellation&) = delete;
 

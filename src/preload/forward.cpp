@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <optional>
 #include <utility>
 
 #include "client/windows.hpp"
@@ -272,6 +273,28 @@ void make(Call& call, const ForwardedCall& wanted, const sigset_t& own_mask) {
   leave(call);
 }
 
+// While a handler runs that has interrupted the call. As natively, the thread may then be cancelled
+// if it may be in the call, and at any instruction if the call is a cancellation point, which the
+// proxy's C library has shown.
+class InHandler {
+ public:
+  explicit InHandler(const Call& call)
+      : is_anywhere_(is_stopped(call) && call.cancel_type == PTHREAD_CANCEL_ASYNCHRONOUS) {
+    if (is_anywhere_) ::pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type_);
+    ipc::restore_cancel_state(call.cancel_state);
+  }
+  ~InHandler() {
+    ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
+    if (is_anywhere_) ::pthread_setcanceltype(type_, nullptr);
+  }
+  InHandler(const InHandler&) = delete;
+  InHandler& operator=(const InHandler&) = delete;
+
+ private:
+  const bool is_anywhere_;
+  int type_ = PTHREAD_CANCEL_DEFERRED;
+};
+
 struct CallOnNode {
   AnyFunction* function;
   long a, b, c;
@@ -326,7 +349,7 @@ long forward(const ForwardedCall& call) {
     // Pending until the caller's mask is back.
     if (raised != 0) real::pthread_kill(::pthread_self(), raised);
   }
-  ::pthread_setcancelstate(cancel_state, nullptr);
+  ipc::restore_cancel_state(cancel_state);
   if (was_cancelled) ::pthread_testcancel();
   return result;
 }
@@ -359,8 +382,7 @@ long call_on_all(AnyFunction* function, long a, long b, long c) {
 bool is_call_on_node() { return t_is_call_on_node; }
 
 // The call stops before the handler runs, as natively: what the handler does can't make it succeed.
-// Another signal that comes while the handler runs interrupts the handler only, in which the thread
-// may be cancelled if it may be in the call.
+// Another signal that comes while the handler runs interrupts the handler only.
 void note_signal(bool restarts, void (*handle)(int, siginfo_t*, void*), int signal, siginfo_t* info,
                  void* context) {
   const Ticket interrupted = std::exchange(t_interruptible, 0);
@@ -368,10 +390,12 @@ void note_signal(bool restarts, void (*handle)(int, siginfo_t*, void*), int sign
   Call* const call = interrupted != 0 ? outer : nullptr;
   ++t_noted_signals;
   if (call != nullptr) interrupt(*call, Interrupt::stop);
-  if (call != nullptr) ::pthread_setcancelstate(call->cancel_state, nullptr);
-  handle(signal, info, context);
+  {
+    std::optional<InHandler> in_handler;
+    if (call != nullptr) in_handler.emplace(*call);
+    handle(signal, info, context);
+  }
   const client::ErrnoKeeper keeper;
-  if (call != nullptr) ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
   end_calls_in(outer);
   if (call != nullptr && is_stopped(*call)) {
     if (!restarts) call->shall_end = true;

@@ -56,6 +56,13 @@ void look_for_same(Mapping& mapping, void* given) {
   if (mapping.offset <= wanted.begin && wanted.end <= end) wanted.containing = &mapping;
 }
 
+Range noted_block(const void* block, std::size_t size_bytes) {
+  if (block == nullptr) return say_no_room(size_bytes), Range{0, 0};
+  const Range range{heap::address_of(block), heap::address_of(block) + size_bytes};
+  note_block(range);
+  return range;
+}
+
 }  // namespace
 
 bool is_other_memory(Range range) {
@@ -108,17 +115,6 @@ int unmap(Range range) {
   });
   return 0;
 }
-
-namespace {
-
-Range noted_block(const void* block, std::size_t size_bytes) {
-  if (block == nullptr) return say_no_room(size_bytes), Range{0, 0};
-  const Range range{heap::address_of(block), heap::address_of(block) + size_bytes};
-  note_block(range);
-  return range;
-}
-
-}  // namespace
 
 Range take_block(std::size_t size_bytes) {
   return noted_block(client::zeroed_pages(size_bytes), size_bytes);

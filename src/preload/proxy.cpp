@@ -66,15 +66,16 @@ void serve(Proxy& proxy);
 // calls of a handler are not to be.
 class Stopped {
  public:
-  Stopped() {
-    ::pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &cancel_type_);
+  explicit Stopped(Call& call) : call_(call) {
+    ::pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &call.cancel_type);
     t_is_inside = false;
     block_all_but_own();
+    call.stop = Call::Stop::stopped;
   }
   ~Stopped() {
     BlockedSignals::block();
     t_is_inside = true;
-    ::pthread_setcanceltype(cancel_type_, nullptr);
+    ::pthread_setcanceltype(call_.cancel_type, nullptr);
   }
   Stopped(const Stopped&) = delete;
   Stopped& operator=(const Stopped&) = delete;
@@ -82,15 +83,14 @@ class Stopped {
  private:
   const client::ErrnoKeeper keeper_;
   const ipc::NoCancellation guard_;
-  int cancel_type_ = PTHREAD_CANCEL_DEFERRED;
+  Call& call_;
 };
 
 // Where the caller's handler does not return, this does not either.
 void stop_if_wanted(Call& call) {
-  Call::Stop wanted = Call::Stop::wanted;
-  if (!call.stop.compare_exchange_strong(wanted, Call::Stop::stopped)) return;
+  if (call.stop != Call::Stop::wanted) return;
   {
-    const Stopped stopped;
+    const Stopped stopped(call);
     serve(*t_self);
   }
   if (call.after == Call::After::go_on) return;

@@ -60,6 +60,7 @@ struct Call {
   // Of its interruption. Who wants a stop waits for it and resumes, so that there is one at a time.
   enum class Stop : std::uint32_t { none, wanted, stopped };
   std::atomic<Stop> stop;
+  int cancel_type;  // of the proxy where it was stopped
   std::atomic<bool> shall_end, has_met_end;
   // What becomes of it when it is resumed, as it would natively: it goes on, or its frames are
   // dropped, or they are unwound and the proxy ends.

@@ -155,6 +155,18 @@ std::string help_of(const CLI::App& app) {
   return text;
 }
 
+// Once all have been looked at: what is left is PROGRAM and its own.
+std::span<const char* const> own_words(const CLI::App& app, int argc, char** argv) {
+  const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
+  return words.first(words.size() - std::min(words.size(), app.remaining().size()));
+}
+
+std::string empty_value(const std::string& option) { return option + " was given an empty value"; }
+
+tl::unexpected<Refusal> refuse_words(const std::string& sentence) {
+  return refuse(exit_usage, sentence + "; try gallocy-run --help");
+}
+
 }  // namespace
 
 Try<Request> parse_command_line(int argc, char** argv) {
@@ -216,17 +228,17 @@ Try<Request> parse_command_line(int argc, char** argv) {
   } catch (const CLI::CallForHelp&) {
     request.text = help_of(app);
     return request;
+  } catch (const CLI::ConversionError& error) {  // also of a word behind `--timeout=`
+    const std::string empty = option_with_empty_value(app, own_words(app, argc, argv));
+    return refuse_words(empty.empty() ? what_is_wrong(error) : empty_value(empty));
   } catch (const CLI::ParseError& error) {
-    return refuse(exit_usage, fmt::format("{}; try gallocy-run --help", what_is_wrong(error)));
+    return refuse_words(what_is_wrong(error));
   }
-  const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
-  const std::size_t own_count = words.size() - std::min(words.size(), app.remaining().size());
-  const auto own_words = words.first(own_count);
-  if (const std::string empty = option_with_empty_value(app, own_words); !empty.empty())
-    return refuse(exit_usage,
-                  fmt::format("{} was given an empty value; try gallocy-run --help", empty));
+  if (const std::string empty = option_with_empty_value(app, own_words(app, argc, argv));
+      !empty.empty())
+    return refuse_words(empty_value(empty));
   if (const std::string empty = option_without_value(app); !empty.empty())
-    return refuse(exit_usage, fmt::format("{} needs a value; try gallocy-run --help", empty));
+    return refuse_words(empty + " needs a value");
   if (version) {
     request.text = version_text;
     return request;

@@ -309,38 +309,41 @@ static void end_thread(int number) {
   pthread_exit((void*)(intptr_t)number);
 }
 
+static pthread_t begin_and_interrupt(void (*handler)(int)) {
+  open_pipes();
+  handle(SIGUSR1, handler);
+  const pthread_t thread = begin(read_and_clean);
+  interrupt(thread, SIGUSR1, &handled);
+  return thread;
+}
+
+static void* result_of(pthread_t thread) {
+  void* result;
+  must(pthread_join(thread, &result));
+  return result;
+}
+
 // Ending frees the streams that the C library's calls have locked.
-static void use_both(void) {
+static void use_and_close_pipes(void) {
   write_all(first[1], "to main\n");
   get_line("main", in);
   write_all(second[1], "to main, too\n");
   get_line("main", other_in);
+  close_pipes();
 }
 
 static void while_ending(void) {
-  void* result;
-  open_pipes();
-  handle(SIGUSR1, end_thread);
-  const pthread_t thread = begin(read_and_clean);
-  interrupt(thread, SIGUSR1, &handled);
-  must(pthread_join(thread, &result));
-  puts(sigabbrev_np((int)(intptr_t)result));
-  use_both();
-  close_pipes();
+  const pthread_t thread = begin_and_interrupt(end_thread);
+  puts(sigabbrev_np((int)(intptr_t)result_of(thread)));
+  use_and_close_pipes();
 }
 
 static void while_cancelled(void) {
-  void* result;
-  open_pipes();
-  handle(SIGUSR1, read_in_handler);
-  const pthread_t thread = begin(read_and_clean);
-  interrupt(thread, SIGUSR1, &handled);
+  const pthread_t thread = begin_and_interrupt(read_in_handler);
   usleep(20000);
   must(pthread_cancel(thread));
-  must(pthread_join(thread, &result));
-  puts(result == PTHREAD_CANCELED ? "cancelled" : "not cancelled");
-  use_both();
-  close_pipes();
+  puts(result_of(thread) == PTHREAD_CANCELED ? "cancelled" : "not cancelled");
+  use_and_close_pipes();
 }
 
 int main(void) {

@@ -53,9 +53,19 @@ def usage():
                arguments, "gave", result)
     result = run("--tag=3", "true")
     expect(result.err == "gallocy-run: --tag takes no value; try gallocy-run --help\n", result)
-    result = run("-n", "1", "--tag=", "true")
-    expect(result.err == "gallocy-run: --tag was given an empty value; try gallocy-run --help\n",
-           result)
+    for words, sentence in (
+            (["-n", "1", "--tag=", "true"], "--tag was given an empty value"),
+            (["--timeout=", "true"], "--timeout was given an empty value"),
+            (["--peer-timeout=", "true"], "--peer-timeout was given an empty value"),
+            (["--memory=", "true"], "--memory was given an empty value"),
+            (["--timeout=1", "--daemon=", "true"], "--daemon was given an empty value"),
+            (["--timeout="], "--timeout needs a value"), (["-n"], "-n needs a value"),
+            (["--timeout", "", "true"], "--timeout needs a value"),
+            (["-n", "x", "echo", "--tag="], "-n can't be x"),
+            (["--timeout=x", "echo", "--tag="], "--timeout can't be x"),
+            (["--tag=3", "echo", "--tag="], "--tag takes no value")):
+        result = run(*words)
+        expect(result.err == f"gallocy-run: {sentence}; try gallocy-run --help\n", result)
     result = run("--no-preload", "echo", "--tag=")  # the program's
     expect(result.status == 0 and result.out == "--tag=\n", result)
 

@@ -18,6 +18,19 @@ Lines answer(int status) { return {"reply to client 0 slot 0: " + std::to_string
 
 std::uint64_t address_of(std::uint64_t chunk) { return region_base + chunk * chunk_bytes; }
 
+// So many frames, of which so many must be free for a chunk to be handed out.
+Config with_chunks(std::uint64_t frames, std::uint64_t chunk_frames) {
+  Config config = with_frames(0, frames);
+  config.chunk_frames = chunk_frames;
+  return config;
+}
+
+// The first chunk, and long enough ago that none of it counts any more.
+void give_back(Core& core) {
+  core.step(ClientCall{tag, ReturnChunksCall{address_of(0), 1}});
+  core.wait(100);
+}
+
 }  // namespace
 
 TEST_CASE("chunks of a node of choice are asked of that node") {
@@ -60,11 +73,7 @@ Lines last_answer(Core& core, const Promises& of_first, const Promises& of_secon
   return core.from(2, by(0, 2), Loan{{}, 0, of_second});
 }
 
-Config without_memory() {
-  Config config = with_frames(0, 3);
-  config.chunk_frames = 100;
-  return config;
-}
+Config without_memory() { return with_chunks(3, 100); }
 
 }  // namespace
 
@@ -95,9 +104,7 @@ TEST_CASE("nor one whose node of choice is removed before it answers") {
 }
 
 TEST_CASE("of a chunk counts what is promised, or touched if that is more") {
-  Config config = with_frames(0, 10);
-  config.chunk_frames = 3;
-  Core core(config);
+  Core core(with_chunks(10, 3));
   const auto take_idle = [&core](std::uint64_t idle_pages) {
     return core.step(ClientCall{tag, ChunksCall{1, no_node, 0, idle_pages}}).back();
   };
@@ -107,55 +114,44 @@ TEST_CASE("of a chunk counts what is promised, or touched if that is more") {
     core.fault(Access::write, page);
     CHECK(core.node.memory().promised() == page + 1);
   }
-  core.step(ClientCall{tag, ReturnChunksCall{address_of(0), 1}});
-  core.wait(100);
+  give_back(core);
   CHECK(core.node.memory().promised() == 0);
 }
 
 TEST_CASE("a page that was touched before its chunk was handed out counts from the beginning") {
-  Config config = with_frames(0, 4);
-  config.chunk_frames = 2;
-  Core core(config);
+  Core core(with_chunks(4, 2));
   CHECK(take(core, 1) == answer(0));
-  core.step(ClientCall{tag, ReturnChunksCall{address_of(0), 1}});
-  core.wait(100);
+  give_back(core);
   core.fault(Access::write, 5);
   CHECK(core.node.memory().promised() == 1);
   CHECK(core.step(ClientCall{tag, ChunksCall{1, no_node, 0, pages_per_chunk}}) == answer(0));
   CHECK(core.node.memory().promised() == 1);
-  core.step(ClientCall{tag, ReturnChunksCall{address_of(0), 1}});
-  core.wait(100);
+  give_back(core);
   CHECK(core.node.memory().promised() == 0);
 }
 
 TEST_CASE("of chunks that are hardly touched only what is touched counts") {
-  Config config = with_frames(0, 4);
-  config.chunk_frames = 2;
-  Core core(config);
+  Core core(with_chunks(4, 2));
   CHECK(core.step(ClientCall{tag, ChunksCall{1, no_node, 0, pages_per_chunk}}) == answer(0));
   core.fault(Access::write, 5);
   core.fault(Access::write, 6);
   CHECK(core.node.memory().promised() == 2);
   CHECK(take(core, 1).back().starts_with("to 1: loan_request 1 "));
-  core.step(ClientCall{tag, ReturnChunksCall{address_of(0), 1}});
-  core.wait(100);
+  give_back(core);
   CHECK(core.node.memory().promised() == 0);
   CHECK(take(core, 1).back() == answer(0)[0]);
 }
 
 TEST_CASE("what a block leaves of its last chunk is not promised") {
-  Config config = with_frames(0, 1 + pages_per_chunk + 2 + 16);  // of which 1/32 is kept back
-  config.chunk_frames = pages_per_chunk;
-  Core core(config);
+  // Of which 1/32 is kept back.
+  Core core(with_chunks(1 + pages_per_chunk + 2 + 16, pages_per_chunk));
   CHECK(take(core, 2).back().starts_with("to 1: loan_request 2 "));
   CHECK(core.step(ClientCall{tag, ChunksCall{2, no_node, 0, pages_per_chunk - 2}}).back() ==
         answer(0)[0]);
 }
 
 TEST_CASE("of a chunk that is claimed all pages count, if there is memory for them") {
-  Config config = with_frames(0, 6);
-  config.chunk_frames = 4;
-  Core core(config);
+  Core core(with_chunks(6, 4));
   CHECK(core.step(ClientCall{tag, ChunksCall{1, no_node, 0, 3}}) == answer(0));
   core.fault(Access::write, 0);
   CHECK(core.node.memory().promised() == 1);

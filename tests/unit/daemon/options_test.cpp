@@ -75,6 +75,8 @@ TEST_CASE("no option takes an empty value") {
 TEST_CASE("an option with nothing behind its = does not take the next word") {
   CHECK(usage_error({"--memory=", "64M"}, "--memory was given an empty value"));
   CHECK(usage_error({"--insecure-no-auth="}, "--insecure-no-auth was given an empty value"));
+  CHECK(usage_error({"--node-id=", "64"}, "--node-id was given an empty value"));
+  CHECK(usage_error({"--memory"}, "--memory needs a value"));
 }
 
 TEST_CASE("a flag takes no value") {
