@@ -52,6 +52,13 @@ std::uint64_t chunks_of(std::size_t size_bytes, unsigned block_page) {
   return (size_bytes + block_page * page_bytes + chunk_bytes - 1) / chunk_bytes;
 }
 
+// Behind a large block, in its last chunk.
+std::uint32_t idle_pages_of(std::size_t size_bytes, unsigned block_page,
+                            std::uint64_t chunk_count) {
+  const std::uint64_t idle_bytes = chunk_count * chunk_bytes - block_page * page_bytes - size_bytes;
+  return static_cast<std::uint32_t>(idle_bytes / page_bytes);
+}
+
 std::size_t large_bytes(const ChunkHeader* chunk) {
   return chunk->chunk_count * chunk_bytes - (chunk->block_page + chunk->idle_pages) * page_bytes;
 }
@@ -120,9 +127,8 @@ Heap::Block Heap::allocate_large(std::size_t size_bytes, unsigned alignment_page
   if (size_bytes > large_limit_bytes) return {};
   const unsigned block_page = std::max(large_block_page, alignment_pages);
   const std::uint64_t chunk_count = chunks_of(size_bytes, block_page);
-  const std::uint64_t all_pages = chunk_count * pages_per_chunk;
-  const std::uint64_t idle_pages = all_pages - block_page - pages_of(size_bytes);
-  const Taken taken = take_chunks(chunk_count, static_cast<std::uint32_t>(idle_pages));
+  const Taken taken =
+      take_chunks(chunk_count, idle_pages_of(size_bytes, block_page, chunk_count));
   if (taken.chunk == nullptr) return {};
   ChunkHeader* chunk = taken.chunk;
   chunk->owner = owner_;

@@ -88,7 +88,7 @@ def limit_of_a_control_group():
             expect(bounds == [64 * MIB // NODES] * NODES, "bounds:", bounds)
             job.process.terminate()
             expect_status(job.wait(), 128 + signal.SIGTERM)
-        result = run("-n", NODES, MEMORY, "malloc", 20, lacking=enter)
+        result = run("-n", NODES, MEMORY, "malloc", 19, lacking=enter)
         expect_status(result, 0)
         expect(result.err == "", result)
 
