@@ -131,7 +131,7 @@ GALLOCY_API void* gallocy_malloc_on(int node, size_t size_bytes);
  * allocated it also when there is room behind it; a large block then copies nothing. A block that
  * moves is a new block of the calling rank. 0 bytes are a block of their own. Ends the process as
  * gallocy_free does.
- * Errors: NULL with errno ENOMEM; the block is as it was.
+ * Errors: NULL with errno ENOMEM; the block is as it was. Not for fewer bytes than it has.
  */
 GALLOCY_API void* gallocy_realloc(void* block, size_t size_bytes);
 
@@ -172,9 +172,10 @@ GALLOCY_API int gallocy_home_of(const void* pointer);
  * returned, or a block freed before, ends the process (abort) with a sentence that names it. That
  * a block of another rank was freed before is noticed by that rank, which ends so, later.
  * Blocks of other ranks go back to them in batches, without waiting: a rank takes them when it
- * allocates or frees next. Memory that a rank does not use any more goes back to the job, to be
- * had by all ranks; a rank keeps up to 34 MiB of it near each node where it allocates, and all
- * ranks together keep of a node's memory a quarter and 2 MiB each at most.
+ * allocates or frees next, and until then nobody else can have that memory. What a rank does not
+ * use any more goes back to the job, to be had by all ranks; a rank keeps up to 34 MiB of it near
+ * each node where it allocates, and all ranks together keep of a node's memory a quarter and 2 MiB
+ * each at most, and as much of what was allocated by gallocy_malloc_on().
  */
 GALLOCY_API void gallocy_free(void* block);
 

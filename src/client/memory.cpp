@@ -263,12 +263,13 @@ bool prefetch(std::uint64_t address, std::size_t size_bytes) {
 }  // namespace
 
 // All ranks may keep spare chunks near one node, and nobody asks for them when another finds no
-// room there: together they keep no more than a quarter of what there is.
+// room there: together they keep no more than a quarter of what there is. What counts by touch is
+// not kept: a run that goes back comes again as zeros, and to clear it would touch all of it.
 heap::ChunkSource client::daemon_chunks(std::uint32_t heap_number) {
   const std::uint64_t share = process.memory_chunk_count / (4 * process.rank_count);
   void* const context = reinterpret_cast<void*>(std::uint64_t{heap_number});
   return {take_chunks, give_chunks, claim_chunk, context,
-          std::min(share, heap::spare_chunks_max)};
+          counts_by_touch(heap_number) ? 0 : std::min(share, heap::spare_chunks_max)};
 }
 
 void* client::zeroed_pages(std::size_t size_bytes) {
@@ -347,6 +348,10 @@ void* gallocy_reallocarray(void* block, size_t count, size_t size_bytes) {
     return block;
   }
   void* moved = allocate_or_refuse({.count = count, .size_bytes = size_bytes});
+  if (moved == nullptr && all_bytes <= known.size_bytes) {
+    errno = saved_errno;
+    return block;
+  }
   if (moved == nullptr) return nullptr;
   ::memcpy(moved, block, std::min(known.size_bytes, all_bytes));
   free_block(block, known.owner, known.size_bytes);
