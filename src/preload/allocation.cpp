@@ -12,6 +12,7 @@
 
 #include "gallocy/gallocy.h"
 #include "preload/arena.hpp"
+#include "preload/item.hpp"
 #include "preload/protections.hpp"
 #include "preload/put_off.hpp"
 #include "preload/real.hpp"
@@ -46,10 +47,18 @@ void* or_no_room(void* block, std::size_t size_bytes) {
   return or_no_memory(block);
 }
 
+thread_local constinit unsigned t_for_runtime_count = 0;
+
+void* allocate_of_job(std::size_t size_bytes) {
+  void* block = gallocy_malloc(size_bytes);
+  if (block == nullptr && t_for_runtime_count > 0) block = client::runtime_block(size_bytes);
+  return or_no_room(block, size_bytes);
+}
+
 void* allocate(std::size_t size_bytes) {
   if (t_putting_off != nullptr) [[unlikely]]
     t_putting_off->on_allocation();
-  if (is_application()) return or_no_room(gallocy_malloc(size_bytes), size_bytes);
+  if (is_application()) return allocate_of_job(size_bytes);
   return is_early() ? or_no_memory(arena::take(size_bytes)) : __libc_malloc(size_bytes);
 }
 
@@ -71,6 +80,9 @@ void* move_block(void* block, std::size_t known_bytes, std::size_t size_bytes) {
 }
 
 }  // namespace
+
+ForRuntime::ForRuntime() { ++t_for_runtime_count; }
+ForRuntime::~ForRuntime() { --t_for_runtime_count; }
 
 GALLOCY_TAKES void* malloc(size_t size_bytes) noexcept { return allocate(size_bytes); }
 

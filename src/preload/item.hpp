@@ -15,4 +15,13 @@ Item& make_item() {
   return *static_cast<Item*>(item);
 }
 
+// While there is one, what the C library allocates in this thread is for the runtime, too.
+class ForRuntime {
+ public:
+  ForRuntime();
+  ~ForRuntime();
+  ForRuntime(const ForRuntime&) = delete;
+  ForRuntime& operator=(const ForRuntime&) = delete;
+};
+
 }  // namespace gallocy::preload

@@ -3,6 +3,7 @@
 #include <search.h>
 
 #include "gallocy/gallocy.h"
+#include "preload/item.hpp"
 #include "preload/stage.hpp"
 
 namespace gallocy::preload {
@@ -36,6 +37,7 @@ Range* find_first(const RangeTree& tree, Range there) {
 }
 
 void insert(RangeTree& tree, Range& range) {
+  const ForRuntime guard;
   if (::tsearch(&range, &tree.root, compare) == nullptr) refuse(gallocy_last_error());
 }
 
