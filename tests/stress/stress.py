@@ -48,7 +48,7 @@ WORKS = (
     Work("heap_calls"),
     Work("memory", "exceed", "36", "2", nodes=(2,), options=("--memory", "64M")),
     Work("memory", "exceed", "24", "1", nodes=(3, 4), options=("--memory", "64M")),
-    Work("memory", "malloc", "20", nodes=(1, 2), options=("--memory", "32M")),
+    Work("memory", "malloc", "19", nodes=(1, 2), options=("--memory", "32M")),
     Work("prefetch", "yes", nodes=(2,)),
     Work("maps", nodes=(2, 3, 4)),
     Work("steal", nodes=(2,)),
