@@ -84,6 +84,8 @@ struct PeerMessage {
     release @12 :PageOnly;
     # home -> the holder that gave the page away: `done` has come, the bytes kept for this
     # transaction may go. Unknown transaction: dropped.
+    hasten @25 :Hasten;
+    slotWanted @48 :SlotWanted;
 
     # Chunks.
     chunkRequest @13 :ChunkRequest;
@@ -101,13 +103,6 @@ struct PeerMessage {
     threadExited @21 :ThreadExited;
     threadJoin @22 :ThreadJoin;
     threadJoined @23 :ThreadJoined;
-
-    # Heap.
-    blocksFreed @24 :BlocksFreed;
-
-    hasten @25 :Hasten;          # pages
-
-    # Threads, further.
     threadControl @26 :ThreadControl;
     threadControlled @27 :ThreadControlled;
     threadCancel @28 :ThreadCancel;
@@ -115,6 +110,10 @@ struct PeerMessage {
     # node whose client runs main() -> every node: main() has ended by pthread_exit; does any
     # thread still run? Answered by threadCount at once.
     threadCount @30 :ThreadCount;
+    threadCancelled @52 :ThreadCancelled;
+
+    # Heap.
+    blocksFreed @24 :BlocksFreed;
 
     # The root.
     rootRequest @31 :RootRequest;
@@ -153,15 +152,10 @@ struct PeerMessage {
     rebuilt @46 :Rebuilt;
     lost @47 :Lost;
 
-    slotWanted @48 :SlotWanted;  # pages
-
     # Mutexes that are lent.
     tokenRecall @49 :TokenRecall;
     tokenReturn @50 :TokenReturn;
-
-    unheld @51 :Unheld;  # mutexes
-
-    threadCancelled @52 :ThreadCancelled;  # threads
+    unheld @51 :Unheld;
   }
 }
 
