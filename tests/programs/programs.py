@@ -36,6 +36,7 @@ def each_thread(*words):
 # Words that a program is called with, and what it reads, if any.
 ARGUMENTS = {
     "sort": [["10000000"]],
+    "sparse": [["34"], ["60"]],
     "xz": [["-k", "-T4", "--block-size=4MiB", "-0", "data"],
            ["-d", "-T4", "-c", "packed.xz"]],
     "primesieve": [["-t4", "1e10", "--count", "-q"]],  # without -q it tells how long it took
