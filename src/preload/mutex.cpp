@@ -22,13 +22,18 @@ using namespace gallocy::preload;
 
 namespace {
 
-constinit std::atomic<bool> g_said_no_ceilings = false;
+constinit std::atomic<bool> g_said_no_ceilings = false, g_said_no_inheritance = false;
 
-void say_no_ceilings() {
-  if (g_said_no_ceilings.exchange(true)) return;
+void say_once(std::atomic<bool>& is_said, const char* what) {
+  if (is_said.exchange(true)) return;
   const client::ErrnoKeeper keeper;
-  client::say(Sentence("gallocy: mutexes of PTHREAD_PRIO_PROTECT are refused: no priority counts "
-                       "on another node\n"));
+  client::say(Sentence("gallocy: mutexes of ", what, ": no priority counts on another node\n"));
+}
+
+bool inherits_priority(const pthread_mutexattr_t* attributes) {
+  int protocol = PTHREAD_PRIO_NONE;
+  if (attributes != nullptr) ::pthread_mutexattr_getprotocol(attributes, &protocol);
+  return protocol == PTHREAD_PRIO_INHERIT;
 }
 
 }  // namespace
@@ -37,7 +42,9 @@ GALLOCY_TAKES int pthread_mutex_init(pthread_mutex_t* mutex,
                                      const pthread_mutexattr_t* attributes) noexcept {
   if (!is_served(mutex)) return gone_early(mutex, real::pthread_mutex_init(mutex, attributes));
   const int error = gallocy_pthread_mutex_init(mutex, attributes);
-  if (error == ENOTSUP) say_no_ceilings();
+  if (error == ENOTSUP) say_once(g_said_no_ceilings, "PTHREAD_PRIO_PROTECT are refused");
+  if (error == 0 && inherits_priority(attributes))
+    say_once(g_said_no_inheritance, "PTHREAD_PRIO_INHERIT inherit nothing");
   return error;
 }
 

@@ -91,7 +91,22 @@ void name_cpus(const pthread_attr_t* attributes, ThreadStart& start) {
   start.has_cpus = true;
 }
 
-// Scheduling by priority is for the node that gets the thread to decide.
+constinit std::atomic<bool> g_said_no_policies = false;
+
+void say_no_policies() {
+  if (g_said_no_policies.exchange(true)) return;
+  const client::ErrnoKeeper keeper;
+  client::say(Sentence("gallocy: the scheduling policy and priority in a thread's attributes are "
+                       "ignored: pthread_setschedparam works\n"));
+}
+
+bool names_policy(const pthread_attr_t* attributes) {
+  int inherit = PTHREAD_INHERIT_SCHED, policy = SCHED_OTHER;
+  ::pthread_attr_getinheritsched(attributes, &inherit);
+  ::pthread_attr_getschedpolicy(attributes, &policy);
+  return inherit == PTHREAD_EXPLICIT_SCHED && policy != SCHED_OTHER;
+}
+
 ThreadStart wanted_by(const pthread_attr_t* attributes) {
   ThreadStart wanted{};
   inherit(wanted);
@@ -112,6 +127,7 @@ ThreadStart wanted_by(const pthread_attr_t* attributes) {
   sigset_t mask;
   if (::pthread_attr_getsigmask_np(attributes, &mask) == 0) wanted.mask = mask;
   name_cpus(attributes, wanted);
+  if (names_policy(attributes)) say_no_policies();
   return wanted;
 }
 

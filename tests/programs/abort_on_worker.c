@@ -1,16 +1,15 @@
 // abort() in a thread.
-#include <unistd.h>
-
-#include "in_threads.h"
+#include "one_ends.h"
 
 static void* run(void* given) {
-  if ((intptr_t)given == 2) abort();
-  pause();
+  while (!is_ending(given)) pause();
+  await_all();
+  abort();
   return NULL;
 }
 
-int main(void) {
+int main(int argc, char** argv) {
   puts("before");
   fflush(stdout);
-  in_threads(3, run);
+  one_ends(argv[argc - 1], 3, run);
 }

@@ -36,6 +36,10 @@ void make(int me) {
   }
   blocks[me].push_back(::valloc(5));
   wrong[me] += !is_aligned(blocks[me].back(), 4096);
+  blocks[me].push_back(::pvalloc(5));
+  wrong[me] += !is_aligned(blocks[me].back(), 4096) ||
+               ::malloc_usable_size(blocks[me].back()) < 4096;
+  std::memset(blocks[me].back(), me, 4096);
   wides[me] = new Wide[3];
   wrong[me] += !is_aligned(wides[me], 256);
 }

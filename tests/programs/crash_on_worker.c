@@ -1,18 +1,17 @@
 // A null pointer followed in a thread.
-#include <unistd.h>
-
-#include "in_threads.h"
+#include "one_ends.h"
 
 static int* volatile none;
 
 static void* run(void* given) {
-  if ((intptr_t)given == 2) *none = 1;
-  pause();
+  while (!is_ending(given)) pause();
+  await_all();
+  *none = 1;
   return NULL;
 }
 
-int main(void) {
+int main(int argc, char** argv) {
   puts("before");
   fflush(stdout);
-  in_threads(3, run);
+  one_ends(argv[argc - 1], 3, run);
 }

@@ -2,9 +2,8 @@
 #include <err.h>
 #include <error.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "in_threads.h"
+#include "one_ends.h"
 
 static const char* how;
 
@@ -12,7 +11,8 @@ static void handle(void) { printf("the handler, after %u\n", error_message_count
 
 static void* run(void* given) {
   const int me = (int)(intptr_t)given;
-  if (me != 2) pause();
+  while (!is_ending(given)) pause();
+  await_all();
   if (strcmp(how, "errx") == 0) errx(3, "thread %d gives up", me);
   error(0, 0, "thread %d goes on", me);
   if (strcmp(how, "error") == 0) error(4, 5, "thread %d gives up", me);
@@ -21,8 +21,8 @@ static void* run(void* given) {
 }
 
 int main(int argc, char** argv) {
-  how = argv[argc - 1];
+  how = argv[argc - 2];
   atexit(handle);
   puts("before");
-  in_threads(3, run);
+  one_ends(argv[argc - 1], 3, run);
 }

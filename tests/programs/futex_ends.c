@@ -1,12 +1,10 @@
 // The program ends while threads wait at a futex that nobody wakes: main() returns, another thread
-// calls exit(), or abort().
+// calls exit(), or abort(); which one, the second word says.
 #include <linux/futex.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
-#include "in_threads.h"
+#include "one_ends.h"
 
 enum { thread_count = 4 };
 
@@ -14,9 +12,9 @@ static atomic_uint word, waiting;
 static const char* how;
 
 static void* run(void* given) {
-  const intptr_t self = (intptr_t)given;
   ++waiting;
-  if (self == 2 && strcmp(how, "main") != 0) {
+  if (strcmp(how, "main") != 0 && is_ending(given)) {
+    await_all();
     while (waiting != thread_count) usleep(1000);
     if (strcmp(how, "exit") == 0) exit(5);
     abort();
@@ -25,8 +23,8 @@ static void* run(void* given) {
 }
 
 int main(int count, char** words) {
-  how = count == 2 ? words[1] : "main";
-  if (strcmp(how, "main") != 0) in_threads(thread_count, run);
+  how = words[1];
+  if (count == 3) one_ends(words[2], thread_count, run);
   pthread_t thread;
   for (intptr_t i = 0; i < thread_count; ++i)
     must(pthread_create(&thread, NULL, run, (void*)i));

@@ -1,4 +1,4 @@
-// Calls about other threads than the caller: names, stacks, CPUs, signals.
+// Calls about other threads than the caller: names, stacks, CPUs, policies, signals.
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -54,13 +54,16 @@ static void look_at(int i) {
   must(pthread_setaffinity_np(threads[i], sizeof cpus, &cpus));
   int policy;
   struct sched_param parameters;
+  parameters.sched_priority = 0;
+  must(pthread_setschedparam(threads[i], SCHED_BATCH, &parameters));
   must(pthread_getschedparam(threads[i], &policy, &parameters));
+  const int wrong = pthread_setschedparam(threads[i], 1000, &parameters);
   must(pthread_kill(threads[i], 0));
   must(pthread_kill(threads[i], SIGUSR1));
   await(i, 1);
   must(pthread_sigqueue(threads[i], SIGUSR2, (union sigval){.sival_int = 40 + i}));
   await(i, 40 + i);
-  printf("%s, %d, %d, %d, %d\n", name, inside, CPU_COUNT(&cpus) > 0, policy, values[i]);
+  printf("%s, %d, %d, %d, %d, %d\n", name, inside, CPU_COUNT(&cpus) > 0, policy, wrong, values[i]);
 }
 
 int main(void) {

@@ -27,25 +27,36 @@ JOB_LIMIT_S = 100
 STDIO_INPUT = b"".join(b"line %d\nword%d %d\n" % (i, i, i * i) for i in range(4))
 STREAM_INPUT = b"".join(b"word%d %d\n" % (i, 20 + i) for i in range(4))
 
+
+def each_thread(*words):
+    """The last word says which thread ends the program, so each node has it once."""
+    return [[*words, str(number)] for number in range(3)]
+
+
 # Words that a program is called with, and what it reads, if any.
 ARGUMENTS = {
     "sort": [["10000000"]],
+    "sparse": [["34"], ["60"]],
     "xz": [["-k", "-T4", "--block-size=4MiB", "-0", "data"],
            ["-d", "-T4", "-c", "packed.xz"]],
     "primesieve": [["-t4", "1e10", "--count", "-q"]],  # without -q it tells how long it took
     "file_maps": [[], ["exit"], ["_exit"], ["quick_exit"], ["last"], ["worker"],
                   ["exec"]],
-    "futex_ends": [["main"], ["exit"], ["abort"]],
-    "handler_ends": [["exit"], ["fault"]],
+    "futex_ends": [["main"], *each_thread("exit"), *each_thread("abort")],
+    "handler_ends": [*each_thread("exit"), *each_thread("fault")],
     "exec_on_worker": [["execle"], ["execveat"], ["syscall"]],
-    "error_on_worker": [["errx"], ["error"], ["error_at_line"]],
+    "error_on_worker": [*each_thread("errx"), *each_thread("error"),
+                        *each_thread("error_at_line")],
+    "exit_on_worker": each_thread(),
+    "abort_on_worker": each_thread(),
+    "crash_on_worker": each_thread(),
+    "uncaught": each_thread(),
 }
 INPUT = {"stdio": STDIO_INPUT, "iostreams": STREAM_INPUT}
 
-# A thread ends the job while others run: which nodes ran threads by then is chance.
-ENDS_EARLY = {"exit_on_worker", "abort_on_worker", "crash_on_worker", "error_on_worker",
-              "exec_on_worker", "sigpipe_on_worker", "crash_with_a_lock", "uncaught", "futex_ends",
-              "handler_ends"}
+# A signal ends these in the thread that the last word says. (That of handler_ends comes in a call
+# on a stream, which the first node makes.)
+DIES = {"abort_on_worker", "crash_on_worker", "uncaught", "futex_ends abort"}
 # What these print of what is refused, and the sentence. By themselves they would do it.
 REFUSED = {"futex_priority": (b"6 of 6 refused\n" * 3,
                               "mutexes that pass on priority are not supported")}
@@ -136,9 +147,16 @@ def check(program, words, nodes, rows):
         expect(result.bytes == native.out, "it printed, by itself:\n",
                native.out[-3000:].decode(errors="replace"), "\nand", result)
         expect_same_files(native_folder, job_folder, result)
-        if name not in ENDS_EARLY:
-            require_nodes(result, nodes)
+        require_nodes(result, nodes)
+        if " ".join([name, *words[:-1]]) in DIES:
+            expect_death_on(result, (int(words[-1]) + 1) % nodes)
         row[2] = "same"
+
+
+def expect_death_on(result, rank):
+    """Threads are spread over the nodes in turn, after main()."""
+    expect(f"gallocy-run: rank {rank} on node {rank} was killed by signal " in result.err,
+           "it was not rank", rank, "that a signal has ended:", result)
 
 
 def check_refused(program, name, nodes):

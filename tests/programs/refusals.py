@@ -152,6 +152,20 @@ def protection():
                "not one sentence:", result)
 
 
+def priorities():
+    """No priority counts on another node: told once, before programs see it."""
+    for where in ([], ["away"]):
+        expect_error(refused("ceiling", *where), "EOPNOTSUPP\n" * 2 + "went on\n",
+                     "mutexes of PTHREAD_PRIO_PROTECT are refused: no priority counts on another "
+                     "node")
+        expect_error(refused("inherit", *where), "made\nmade\nwent on\n",
+                     "mutexes of PTHREAD_PRIO_INHERIT inherit nothing: no priority counts on "
+                     "another node")
+        expect_error(refused("policy", *where), "policy 0, priority 0\n" * 2 + "went on\n",
+                     "the scheduling policy and priority in a thread's attributes are ignored: "
+                     "pthread_setschedparam works")
+
+
 def others():
     for rank, where in (0, []), (1, ["away"]):
         expect_end(refused("sem_open", *where), rank,
@@ -163,4 +177,4 @@ def others():
 
 
 main(children, notifications, libraries, programs_run_by_exec, unheard_waits, memory, no_room,
-     protection, others, side_by_side=2)
+     protection, priorities, others, side_by_side=2)

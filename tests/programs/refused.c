@@ -49,6 +49,43 @@ static void map_over_twice_mapped(void) {
   mmap(pages, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
+static void make_mutexes(int protocol) {
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  must(pthread_mutexattr_setprotocol(&attributes, protocol));
+  for (int i = 0; i < 2; ++i) {
+    pthread_mutex_t mutex;
+    const int error = pthread_mutex_init(&mutex, &attributes);
+    printf("%s\n", error == 0 ? "made" : strerrorname_np(error));
+    if (error != 0) continue;
+    must(pthread_mutex_lock(&mutex));
+    must(pthread_mutex_unlock(&mutex));
+    must(pthread_mutex_destroy(&mutex));
+  }
+}
+
+static void* tell_policy(void* unused) {
+  int policy;
+  struct sched_param parameters;
+  must(pthread_getschedparam(pthread_self(), &policy, &parameters));
+  printf("policy %d, priority %d\n", policy, parameters.sched_priority);
+  return unused;
+}
+
+static void make_threads_of_policy(void) {
+  pthread_attr_t attributes;
+  const struct sched_param parameters = {.sched_priority = 3};
+  pthread_attr_init(&attributes);
+  must(pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED));
+  must(pthread_attr_setschedpolicy(&attributes, SCHED_RR));
+  must(pthread_attr_setschedparam(&attributes, &parameters));
+  for (int i = 0; i < 2; ++i) {
+    pthread_t thread;
+    must(pthread_create(&thread, &attributes, tell_policy, NULL));
+    must(pthread_join(thread, NULL));
+  }
+}
+
 static void go_on_as_child(pid_t pid) {
   if (pid == 0) _exit(0);
   printf("%d, %s\n", pid, strerrorname_np(errno));
@@ -128,7 +165,10 @@ static void call(const char* what) {
       const int status = mprotect(pages, page, PROT_READ | PROT_EXEC);
       printf("%d, %s\n", status, strerrorname_np(errno));
     }
-  } else if (strcmp(what, "much") == 0) {
+  } else if (strcmp(what, "inherit") == 0) make_mutexes(PTHREAD_PRIO_INHERIT);
+  else if (strcmp(what, "ceiling") == 0) make_mutexes(PTHREAD_PRIO_PROTECT);
+  else if (strcmp(what, "policy") == 0) make_threads_of_policy();
+  else if (strcmp(what, "much") == 0) {
     for (int i = 0; i < 2; ++i) {
       void* volatile block = malloc((size_t)4 << 40);
       printf("%s, %s\n", block == NULL ? "none" : "some", strerrorname_np(errno));

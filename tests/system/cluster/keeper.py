@@ -1,6 +1,7 @@
 """Nobody reads a page as zeros because its daemon has gone: neither where the daemon is killed
 under load, nor where the program has closed all descriptors that it did not open. The environment
-names NEVER_ZERO, which says so if it happens."""
+names NEVER_ZERO, which says so if it happens: a program of the library's, or one that has never
+heard of it."""
 import contextlib
 import os
 import re
@@ -8,8 +9,8 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import (Job, expect, expect_status, kill, main,  # noqa: E402
-                     require_daemon, wait_for, words_of)
+from harness import (Job, environment_of, expect, expect_status, kill,  # noqa: E402
+                     main, require_daemon, wait_for, words_of)
 
 ROUNDS = 5
 LIMIT_S = 15
@@ -21,13 +22,20 @@ def start(*words):
     return Job(["-n", 2, os.environ["NEVER_ZERO"], *words])
 
 
-def rank_pids(job, ready="running"):
-    """Once all threads have said so. Where a program has closed descriptors, the job may have
+def await_all(job, ready="running"):
+    """Until all threads have said so. Where a program has closed descriptors, the job may have
     ended by then."""
     wait_for(lambda: job.out_so_far().count(ready + " ") == THREADS
              or job.process.poll() is not None, LIMIT_S, "all are", ready, job)
-    return {int(rank): int(pid) for rank, pid in re.findall(r"^running (\d+) (\d+)$",
-                                                            job.out_so_far(), re.MULTILINE)}
+
+
+def process_of(job, rank):
+    """None if it has ended."""
+    for pid in job.processes(os.path.basename(os.environ["NEVER_ZERO"])):
+        with contextlib.suppress(OSError):
+            if environment_of(pid).get("GALLOCY_RANK") == str(rank):
+                return pid
+    return None
 
 
 def keeper_of(job):
@@ -50,11 +58,13 @@ def is_gone(pid):
         return True
 
 
-def kill_daemon(job, rank, node):
-    """All that the daemon had is closed before a thread of its rank runs on."""
+def kill_daemon(job, node):
+    """All that the daemon had is closed before a thread of its rank runs on, which has the same
+    number."""
+    rank = process_of(job, node)
     daemon = next((pid for pid in job.processes("gallocyd")
                    if f" --node-id {node} " in " ".join(words_of(pid))), None)
-    if daemon is None:
+    if daemon is None or rank is None:
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(rank, signal.SIGSTOP)
@@ -74,7 +84,8 @@ def expect_no_zeros(job):
 def daemon_killed_under_load():
     for number in range(ROUNDS):
         with start() as job:
-            kill_daemon(job, rank_pids(job)[number % 2], number % 2)
+            await_all(job)
+            kill_daemon(job, number % 2)
             expect_no_zeros(job)
 
 
@@ -82,13 +93,14 @@ def descriptors_closed():
     """The last duplicate outside the keeper is the daemon's."""
     for number in range(ROUNDS):
         with start("closes") as job:
-            kill_daemon(job, rank_pids(job, "closed")[number % 2], number % 2)
+            await_all(job, "closed")
+            kill_daemon(job, number % 2)
             expect_no_zeros(job)
 
 
 def keeper_holds():
     with start() as job:
-        rank_pids(job)
+        await_all(job)
         keeper = keeper_of(job)
         wait_for(lambda: held_by(keeper) == ["anon_inode:[userfaultfd]"] * 2 + ["memory"] * 2,
                  LIMIT_S, "it holds two descriptors of each rank:", held_by(keeper))
@@ -100,7 +112,7 @@ def keeper_holds():
 def keeper_goes():
     """Whatever becomes of gallocy-run, with the last rank."""
     with start() as job:
-        rank_pids(job)
+        await_all(job)
         keeper_of(job)
         job.process.kill()
         job.wait(LIMIT_S)
@@ -110,7 +122,7 @@ def keeper_goes():
 def keeper_killed():
     """The job does not go on without: the next daemon's death might be read as zeros."""
     with start() as job:
-        rank_pids(job)
+        await_all(job)
         kill(keeper_of(job))
         result = job.wait(LIMIT_S)
         expect_status(result, 70)
