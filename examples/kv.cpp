@@ -2,13 +2,14 @@
  * kv [OPERATIONS_PER_THREAD [KEYS [THREADS]]]
  *
  * A hash map from texts to numbers that threads on all nodes read and write at random: buckets in
- * stripes, each with a lock and pages of its own. Two threads in three mostly read, the third
- * writes.
+ * stripes, each with a lock and pages of its own. Of each node's threads two in three mostly read,
+ * the third mostly writes.
  * A write adds to a number, so the order does not matter and the whole map can be checked against
  * one that a single thread makes of the same operations.
  *
  * C++: std::map and std::string over gallocy::allocator, gallocy::Mutex, gallocy::Thread.
  */
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -77,7 +78,13 @@ class Random {  // splitmix64
 
 struct Plan {
   long operations, keys, threads;
+  int nodes = gallocy_node_count();
+
+  int node_of(long number) const { return static_cast<int>(number % nodes); }
+  bool mostly_writes(long number) const { return number / nodes % 3 == 2; }
 };
+
+using Nodes = std::vector<int, Shared<int>>;  // of each thread
 
 std::string key_of(std::uint64_t number) { return "key-" + std::to_string(number); }
 
@@ -88,7 +95,7 @@ void operate(const Plan& plan, long number, Add add, Get get) {
   std::map<std::string, std::uint64_t> seen;
   for (long i = 0; i < plan.operations; ++i) {
     const std::string key = key_of(random.below(static_cast<std::uint64_t>(plan.keys)));
-    const bool writes = random.below(10) < (number % 3 == 2 ? 8 : 1);
+    const bool writes = random.below(10) < (plan.mostly_writes(number) ? 8 : 1);
     if (writes) {
       add(key, 1 + random.below(100));
       continue;
@@ -115,6 +122,15 @@ long number(int argc, char** argv, int index, long otherwise) {
   std::exit(64);
 }
 
+// If there are three threads for each node.
+bool each_node_does_both(const Plan& plan, const Nodes& ran_on) {
+  std::vector<int> reads(static_cast<std::size_t>(plan.nodes)), writes = reads;
+  for (long i = 0; i < plan.threads; ++i)
+    ++(plan.mostly_writes(i) ? writes : reads)[static_cast<std::size_t>(ran_on.at(i))];
+  const auto none = [](const std::vector<int>& of) { return std::ranges::count(of, 0) > 0; };
+  return plan.threads < 3L * plan.nodes || (!none(reads) && !none(writes));
+}
+
 int compare(const Plan& plan, Store& store, double seconds) {
   std::map<std::string, std::uint64_t> expected;
   for (long i = 0; i < plan.threads; ++i)
@@ -132,7 +148,7 @@ int compare(const Plan& plan, Store& store, double seconds) {
     sum += value;
   }
   std::printf("kv: %ld keys, %ld threads on %d nodes, %.6f s, sum %llu\nOK\n", plan.keys,
-              plan.threads, gallocy_node_count(), seconds, static_cast<unsigned long long>(sum));
+              plan.threads, plan.nodes, seconds, static_cast<unsigned long long>(sum));
   return 0;
 }
 
@@ -144,15 +160,21 @@ int main(int argc, char** argv) {
                   number(argc, argv, 3, 3L * gallocy_node_count())};
   Store& store = gallocy::find_or_make<Store>("store");
   const auto began = std::chrono::steady_clock::now();
+  Nodes& ran_on = *gallocy::make<Nodes>(plan.threads);
   std::vector<gallocy::Thread> threads;
   for (long i = 0; i < plan.threads; ++i)
-    threads.emplace_back([plan, i, &store] {
+    threads.push_back(gallocy::Thread::on(plan.node_of(i), [plan, i, &store, &ran_on] {
+      ran_on.at(i) = gallocy_node();
       operate(
           plan, i,
           [&](const std::string& key, std::uint64_t amount) { store.add(key, amount); },
           [&](const std::string& key) { return store.get(key); });
-    });
+    }));
   for (auto& thread : threads) thread.join();
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - began;
+  if (!each_node_does_both(plan, ran_on)) {
+    std::printf("kv: a node only reads, or only writes\n");
+    return 1;
+  }
   return compare(plan, store, spent.count());
 }

@@ -36,9 +36,10 @@ SANITIZER_OPTIONS = "quarantine_size_mb=4:thread_local_quarantine_size_kb=64"
 
 
 class Work:
-    def __init__(self, program, *arguments, nodes=(1, 2, 3, 4), options=()):
+    """`ranks`: so many are on each node."""
+    def __init__(self, program, *arguments, nodes=(1, 2, 3, 4), options=(), ranks=1):
         self.program, self.arguments = program, arguments
-        self.nodes, self.options = nodes, options
+        self.nodes, self.options, self.ranks = nodes, options, ranks
 
 
 WORKS = (
@@ -59,6 +60,9 @@ WORKS = (
     # locks
     Work("mutexes"), Work("conditions"), Work("barriers"), Work("rwlocks"), Work("semaphores"),
     Work("once"), Work("owners", nodes=(2,), options=("--spmd",)),
+    # several ranks of one node
+    Work("ranks", "share", nodes=(1, 2, 3), options=("--spmd",), ranks=2),
+    Work("heap_stress", "60", nodes=(1, 2), ranks=2), Work("stress", nodes=(2, 3), ranks=2),
     # jobs: short ones in a row
     *[Work("names") for _ in range(6)],
 )
@@ -82,7 +86,7 @@ class Stress:
         count = chance.choice(work.nodes)
         sockets = self.daemons.sockets[:count]  # the programs count their nodes from 0
         with_kill = chance.randrange(KILLS_EACH) == 0
-        command = ["-n", count, "--daemon=" + ",".join(sockets), *work.options,
+        command = ["-n", count * work.ranks, "--daemon=" + ",".join(sockets), *work.options,
                    os.path.join(os.environ["PROGRAMS"], "test_" + work.program), *work.arguments]
         with Job(command) as job:
             with self.lock:

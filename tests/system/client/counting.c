@@ -1,5 +1,5 @@
-/* Shows that libgallocy allocates nothing after gallocy_init. Runs under `gallocy-run -n 1`: it
-   needs a daemon. malloc, calloc and realloc are interposed by this executable.
+/* Shows on each node that libgallocy allocates nothing after gallocy_init. Runs under gallocy-run:
+   it needs a daemon. malloc, calloc and realloc are interposed by this executable.
      counting           counts their calls per thread, and looks at the break and the mapped size
      counting abort     such a call ends the process
      counting seccomp   the kernel traps mmap, mremap and brk in all threads
@@ -70,6 +70,7 @@ static int is_wrong(int status) { return status != 0 && status != ENOSYS; }
 static void nothing(void) {}
 
 struct objects {
+  pthread_mutex_t mutex;
   pthread_cond_t condition;
   pthread_barrier_t barrier;
   pthread_rwlock_t lock;
@@ -77,8 +78,9 @@ struct objects {
   pthread_once_t once;
 };
 
+static const struct timespec past = {0, 0};
+
 static int synchronise(pthread_mutex_t* mutex) {
-  const struct timespec past = {0, 0};
   struct objects* it = gallocy_calloc(1, sizeof *it);
   int wrong = is_wrong(gallocy_pthread_once(&it->once, nothing));
   wrong += is_wrong(gallocy_pthread_barrier_init(&it->barrier, NULL, 1));
@@ -95,6 +97,127 @@ static int synchronise(pthread_mutex_t* mutex) {
   wrong += is_wrong(gallocy_pthread_cond_broadcast(&it->condition));
   gallocy_free(it);
   return wrong;
+}
+
+static void* of_the_next_node(size_t size_bytes) {
+  void* block = gallocy_malloc_on((gallocy_node() + 1) % gallocy_node_count(), size_bytes);
+  return block == NULL ? NULL : memset(block, 0, size_bytes);
+}
+
+static int mutexes(pthread_mutex_t* it) {
+  int wrong = gallocy_pthread_mutex_init(it, NULL) != 0;
+  wrong += gallocy_pthread_mutex_trylock(it) != 0 || gallocy_pthread_mutex_trylock(it) != EBUSY;
+  wrong += gallocy_pthread_mutex_clocklock(it, CLOCK_MONOTONIC, &past) != ETIMEDOUT;
+  wrong += gallocy_pthread_mutex_consistent(it) != EINVAL;
+  return wrong + (gallocy_pthread_mutex_unlock(it) != 0);
+}
+
+static int conditions(pthread_cond_t* it, pthread_mutex_t* mutex) {
+  int wrong = gallocy_pthread_cond_init(it, NULL) != 0 || gallocy_pthread_mutex_lock(mutex) != 0;
+  wrong += gallocy_pthread_cond_clockwait(it, mutex, CLOCK_MONOTONIC, &past) != ETIMEDOUT;
+  wrong += gallocy_pthread_mutex_unlock(mutex) != 0 || gallocy_pthread_cond_signal(it) != 0;
+  return wrong + (gallocy_pthread_cond_destroy(it) != 0);
+}
+
+static int read_write_locks(pthread_rwlock_t* it) {
+  int wrong = gallocy_pthread_rwlock_init(it, NULL) != 0;
+  wrong += gallocy_pthread_rwlock_wrlock(it) != 0 || gallocy_pthread_rwlock_tryrdlock(it) != EBUSY;
+  wrong += gallocy_pthread_rwlock_unlock(it) != 0;
+  wrong += gallocy_pthread_rwlock_trywrlock(it) != 0 || gallocy_pthread_rwlock_unlock(it) != 0;
+  wrong += gallocy_pthread_rwlock_timedwrlock(it, &past) != 0;
+  wrong += gallocy_pthread_rwlock_unlock(it) != 0;
+  wrong += gallocy_pthread_rwlock_clockwrlock(it, CLOCK_MONOTONIC, &past) != 0;
+  wrong += gallocy_pthread_rwlock_unlock(it) != 0 || gallocy_pthread_rwlock_tryrdlock(it) != 0;
+  wrong += gallocy_pthread_rwlock_timedrdlock(it, &past) != 0;
+  wrong += gallocy_pthread_rwlock_clockrdlock(it, CLOCK_MONOTONIC, &past) != 0;
+  for (int i = 0; i < 3; ++i) wrong += gallocy_pthread_rwlock_unlock(it) != 0;
+  return wrong + (gallocy_pthread_rwlock_destroy(it) != 0);
+}
+
+static int semaphores_and_barriers(struct objects* it) {
+  int value = 0, wrong = gallocy_sem_init(&it->semaphore, 0, 1) != 0;
+  wrong += gallocy_sem_getvalue(&it->semaphore, &value) != 0 || value != 1;
+  wrong += gallocy_sem_trywait(&it->semaphore) != 0;
+  wrong += gallocy_sem_trywait(&it->semaphore) == 0 || errno != EAGAIN;
+  wrong += gallocy_sem_clockwait(&it->semaphore, CLOCK_MONOTONIC, &past) == 0 || errno != ETIMEDOUT;
+  wrong += gallocy_sem_destroy(&it->semaphore) != 0;
+  wrong += gallocy_pthread_barrier_init(&it->barrier, NULL, 1) != 0;
+  wrong += gallocy_pthread_barrier_wait(&it->barrier) != PTHREAD_BARRIER_SERIAL_THREAD;
+  return wrong + (gallocy_pthread_barrier_destroy(&it->barrier) != 0);
+}
+
+static int keys_and_names(struct objects* it) {
+  pthread_key_t key;
+  int wrong = gallocy_pthread_key_create(&key, free) != 0;
+  wrong += gallocy_pthread_setspecific(key, it) != 0 || gallocy_pthread_getspecific(key) != it;
+  wrong += gallocy_pthread_setspecific(key, NULL) != 0 || gallocy_pthread_key_delete(key) != 0;
+  wrong += gallocy_publish("counted", it) != 0 || gallocy_lookup("counted") != it;
+  wrong += gallocy_publish("counted", NULL) != 0 || gallocy_lookup("counted") != NULL;
+  wrong += !gallocy_pthread_equal(gallocy_pthread_self(), gallocy_pthread_self());
+  return wrong + (gallocy_prefetch(it, sizeof *it) != 0);
+}
+
+static int every_kind(void) {
+  struct objects* it = of_the_next_node(sizeof *it);
+  if (it == NULL) return 1;
+  const int wrong = mutexes(&it->mutex) + conditions(&it->condition, &it->mutex) +
+                    read_write_locks(&it->lock) + semaphores_and_barriers(it) + keys_and_names(it) +
+                    (gallocy_pthread_mutex_destroy(&it->mutex) != 0);
+  gallocy_free(it);
+  return wrong;
+}
+
+/* A thread of this process that is there before anything is counted. */
+struct partner {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  pthread_t thread;
+  int asked;
+};
+
+enum { questions = 200 };
+
+static void* answer(void* argument) {
+  struct partner* it = argument;
+  const long before = calls;
+  int wrong = 0;
+  for (int i = 0; i < questions; ++i) {
+    wrong += gallocy_pthread_mutex_lock(&it->mutex) != 0;
+    while (!it->asked && wrong == 0)
+      wrong += gallocy_pthread_cond_wait(&it->changed, &it->mutex) != 0;
+    it->asked = 0;
+    wrong += gallocy_pthread_cond_signal(&it->changed) != 0;
+    wrong += gallocy_pthread_mutex_unlock(&it->mutex) != 0;
+  }
+  return (void*)(calls - before + wrong);
+}
+
+static int ask(struct partner* it) {
+  int wrong = 0;
+  for (int i = 0; i < questions; ++i) {
+    wrong += gallocy_pthread_mutex_lock(&it->mutex) != 0;
+    it->asked = 1;
+    wrong += gallocy_pthread_cond_signal(&it->changed) != 0;
+    while (it->asked && wrong == 0)
+      wrong += gallocy_pthread_cond_wait(&it->changed, &it->mutex) != 0;
+    wrong += gallocy_pthread_mutex_unlock(&it->mutex) != 0;
+  }
+  return wrong;
+}
+
+static struct partner* partner; /* NULL: the daemon is that of client_test */
+
+static int find_partner(void) {
+  struct partner* it = of_the_next_node(sizeof *it);
+  if (it == NULL) return 0;
+  if (gallocy_pthread_cond_signal(&it->changed) == ENOSYS) return 1;
+  partner = it;
+  return gallocy_pthread_create_on(&it->thread, NULL, answer, it, gallocy_node()) == 0;
+}
+
+static int partner_was_right(void) {
+  void* wrong = NULL;
+  return partner == NULL || (gallocy_pthread_join(partner->thread, &wrong) == 0 && wrong == NULL);
 }
 
 static int requests(pthread_mutex_t* mutex) {
@@ -118,7 +241,15 @@ static int requests(pthread_mutex_t* mutex) {
     gallocy_free(small);
   }
   for (int i = 0; i < 100; ++i) wrong += synchronise(mutex);
-  return wrong;
+  if (partner == NULL) return wrong;
+  for (int i = 0; i < 100; ++i) wrong += every_kind();
+  return wrong + ask(partner);
+}
+
+static int other_errors(pthread_mutex_t* mutex) {
+  int wrong = gallocy_pthread_setspecific(GALLOCY_KEYS_MAX, NULL) != EINVAL;
+  wrong += gallocy_pthread_cancel(0) != ESRCH || gallocy_pthread_detach(0) != ESRCH;
+  return wrong + (gallocy_publish("", mutex) != EINVAL || gallocy_lookup("") != NULL);
 }
 
 static int errors(pthread_mutex_t* mutex) {
@@ -132,6 +263,8 @@ static int errors(pthread_mutex_t* mutex) {
     wrong += gallocy_memalign(3, 8) != NULL || gallocy_aligned_alloc(0, 8) != NULL;
     wrong += gallocy_malloc_on(63, 8) != NULL || gallocy_home_of(&local) != -1;
     wrong += gallocy_reallocarray(NULL, SIZE_MAX, 2) != NULL;
+    wrong += gallocy_prefetch(&local, 1) != EINVAL;
+    if (partner != NULL) wrong += other_errors(mutex);
     wrong += gallocy_init() != EALREADY;
     wrong += gallocy_last_error()[0] == '\0';
   }
@@ -155,6 +288,35 @@ static int threads(int count_of_threads) {
   return wrong;
 }
 
+static void* wait_for_ever(void* semaphore) { return gallocy_sem_wait(semaphore), NULL; }
+
+static int cancelled_threads(int count_of_threads) {
+  if (partner == NULL) return 0;
+  sem_t* never = of_the_next_node(sizeof *never);
+  int wrong = never == NULL || gallocy_sem_init(never, 0, 0) != 0;
+  for (int i = 0; i < count_of_threads; ++i) {
+    pthread_t thread;
+    void* result = NULL;
+    wrong += gallocy_pthread_create_on(&thread, NULL, wait_for_ever, never, gallocy_node()) != 0 ||
+             gallocy_pthread_cancel(thread) != 0 || gallocy_pthread_join(thread, &result) != 0 ||
+             result != PTHREAD_CANCELED;
+  }
+  gallocy_free(never);
+  return wrong;
+}
+
+/* They end later: what they have mapped goes at any time. */
+static int detached_threads(int count_of_threads) {
+  if (partner == NULL) return 0;
+  int wrong = 0;
+  for (int i = 0; i < count_of_threads; ++i) {
+    pthread_t thread;
+    wrong += gallocy_pthread_create_on(&thread, NULL, return_argument, NULL, gallocy_node()) != 0 ||
+             gallocy_pthread_detach(thread) != 0;
+  }
+  return wrong;
+}
+
 /* Without stdio: that may allocate. */
 static void say(const char* text) {
   if (write(1, text, strlen(text)) < 0) _exit(1);
@@ -163,15 +325,18 @@ static void say(const char* text) {
 static int count_all(pthread_mutex_t* mutex) {
   mapped_pages();
   const long threads_before = calls;
-  const int wrong_threads = threads(100);
+  const int wrong_threads = threads(100) + cancelled_threads(20);
   const long of_threads = calls - threads_before;
   const long calls_before = calls, pages_before = mapped_pages();
   const void* break_before = sbrk(0);
-  const int wrong = wrong_threads + requests(mutex) + errors(mutex);
-  const long delta = of_threads + calls - calls_before, pages = mapped_pages() - pages_before;
+  int wrong = wrong_threads + requests(mutex) + errors(mutex);
+  const long pages = mapped_pages() - pages_before;
   const long grown = (const char*)sbrk(0) - (const char*)break_before;
+  wrong += detached_threads(20);
+  const long delta = of_threads + calls - calls_before;
   printf("allocations %ld, break grew %ld bytes, mapped pages grew %ld, wrong answers %d\n", delta,
          grown, pages, wrong);
+  fflush(stdout);
   return delta == 0 && grown == 0 && pages == 0 && wrong == 0 && wired();
 }
 
@@ -226,18 +391,41 @@ static int trap_all(pthread_mutex_t* mutex) {
   return right;
 }
 
+struct plan {
+  pthread_mutex_t mutex;
+  char mode[16];
+};
+
+/* In this process. */
+static void* run(void* argument) {
+  struct plan* it = argument;
+  int right = wired() && find_partner();
+  if (!right) say("counter not wired, or no partner\n");
+  else if (strcmp(it->mode, "abort") == 0) right = abort_all(&it->mutex);
+  else if (strcmp(it->mode, "seccomp") == 0) right = trap_all(&it->mutex);
+  else right = count_all(&it->mutex);
+  return (void*)(long)(right && partner_was_right());
+}
+
+static int run_on(int node, struct plan* plan) {
+  pthread_t thread;
+  void* right = NULL;
+  return gallocy_pthread_create_on(&thread, NULL, run, plan, node) == 0 &&
+         gallocy_pthread_join(thread, &right) == 0 && right != NULL;
+}
+
 int main(int argc, char** argv) {
 #if defined(SANITIZED)
   return printf("skipped: a sanitizer build\n"), 77;
 #endif
-  const char* mode = argc > 1 ? argv[1] : "count";
-  if (!wired()) return printf("counter not wired\n"), 1;
   if (gallocy_init() != 0) return printf("%s\n", gallocy_last_error()), 1;
-  pthread_mutex_t* mutex = gallocy_malloc(sizeof *mutex);
-  if (mutex == NULL || gallocy_pthread_mutex_init(mutex, NULL) != 0) return 1;
+  struct plan* plan = gallocy_calloc(1, sizeof *plan);
+  if (plan == NULL || gallocy_pthread_mutex_init(&plan->mutex, NULL) != 0) return 1;
+  if (argc > 1) strncpy(plan->mode, argv[1], sizeof plan->mode - 1);
   fflush(stdout);
-  if (strcmp(mode, "abort") == 0) return abort_all(mutex) ? 0 : 1;
+  /* Here last: with seccomp this process can begin no thread any more. */
+  for (int node = gallocy_node_count() - 1; node > 0; --node)
+    if (!run_on(node, plan)) return 1;
   /* Not exit(): it may allocate. */
-  if (strcmp(mode, "seccomp") == 0) _exit(trap_all(mutex) ? 0 : 1);
-  return count_all(mutex) ? 0 : 1;
+  _exit(run(plan) != NULL ? 0 : 1);
 }

@@ -1,4 +1,4 @@
-"""counting.py COUNTING: after gallocy_init the client library allocates nothing."""
+"""counting.py COUNTING: after gallocy_init the client library allocates nothing, on any node."""
 import os
 import sys
 
@@ -9,9 +9,11 @@ from harness import expect, main, require_daemon, require_no_sanitizer, run  # n
 def allocates_nothing():
     require_daemon()
     require_no_sanitizer("it has the malloc that is counted")
-    for mode in ("count", "abort", "seccomp"):
-        result = run("-n", 1, sys.argv[1], mode)
-        expect(result.status == 0 and "allocations 0," in result.out, mode, result)
+    for nodes in (1, 2):
+        for mode in ("count", "abort", "seccomp"):
+            result = run("-n", nodes, sys.argv[1], mode)
+            expect(result.status == 0 and result.out.count("allocations 0,") == nodes, mode, "on",
+                   nodes, result)
 
 
 main(allocates_nothing, chosen=[])

@@ -1,6 +1,6 @@
 """What gallocy-run can be told about how a job runs, with real daemons.
 
-The environment names the programs: SPMD, PLACEMENT, OWNERS, BY_LIBRARY."""
+The environment names the programs: SPMD, PLACEMENT, PLAIN_THREADS, OWNERS, BY_LIBRARY."""
 import errno
 import os
 import socket
@@ -27,20 +27,39 @@ def every_rank_runs_main():
         expect(0 < latency["p50"] <= latency["p99"], result.stat)
 
 
-def placed(policy, nodes, count):
-    result = run("-n", nodes, f"--placement={policy}", os.environ["PLACEMENT"], count)
+def placed(policy, nodes, count, *before):
+    result = run("-n", nodes, f"--placement={policy}", os.environ["PLACEMENT"], count, *before)
     expect_status(result, 0)
     return result.out.strip()
 
 
+def cpus_of_a_node():
+    return min(len(os.sched_getaffinity(0)), 8)
+
+
 def placement_of_threads():
     require_daemon()
-    expect(placed("spread", 3, 7) == "1201201", "spread")
-    expect(placed("roundrobin", 3, 7) == "1201201", "round robin")
-    # main() has one CPU of node 0.
-    cpus = min(len(os.sched_getaffinity(0)), 8)
+    # Beside two threads on node 1 that were placed there by name.
+    for policy, alone, beside in (("spread", "1201201", "2020120"),
+                                  ("roundrobin", "1201201", "1201201")):
+        expect(placed(policy, 3, 7) == alone, policy)
+        expect(placed(policy, 3, 7, 1, 1) == beside, policy, "beside others")
+    cpus = cpus_of_a_node()  # main() has one of node 0
     packed = "0" * (cpus - 1) + "1" * cpus
     expect(placed("pack", 2, len(packed)) == packed, "pack")
+
+
+def placement_in_unmodified_programs():
+    require_daemon()
+    require_no_sanitizer("it preloads no library")
+    cpus = cpus_of_a_node()
+    for policy, counts in (("pack", [cpus, cpus, 0]),
+                           ("spread", [len(range(i, 2 * cpus, 3)) for i in range(3)])):
+        result = run("-n", 3, f"--placement={policy}", os.environ["PLAIN_THREADS"], 2 * cpus - 1,
+                     stat=True)
+        expect_status(result, 0)
+        ran = [rank["threads_run"] for rank in result.stat["ranks"]]
+        expect(ran == counts, policy, "ran", ran, "and not", counts)
 
 
 def tagged_output():
@@ -173,8 +192,8 @@ def connect_to(path):
     return connection
 
 
-main(every_rank_runs_main, placement_of_threads, tagged_output, logs_in_a_file,
-     owner_leaves, machine_that_lacks_something, no_more_processes_or_threads,
+main(every_rank_runs_main, placement_of_threads, placement_in_unmodified_programs, tagged_output,
+     logs_in_a_file, owner_leaves, machine_that_lacks_something, no_more_processes_or_threads,
      limits_that_are_too_small,
      statistics_larger_than_a_file, daemon_without_descriptors, linked_by_a_library,
      side_by_side=1)

@@ -113,10 +113,10 @@ def more_than_a_control_group_may_have():
 
 
 def malloc_until_there_is_no_more():
-    result, most = watch("--memory", "32M", MEMORY, "malloc", 19)  # a block is 1 MiB
+    result, most = watch("--memory", "64M", MEMORY, "malloc", 46)  # a block is 1 MiB
     expect_status(result, 0)
     require_nodes(result, NODES)
-    expect(most <= 32 * MIB + TABLE, most, "bytes are used of 32 MiB")
+    expect(most <= BOUND + TABLE, most, "bytes are used of", BOUND)
 
 
 def freed_by_one_rank_for_the_next():

@@ -39,30 +39,52 @@ struct Board {
   Words words;
 };
 
+// Longer than what fits into a string without an allocation.
+std::string key_of(int number) {
+  return "a key too long for the short form of a string, number " + std::to_string(number);
+}
+std::string word_of(int writer) { return "word " + std::to_string(writer); }
+
+constexpr int key_count = 7;
+
 // Each thread makes entries that others change, on other nodes than they were made.
 void write(Board& board, int number) {
   for (int round = 0; round < rounds; ++round) {
     const std::lock_guard held(board.lock);
-    const std::string key = "a key too long for the short form of a string, number " +
-                            std::to_string((number + round) % 7);
-    ++board.counts[Text(key)];
-    board.words.emplace_back("word " + std::to_string(number));
+    ++board.counts[Text(key_of((number + round) % key_count))];
+    board.words.emplace_back(word_of(number));
+  }
+}
+
+// In whatever order the writers came.
+void check(const Board& board, int writers) {
+  std::map<std::string, long> counts, words;
+  for (int writer = 0; writer < writers; ++writer) {
+    for (int round = 0; round < rounds; ++round) ++counts[key_of((writer + round) % key_count)];
+    words[word_of(writer)] = rounds;
+  }
+  std::map<std::string, long> counts_found, words_found;
+  for (const auto& [key, value] : board.counts) counts_found.emplace(key, value);
+  for (const Text& word : board.words) ++words_found[std::string(word)];
+  REQUIRE(counts_found == counts);
+  REQUIRE(words_found == words);
+  for (const auto& [key, value] : counts) {
+    const auto found = board.counts.find(key.c_str());
+    REQUIRE(found != board.counts.end() && found->second == value);
   }
 }
 
 void test_containers() {
   Board* board = gallocy::make<Board>();
   std::vector<gallocy::Thread> threads;
-  const int count = 2 * gallocy_node_count();
+  const int nodes = gallocy_node_count(), count = 2 * nodes;
   for (int i = 0; i < count; ++i)
-    threads.push_back(gallocy::Thread::on(i % gallocy_node_count(), write, std::ref(*board), i));
+    threads.push_back(gallocy::Thread::on(i % nodes, write, std::ref(*board), i));
   for (auto& thread : threads) thread.join();
-  long sum = 0;
-  for (const auto& [key, value] : board->counts) sum += value;
-  REQUIRE(board->counts.size() == 7 && sum == long{count} * rounds);
-  REQUIRE(board->words.size() == std::size_t(count) * rounds);
+  for (int node = 0; node < nodes; ++node)
+    gallocy::Thread::on(node, check, std::cref(*board), count).join();
   // Freed on another node than most of it was allocated on.
-  gallocy::Thread::on(gallocy_node_count() - 1, [board] { gallocy::destroy(board); }).join();
+  gallocy::Thread::on(nodes - 1, [board] { gallocy::destroy(board); }).join();
 }
 
 struct Meeting {

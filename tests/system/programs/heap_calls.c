@@ -1,5 +1,5 @@
 // Every call of the allocator by name, with arguments that are good, bad and at the border. With
-// an argument: a pointer that is no block is freed, which must end the process.
+// an argument: a pointer that is no block is printed and freed, which must end the process.
 #include <errno.h>
 #include <stdint.h>
 
@@ -181,6 +181,12 @@ static char some_global[64];
 
 static void* allocate_one(void* size) { return gallocy_malloc((size_t)size); }
 
+static char* printed(char* block) {
+  printf("%p\n", (void*)block);
+  fflush(stdout);
+  return block;
+}
+
 static void free_what_is_no_block(const char* kind) {
   char local[64];
   const int last = gallocy_node_count() - 1;
@@ -205,14 +211,16 @@ static void free_what_is_no_block(const char* kind) {
   if (strcmp(kind, "twice") == 0) gallocy_free(block);
   if (strcmp(kind, "large_twice") == 0) gallocy_free(block = large);
   if (strcmp(kind, "huge_twice") == 0) gallocy_free(block = gallocy_malloc((size_t)40 << 20));
-  if (strcmp(kind, "resized") == 0) gallocy_realloc(local, 10);
-  if (strcmp(kind, "resized_array") == 0) gallocy_reallocarray(local, 1, 10);
-  if (strcmp(kind, "measured") == 0) gallocy_malloc_usable_size(local);
-  gallocy_free(block);
-  if (strcmp(kind, "of_other_twice") != 0) return;
+  if (strcmp(kind, "resized") == 0) gallocy_realloc(printed(local), 10);
+  if (strcmp(kind, "resized_array") == 0) gallocy_reallocarray(printed(local), 1, 10);
+  if (strcmp(kind, "measured") == 0) gallocy_malloc_usable_size(printed(local));
+  if (strcmp(kind, "of_other_twice") != 0) {
+    gallocy_free(printed(block));
+    return;
+  }
   block = run_on(last, allocate_one, (void*)100);
   gallocy_free(block);
-  gallocy_free(block);
+  gallocy_free(printed(block));
   for (;;) {  // the owner finds out
     run_on(last, allocate_one, (void*)100);
     usleep(1000);

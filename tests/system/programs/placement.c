@@ -1,4 +1,5 @@
-// placement COUNT: makes so many threads that live at the same time, and prints the node of each.
+// placement COUNT [NODE...]: makes so many threads that live at the same time, and prints the node
+// of each; before them, one on each NODE that is named.
 #include <stdlib.h>
 
 #include "support.h"
@@ -12,21 +13,20 @@ static void* wait_at(void* lock) {
 }
 
 int main(int argc, char** argv) {
-  REQUIRE(argc == 2 && gallocy_init() == 0);
-  const int count = atoi(argv[1]);
-  pthread_t threads[64];
-  REQUIRE(count > 0 && count <= 64);
+  enum { threads_max = 64 };
+  REQUIRE(argc >= 2 && argc <= threads_max && gallocy_init() == 0);
+  const int count = atoi(argv[1]), named = argc - 2;
+  pthread_t before[threads_max], threads[threads_max];
+  REQUIRE(count > 0 && count <= threads_max);
   gate = gallocy_malloc(sizeof *gate);
   REQUIRE(gallocy_pthread_mutex_init(gate, NULL) == 0);
   REQUIRE(gallocy_pthread_mutex_lock(gate) == 0);
+  for (int i = 0; i < named; ++i) before[i] = start_on(atoi(argv[2 + i]), wait_at, gate);
   for (int i = 0; i < count; ++i)
     REQUIRE(gallocy_pthread_create(&threads[i], NULL, wait_at, gate) == 0);
   REQUIRE(gallocy_pthread_mutex_unlock(gate) == 0);
-  for (int i = 0; i < count; ++i) {
-    void* node;
-    REQUIRE(gallocy_pthread_join(threads[i], &node) == 0);
-    printf("%ld", (long)node);
-  }
+  for (int i = 0; i < named; ++i) REQUIRE((long)join(before[i]) == atoi(argv[2 + i]));
+  for (int i = 0; i < count; ++i) printf("%ld", (long)join(threads[i]));
   puts("");
   return 0;
 }
