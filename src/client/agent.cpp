@@ -6,6 +6,7 @@
 
 #include "client/process.hpp"
 #include "client/running.hpp"
+#include "client/runtime_thread.hpp"
 #include "ipc/socket.hpp"
 
 namespace gallocy::client {
@@ -86,7 +87,7 @@ void tell_exited(std::uint64_t thread, void* result) {
   ask(ipc::Operation::thread_exited, thread, heap::address_of(result));
 }
 
-void* serve(void*) {
+void serve() {
   bool some_are_ending = false;
   while (process.phase.load(std::memory_order_acquire) != Phase::left) {
     pollfd entries[] = {{process.socket_fd, POLLIN, 0},
@@ -108,7 +109,6 @@ void* serve(void*) {
     if (entries[2].revents != 0) drain(process.finished_fd);
     if (entries[2].revents != 0 || some_are_ending) some_are_ending = collect_ended(tell_exited);
   }
-  return nullptr;
 }
 
 }  // namespace
@@ -128,7 +128,7 @@ Status start_agent() {
   sigset_t all;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &process.thread_mask);
-  const int error = ::pthread_create(&process.agent, nullptr, serve, nullptr);
+  const int error = start_runtime_thread(process.agent, serve);
   ::pthread_sigmask(SIG_SETMASK, &process.thread_mask, nullptr);
   if (error != 0)
     return fail(error, "can't start gallocy's agent thread", remedy_of_no_process(error));
