@@ -172,10 +172,12 @@ GALLOCY_API int gallocy_home_of(const void* pointer);
  * returned, or a block freed before, ends the process (abort) with a sentence that names it. That
  * a block of another rank was freed before is noticed by that rank, which ends so, later.
  * Blocks of other ranks go back to them in batches, without waiting: a rank takes them when it
- * allocates or frees next, and until then nobody else can have that memory. What a rank does not
- * use any more goes back to the job, to be had by all ranks; a rank keeps up to 34 MiB of it near
- * each node where it allocates, and all ranks together keep of a node's memory a quarter and 2 MiB
- * each at most, and as much of what was allocated by gallocy_malloc_on().
+ * allocates or frees next, or some 10 ms later. What a rank does not use any more goes back to the
+ * job, to be had by all ranks. It keeps a part for its next blocks: up to 34 MiB near each node
+ * where it allocates, and all ranks together of a node's memory a quarter and 2 MiB each at most,
+ * and as much of what was allocated by gallocy_malloc_on(). Before an allocation fails, all ranks
+ * are asked for what was freed and for what they keep, which takes a few round trips, and 0.2 s
+ * each if a process stands still.
  */
 GALLOCY_API void gallocy_free(void* block);
 

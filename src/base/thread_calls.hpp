@@ -67,6 +67,8 @@ enum class OrderKind : std::uint64_t {
   end,                // the job is over: leave the process with status a
   cancel_thread,      // a = thread id
   last_thread_ended,  // main() had ended by pthread_exit; now nothing runs any more in the job
+  take_freed,  // blocks wait that others have freed
+  give_spare,  // that, and somebody lacks memory: what the heaps only keep for the next block goes
 };
 
 // For ever, of a request that may wait at most so many microseconds from when the daemon sees it;

@@ -7,6 +7,7 @@
 #include "client/process.hpp"
 #include "client/running.hpp"
 #include "client/runtime_thread.hpp"
+#include "client/sweeper.hpp"
 #include "ipc/socket.hpp"
 
 namespace gallocy::client {
@@ -78,6 +79,8 @@ bool take_orders() {
         ask(ipc::Operation::thread_cancelled, values[1]);
         break;
       case OrderKind::last_thread_ended: return false;
+      case OrderKind::take_freed: order_sweep(Sweep::freed); break;
+      case OrderKind::give_spare: order_sweep(Sweep::freed_and_spare); break;
       default: return true;
     }
   }
@@ -103,12 +106,21 @@ void serve() {
         // Without the agent and main() the process ends with its last thread, as every process
         // does. Should that be one that gallocy knows nothing of, it must not wait for an agent.
         process.phase.store(Phase::left, std::memory_order_release);
+        stop_sweeper();
         break;
       }
     }
     if (entries[2].revents != 0) drain(process.finished_fd);
     if (entries[2].revents != 0 || some_are_ending) some_are_ending = collect_ended(tell_exited);
   }
+}
+
+Status make_threads() {
+  if (auto status = start_sweeper(); !status) return status;
+  const int error = start_runtime_thread(process.agent, serve);
+  if (error == 0) return {};
+  stop_sweeper();
+  return fail(error, "can't start gallocy's agent thread", remedy_of_no_process(error));
 }
 
 }  // namespace
@@ -128,11 +140,9 @@ Status start_agent() {
   sigset_t all;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &process.thread_mask);
-  const int error = start_runtime_thread(process.agent, serve);
+  Status status = make_threads();
   ::pthread_sigmask(SIG_SETMASK, &process.thread_mask, nullptr);
-  if (error != 0)
-    return fail(error, "can't start gallocy's agent thread", remedy_of_no_process(error));
-  return {};
+  return status;
 }
 
 void stop_agent() {

@@ -1,5 +1,5 @@
-// The one thread that the library runs in each process: it watches the daemon, carries out the
-// job's orders (start a thread, end) and collects threads that have ended.
+// The thread that the library runs in each process, beside the sweeper: it watches the daemon,
+// carries out the job's orders (start a thread, end) and collects threads that have ended.
 #pragma once
 
 #include "base/result.hpp"

@@ -12,6 +12,7 @@
 #include "client/join.hpp"
 #include "client/process.hpp"
 #include "client/running.hpp"
+#include "client/sweeper.hpp"
 #include "client/windows.hpp"
 #include "ipc/rank_environment.hpp"
 #include "ipc/socket.hpp"
@@ -198,8 +199,10 @@ int gallocy_finalize() {
   if (auto status = require_member(); !status) return report(status);
   const ipc::NoCancellation guard;
   Phase phase = Phase::member;
-  if (!process.phase.compare_exchange_strong(phase, Phase::left))
+  if (!process.phase.compare_exchange_strong(phase, Phase::leaving))
     return report(Error{EPERM, Sentence("gallocy_finalize() has been called already")});
+  stop_sweeper();
+  process.phase.store(Phase::left, std::memory_order_release);
   // From here on the agent takes an end of file for what it is: a daemon that let this rank go.
   const ipc::Reply reply = process.ring.submit(ipc::Operation::finalize, {}, daemon_has_gone);
   stop_agent();

@@ -36,14 +36,12 @@ std::uint32_t number_of(void* context) {
   return static_cast<std::uint32_t>(reinterpret_cast<std::uint64_t>(context));
 }
 
-// Answered when nobody has a copy any more, which may take a while: not under the heap lock.
-void return_chunks(SpentChunks* spent) {
-  while (spent != nullptr) {
-    SpentChunks* next = spent->next;
-    process.ring.call(ipc::Operation::return_chunks, heap::address_of(heap::chunk_of(spent)),
-                      spent->chunk_count);
-    spent = next;
-  }
+// Answered when nobody has a copy any more, which may take a while: not under the heap lock, if
+// that can be helped.
+void return_chunks(const SpentChunks& spent) {
+  for (std::size_t i = 0; i < spent.count; ++i)
+    process.ring.call(ipc::Operation::return_chunks, spent.runs[i].address,
+                      spent.runs[i].chunk_count);
 }
 
 std::uint64_t ask_chunks(std::uint32_t heap_number, std::uint64_t chunk_count,
@@ -67,8 +65,8 @@ std::uint64_t take_chunks(void* context, std::uint64_t chunk_count, std::uint64_
   const std::uint32_t number = number_of(context);
   if (counts_by_touch(number)) idle_pages = chunk_count * pages_per_chunk;
   const std::uint64_t address = ask_chunks(number, chunk_count, wanted, idle_pages);
-  if (address != 0 || wanted != 0 || process.spent_chunks == nullptr) return address;
-  return_chunks(std::exchange(process.spent_chunks, nullptr));
+  if (address != 0 || wanted != 0 || process.spent_chunks.count == 0) return address;
+  return_chunks(std::exchange(process.spent_chunks, {}));
   return ask_chunks(number, chunk_count, wanted, idle_pages);
 }
 
@@ -77,11 +75,10 @@ bool claim_chunk(void* context, std::uint64_t address) {
          process.ring.call(ipc::Operation::claim_chunk, address).status == 0;
 }
 
-// The list is kept in page 1, which the heap has left and which was its own to write.
 void give_chunks(void*, std::uint64_t address, std::uint64_t chunk_count) {
-  auto* spent = reinterpret_cast<SpentChunks*>(address + page_bytes);
-  *spent = {process.spent_chunks, chunk_count};
-  process.spent_chunks = spent;
+  SpentChunks& spent = process.spent_chunks;
+  if (spent.count == SpentChunks::max) return_chunks(std::exchange(spent, {}));
+  spent.runs[spent.count++] = {address, chunk_count};
 }
 
 // Holds the heaps' lock; what they have given up meanwhile is returned after that.
@@ -89,7 +86,11 @@ class HeapLocked {
  public:
   HeapLocked() { process.heap_lock.lock(); }
   ~HeapLocked() {
-    SpentChunks* spent = std::exchange(process.spent_chunks, nullptr);
+    if (process.spent_chunks.count == 0) {
+      process.heap_lock.unlock();
+      return;
+    }
+    const SpentChunks spent = std::exchange(process.spent_chunks, {});
     process.heap_lock.unlock();
     return_chunks(spent);
   }
@@ -141,24 +142,35 @@ void free_own(void* block) {
   end_for(block, "gallocy_free of what is no block of gallocy_malloc,");
 }
 
-// Takes back what other ranks freed of this rank's. REQUIRES: the heap lock.
-void take_freed() {
-  constexpr std::uint64_t batch = ipc::value_count - 1;
-  std::uint64_t count = batch;
-  while (count == batch && process.ring.freed_pending()) {
-    const ipc::Reply reply = process.ring.call(ipc::Operation::take_freed);
-    count = reply.status != 0 || reply.values[0] > batch ? 0 : reply.values[0];
-    for (std::uint64_t i = 0; i < count; ++i) {
-      auto* block = reinterpret_cast<void*>(reply.values[1 + i]);
-      const heap::ChunkHeader* chunk = heap::chunk_of_block(block);
-      heap::Owner owner;
-      if (!in_region(block, 1) || !in_region(chunk, chunk_bytes) ||
-          !was_handed_out(heap::address_of(chunk)) || !heap::owner_of(block, owner) ||
-          owner != this_rank())
-        end_for(block, "another rank freed what is no block,");
-      free_own(block);
-    }
+// Takes back some of what other ranks freed of this rank's: how many. REQUIRES: the heap lock.
+constexpr std::uint64_t taken_at_once = ipc::value_count - 1;
+std::uint64_t take_some(bool has_given_spare = false) {
+  const ipc::Reply reply = process.ring.call(ipc::Operation::take_freed, has_given_spare);
+  if (reply.status != 0 || reply.values[0] > taken_at_once) return 0;
+  for (std::uint64_t i = 0; i < reply.values[0]; ++i) {
+    auto* block = reinterpret_cast<void*>(reply.values[1 + i]);
+    const heap::ChunkHeader* chunk = heap::chunk_of_block(block);
+    heap::Owner owner;
+    if (!in_region(block, 1) || !in_region(chunk, chunk_bytes) ||
+        !was_handed_out(heap::address_of(chunk)) || !heap::owner_of(block, owner) ||
+        owner != this_rank())
+      end_for(block, "another rank freed what is no block,");
+    free_own(block);
   }
+  return reply.values[0];
+}
+
+// All of it, or nearly. REQUIRES: the heap lock.
+void take_freed() {
+  while (process.ring.freed_pending() && take_some() == taken_at_once) continue;
+}
+
+// What counts by touch keeps only what the runtime needs when the program has used up its memory.
+// REQUIRES: the heap lock.
+void give_spare() {
+  for (std::uint32_t number = 0; number < heap_count; ++number)
+    if (process.heaps[number].has_source() && !counts_by_touch(number))
+      process.heaps[number].give_spare();
 }
 
 heap::Heap& heap_of_number(std::uint32_t number) {
@@ -176,13 +188,55 @@ struct Wanted {
   std::uint32_t heap_number = own_heap;
 };
 
-Error no_room(const Wanted& wanted) {
-  if (g_chunk_status == EINVAL)
+Error no_room(const Wanted& wanted, int status) {
+  if (status == EINVAL)
     return {EINVAL, Sentence("the job has no node ", wanted.heap_number - heap_for(0))};
   const char* where = is_of_any_node(wanted.heap_number) ? "every node" : "that node";
   return {ENOMEM, Sentence("no room for ", wanted.count, " x ", wanted.size_bytes, " bytes: ",
                            where, " has used up its memory (gallocy-run --memory), or the job its "
                            "region of ", process.region_size_bytes >> 20, " MiB")};
+}
+
+// True: it may be worth to do it again.
+bool gather_freed() {
+  const ipc::NoCancellation guard;
+  return process.ring.call(ipc::Operation::gather_freed).values[0] != 0;
+}
+
+constexpr int gatherings_max = 8;
+
+struct Attempt {
+  heap::Heap::Block block;
+  int status = 0;  // ENOMEM or EINVAL if there is no block
+};
+Attempt attempt(const Wanted& wanted, std::size_t all_bytes) {
+  const HeapLocked locked;
+  take_freed();
+  g_chunk_status = ENOMEM;
+  heap::Heap& heap = heap_of_number(wanted.heap_number);
+  return {heap.allocate_block(all_bytes, wanted.alignment_bytes), g_chunk_status};
+}
+
+// Whether it is only a matter of what others have. Not in the agent, which would wait for itself:
+// it fetches the orders to give.
+bool may_come(const Wanted& wanted, std::size_t all_bytes) {
+  const std::uint64_t most_bytes = counts_by_touch(wanted.heap_number)
+                                       ? process.region_size_bytes
+                                       : process.memory_chunk_count * chunk_bytes;
+  return all_bytes <= most_bytes && ::pthread_equal(::pthread_self(), process.agent) == 0;
+}
+
+// Tries again when all ranks have given what nobody uses: not under the lock, which they may need
+// for that. A program whose threads free all the time might have to hear "perhaps" for ever.
+Attempt attempt_all(const Wanted& wanted, std::size_t all_bytes) {
+  Attempt made = attempt(wanted, all_bytes);
+  bool again = made.block.address == nullptr && may_come(wanted, all_bytes);
+  for (int left = gatherings_max; again && left > 0; --left) {
+    if (made.block.address != nullptr || made.status != ENOMEM) break;
+    again = gather_freed();
+    made = attempt(wanted, all_bytes);
+  }
+  return made;
 }
 
 // Clears the block after the lock has been given up: others need not wait for that.
@@ -192,15 +246,8 @@ Result<void*> allocate(const Wanted& wanted) {
   if (__builtin_mul_overflow(wanted.count, wanted.size_bytes, &all_bytes))
     return fail(ENOMEM, wanted.count, " x ", wanted.size_bytes,
                 " bytes are more than there can be");
-  heap::Heap::Block block;
-  {
-    const HeapLocked locked;
-    if (process.ring.freed_pending()) take_freed();
-    g_chunk_status = ENOMEM;
-    block = heap_of_number(wanted.heap_number)
-                .allocate_block(all_bytes, wanted.alignment_bytes);
-    if (block.address == nullptr) return tl::unexpected<Error>(no_room(wanted));
-  }
+  const auto [block, status] = attempt_all(wanted, all_bytes);
+  if (block.address == nullptr) return tl::unexpected<Error>(no_room(wanted, status));
   if (wanted.clear && !block.zeroed) ::memset(block.address, 0, block.size_bytes);
   return block.address;
 }
@@ -231,7 +278,7 @@ void free_block(void* block, heap::Owner owner, std::size_t size_bytes) {
   if (owner == this_rank()) {
     const HeapLocked locked;
     free_own(block);
-    if (process.ring.freed_pending()) take_freed();
+    take_freed();
     return;
   }
   // What the descriptors say is another rank's word: a node that there is not is passed over.
@@ -262,14 +309,39 @@ bool prefetch(std::uint64_t address, std::size_t size_bytes) {
 
 }  // namespace
 
-// All ranks may keep spare chunks near one node, and nobody asks for them when another finds no
-// room there: together they keep no more than a quarter of what there is. What counts by touch is
+// All ranks may keep spare chunks near one node, and are asked for them only when another finds no
+// room at all: together they keep no more than a quarter of what there is. What counts by touch is
 // not kept: a run that goes back comes again as zeros, and to clear it would touch all of it.
 heap::ChunkSource client::daemon_chunks(std::uint32_t heap_number) {
   const std::uint64_t share = process.memory_chunk_count / (4 * process.rank_count);
   void* const context = reinterpret_cast<void*>(std::uint64_t{heap_number});
   return {take_chunks, give_chunks, claim_chunk, context,
           counts_by_touch(heap_number) ? 0 : std::min(share, heap::spare_chunks_max)};
+}
+
+// Only what there is now: others may be freeing more at this moment, and each look at a chunk takes
+// its descriptors away from those who do. The daemon orders it again.
+void client::take_back_freed() {
+  std::uint64_t taken = 0;
+  do {
+    const HeapLocked locked;
+    taken = take_some();
+  } while (taken == taken_at_once);
+}
+
+// Chunks are returned when the lock is given up. So the daemon hears that there was nothing left to
+// take, which it takes for the end, under a lock of its own.
+void client::give_all_unused() {
+  std::uint64_t taken = 0;
+  do {
+    {
+      const HeapLocked locked;
+      take_freed();
+      give_spare();
+    }
+    const HeapLocked locked;
+    taken = take_some(true);
+  } while (taken > 0);
 }
 
 void* client::zeroed_pages(std::size_t size_bytes) {

@@ -28,10 +28,23 @@ void* sparse_pages(std::size_t size_bytes);
 Status prepare_runtime_heap();
 void* runtime_block(std::size_t size_bytes);
 
-// A list of the chunks that a heap has given up while it was locked, kept in those chunks.
+// Takes back what other ranks have freed of this rank's. Thread safe.
+void take_back_freed();
+
+// That, until there is no more, and gives what the heaps only keep for their next blocks. Returns
+// when the chunks have been returned, and the daemon knows it. Thread safe.
+void give_all_unused();
+
+// The chunks that the heaps have given up while they were locked. Not kept in those chunks: to
+// write to a page that was never touched takes memory, of which there may be none.
 struct SpentChunks {
-  SpentChunks* next;
-  std::uint64_t chunk_count;
+  static constexpr std::size_t max = 32;
+  struct Run {
+    std::uint64_t address;
+    std::uint64_t chunk_count;
+  };
+  std::size_t count = 0;
+  Run runs[max];
 };
 
 }  // namespace gallocy::client

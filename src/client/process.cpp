@@ -24,6 +24,7 @@ Status require_member() {
     return fail(EPERM, "a child made by fork() has no shared memory: it may only exec or _exit");
   switch (process.phase.load(std::memory_order_acquire)) {
     case Phase::member: return {};
+    case Phase::leaving:
     case Phase::left: return fail(EPERM, "gallocy was called after gallocy_finalize()");
     default: return fail(EPERM, "gallocy was called before gallocy_init() had succeeded");
   }

@@ -17,7 +17,8 @@
 
 namespace gallocy::client {
 
-enum class Phase : std::uint32_t { outside, joining, member, left };
+// leaving: no more calls are begun; the process still ends with its daemon.
+enum class Phase : std::uint32_t { outside, joining, member, leaving, left };
 
 struct Process {
   std::atomic<Phase> phase = Phase::outside;
@@ -43,7 +44,7 @@ struct Process {
 
   FutexLock heap_lock;  // of the heaps and of spent_chunks
   heap::Heap heaps[heap_count];
-  SpentChunks* spent_chunks = nullptr;
+  SpentChunks spent_chunks{};
   std::atomic<std::uint64_t> known_chunks[512] = {};  // bits: has been handed out, in this job
 
   sigset_t thread_mask{};  // that of gallocy_init's caller; threads start with it

@@ -12,6 +12,7 @@ void ChunkReturns::on_call(CallTag tag, const ReturnChunksCall& call) {
     outbox_.act(Reply{tag, EINVAL, {}});
     return;
   }
+  ++call_count_;
   const NodeId home = chunks_.home_of(*first);
   const Transaction transaction = outbox_.new_transaction();
   calls_.emplace(transaction.counter, Call{tag, home});

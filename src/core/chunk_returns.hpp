@@ -51,6 +51,8 @@ class ChunkReturns {
   bool can_proceed() const {
     return current_ ? !current_->discarding && directory_.quiet() : !waiting_.empty();
   }
+  // How often clients here have given back chunks.
+  std::uint64_t call_count() const { return call_count_; }
   bool idle() const { return !current_ && waiting_.empty() && calls_.empty(); }
 
  private:
@@ -77,6 +79,7 @@ class ChunkReturns {
   ChunkMap& chunks_;
   Directory& directory_;
   Outbox& outbox_;
+  std::uint64_t call_count_ = 0;
   std::deque<Run> waiting_;        // the first one's chunk is the current one, if there is one
   std::optional<Current> current_;
   std::unordered_map<std::uint64_t, Call> calls_;  // by transaction counter

@@ -79,6 +79,10 @@ std::string text(const ChunkReturn& m) {
   return fmt::format("chunk_return chunk {} + {}", raw(m.first), m.count);
 }
 std::string text(const ChunkReturned&) { return "chunk_returned"; }
+std::string text(const GatherFreed&) { return "gather_freed"; }
+std::string text(const FreedGathered& m) {
+  return fmt::format("freed_gathered{}", m.again ? " again" : "");
+}
 std::string text(const Discard& m) { return fmt::format("discard chunk {}", raw(m.chunk)); }
 std::string text(const Discarded& m) { return fmt::format("discarded chunk {}", raw(m.chunk)); }
 std::string text(const SyncRequest& m) {
@@ -209,7 +213,10 @@ std::string text(const PrefetchCall& c) {
   return fmt::format("prefetch {:#x} + {}", c.address, c.size_bytes);
 }
 std::string text(const NextOrderCall&) { return "next_order"; }
-std::string text(const TakeFreedCall&) { return "take_freed"; }
+std::string text(const TakeFreedCall& c) {
+  return c.has_given_spare ? "take_freed, spare is given" : "take_freed";
+}
+std::string text(const GatherFreedCall&) { return "gather_freed"; }
 
 std::string text(const Fault& e) {
   return fmt::format("fault {} {} page {} client {} thread {}", name_of(e.access),

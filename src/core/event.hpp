@@ -107,14 +107,19 @@ struct PrefetchCall {
   std::uint64_t size_bytes = 0;
 };
 struct NextOrderCall {};
-struct TakeFreedCall {};
+struct TakeFreedCall {
+  bool has_given_spare = false;  // since it was last ordered to, if it was
+};
+// The client has found no room. Answered when what others freed, or only keep, has gone back to the
+// homes: 1 if there may be room now, else 0.
+struct GatherFreedCall {};
 // ThreadStarted, ThreadExited, ThreadControl and RootRequest are used as they are.
 struct ClientCall {
   CallTag tag;
   std::variant<ChunksCall, SyncCall, ConditionWaitCall, ThreadCreateCall, ThreadJoinCall,
                NextOrderCall, ThreadStarted, ThreadExited, TakeFreedCall, ThreadControl,
                ThreadCancelledCall, ThreadInterruptedCall, RootRequest, ReturnChunksCall,
-               ClaimChunkCall, HomeCall, PrefetchCall>
+               ClaimChunkCall, HomeCall, PrefetchCall, GatherFreedCall>
       call;
   std::uint32_t thread = 0;  // kernel thread id of who calls; as in Fault
 };

@@ -255,6 +255,12 @@ inline constexpr std::size_t max_freed_blocks = 64;
 struct BlocksFreed {
   std::vector<std::uint64_t> addresses;  // at most max_freed_blocks
 };
+// node -> every node: a client here lacks memory. Batches leave, and clients there take what was
+// freed of theirs, and give what they only keep.
+struct GatherFreed {};
+struct FreedGathered {  // back, when that is done or has taken too long
+  bool again = false;  // more may come back: something had been on its way, or was returned since
+};
 
 // holder -> home: the holder wants to be rid of its copy, which it keeps, protected, until the
 // answer, and after an acceptance drops and says done. `bytes`: the page travels beside it; needed
@@ -349,7 +355,7 @@ using Body = std::variant<PageRequest, Recall, Invalidate, InvalidateAck, Hasten
                           ChunkReturn, ChunkReturned, Discard, Discarded, LoanRequest, Loan,
                           Writeback, WritebackAck, Denial, PrefetchRequest, PrefetchAnswer,
                           PrefetchData, Report, Rebuilt, Lost, SlotWanted, TokenRecall,
-                          TokenReturn, Unheld, ThreadCancelled>;
+                          TokenReturn, Unheld, ThreadCancelled, GatherFreed, FreedGathered>;
 
 template <class What, class... Others>
 inline constexpr bool is_one_of = (std::is_same_v<What, Others> || ...);

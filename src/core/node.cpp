@@ -20,7 +20,8 @@ Node::Node(const Config& config, std::span<PageEntry> entries)
       evictor_(config_, table_, chunks_, holder_, requester_, memory_, outbox_),
       threads_(config_, statistics_, outbox_), sync_objects_(config_, outbox_),
       sync_calls_(config_, homes_, threads_, outbox_), root_(config_, outbox_),
-      freed_(config_, chunks_, outbox_), early_(config_),
+      freed_(config_, chunks_, threads_, outbox_), gathering_(config_, freed_, returns_, outbox_),
+      early_(config_),
       recovery_(config_, table_, chunks_, holder_, homes_, sync_calls_, outbox_) {
   GALLOCY_CHECK(config_.nodes.contains(config_.self), GALLOCY_VALUE(raw(config_.self)));
   GALLOCY_CHECK(entries.size() % pages_per_chunk == 0, GALLOCY_VALUE(entries.size()));
@@ -39,6 +40,7 @@ void Node::step(TimeUs now_us, const Event& event, Actions& actions) {
   threads_.on_time(now_us);
   sync_calls_.on_time(now_us);
   freed_.on_time(now_us);
+  gathering_.on_time(now_us);
   drain_local(now_us);
   use_room(now_us);
   outbox_.end();
@@ -59,7 +61,7 @@ TimeUs Node::next_deadline() const {
   TimeUs next_us = 0;  // of those that are not 0
   for (const TimeUs deadline_us :
        {holder_.next_deadline(), threads_.next_deadline(), sync_calls_.next_deadline(),
-        freed_.next_deadline(), evictor_.next_deadline()})
+        freed_.next_deadline(), gathering_.next_deadline(), evictor_.next_deadline()})
     if (deadline_us != 0 && (next_us == 0 || deadline_us < next_us)) next_us = deadline_us;
   return next_us;
 }
@@ -415,7 +417,15 @@ bool Node::handle(const Received& from, const Loan& body) {
   return chunks_.on_loan(from.from, from.transaction, body);
 }
 
-bool Node::handle(const Received&, const BlocksFreed& body) { return freed_.on_message(body); }
+bool Node::handle(const Received& from, const BlocksFreed& body) {
+  return freed_.on_message(body, from.now_us);
+}
+bool Node::handle(const Received& from, const GatherFreed&) {
+  return gathering_.on_request(from.from, from.transaction, from.now_us);
+}
+bool Node::handle(const Received& from, const FreedGathered& body) {
+  return gathering_.on_gathered(from.from, from.transaction, body);
+}
 
 // ---- calls of local clients --------------------------------------------------------------
 
@@ -464,6 +474,9 @@ void Node::call(CallTag tag, const PrefetchCall& call, TimeUs) {
   prefetcher_.on_call(first, raw(homes_.page_at(last)) - raw(first) + 1);
 }
 
-void Node::call(CallTag tag, const TakeFreedCall&, TimeUs) { freed_.on_take(tag); }
+void Node::call(CallTag tag, const TakeFreedCall& call, TimeUs now_us) {
+  freed_.on_take(tag, call, now_us);
+}
+void Node::call(CallTag tag, const GatherFreedCall&, TimeUs) { gathering_.on_call(tag); }
 
 }  // namespace gallocy::core

@@ -17,6 +17,7 @@
 #include "core/event.hpp"
 #include "core/evictor.hpp"
 #include "core/freed_blocks.hpp"
+#include "core/gathering.hpp"
 #include "core/holder.hpp"
 #include "core/holds.hpp"
 #include "core/homes.hpp"
@@ -110,6 +111,8 @@ class Node {
   bool handle(const Received& from, const ThreadJoin& body);
   bool handle(const Received& from, const ThreadJoined& body);
   bool handle(const Received& from, const BlocksFreed& body);
+  bool handle(const Received& from, const GatherFreed& body);
+  bool handle(const Received& from, const FreedGathered& body);
   bool handle(const Received& from, const ThreadControl& body);
   bool handle(const Received& from, const ThreadControlled& body);
   bool handle(const Received& from, const ThreadCancel& body);
@@ -146,6 +149,7 @@ class Node {
   void call(CallTag tag, const ThreadStarted& call, TimeUs now_us);
   void call(CallTag tag, const ThreadExited& call, TimeUs now_us);
   void call(CallTag tag, const TakeFreedCall& call, TimeUs now_us);
+  void call(CallTag tag, const GatherFreedCall& call, TimeUs now_us);
   void call(CallTag tag, const ThreadControl& call, TimeUs now_us);
   void call(CallTag tag, const ThreadCancelledCall& call, TimeUs now_us);
   void call(CallTag tag, const ThreadInterruptedCall& call, TimeUs now_us);
@@ -190,6 +194,7 @@ class Node {
   SyncCalls sync_calls_;
   Root root_;
   FreedBlocks freed_;
+  Gathering gathering_;
   EarlyRequests early_;
   Recovery recovery_;
   static constexpr std::size_t max_newer = 65'536;

@@ -31,6 +31,7 @@ void Node::on(TimeUs now_us, const MemberRemoved& removal) {
   const auto found = chunks_.begin_epoch(removal);
   requester_.begin_epoch();
   returns_.begin_epoch(removal.node);
+  gathering_.begin_epoch(removal.node);
   sync_calls_.ask_anew(unanswered, now_us);
   recovery_.begin(removal);
 

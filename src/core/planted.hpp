@@ -72,6 +72,7 @@ enum class Bug : std::uint8_t {
   forget_joiner,
   cancel_answered_early,
   freed_block_twice,
+  gathered_at_once,
   accept_old_epoch,
   newer_epoch_dropped,
   zombie_is_heard,

@@ -162,6 +162,22 @@ void Threads::order(ClientId client, const Order& order) {
   outbox_.act(NotifyAgent{client});
 }
 
+// What a client has not fetched yet needs not be said again: it may stand still.
+void Threads::order_to_take(ClientId client, OrderKind kind) {
+  const auto found = orders_.find(client);
+  if (found == orders_.end()) return;
+  const bool is_said = std::ranges::any_of(found->second, [kind](const Order& order) {
+    return order.kind == kind || order.kind == OrderKind::give_spare;
+  });
+  if (!is_said) order(client, {kind, {}});
+}
+
+std::vector<ClientId> Threads::clients() const {
+  std::vector<ClientId> clients;
+  for (const auto& [client, queue] : orders_) clients.push_back(client);
+  return clients;
+}
+
 void Threads::on_next_order(CallTag tag) {
   const auto found = orders_.find(tag.client);
   if (found == orders_.end() || found->second.empty()) {

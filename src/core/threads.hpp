@@ -35,6 +35,9 @@ class Threads {
   void on_join(CallTag tag, const ThreadJoinCall& call, TimeUs now_us);
   void on_control(CallTag tag, const ThreadControl& control);
   void on_next_order(CallTag tag);
+  // To take_freed or to give_spare, if the client is there.
+  void order_to_take(ClientId client, OrderKind kind);
+  std::vector<ClientId> clients() const;  // attached
   void on_started(CallTag tag, const ThreadStarted& started);
   void on_exited(CallTag tag, const ThreadExited& exited, TimeUs now_us);
   // False: no thread of that client. Otherwise await_ends() follows in the same step.

@@ -91,7 +91,10 @@ bool call_of(const ipc::Request& request, decltype(core::ClientCall::call)& call
       call = core::ThreadExited{ThreadId{argument[0]}, argument[1]};
       return true;
     case ipc::Operation::take_freed:
-      call = core::TakeFreedCall{};
+      call = core::TakeFreedCall{argument[0] != 0};
+      return true;
+    case ipc::Operation::gather_freed:
+      call = core::GatherFreedCall{};
       return true;
     case ipc::Operation::thread_control: {
       core::ThreadControl control{ThreadId{argument[0]}};

@@ -128,13 +128,17 @@ Heap::Taken Heap::take_chunks(std::uint64_t chunk_count, std::uint32_t idle_page
   }
   std::uint64_t address = source_.take(source_.context, chunk_count, 0, idle_pages);
   if (address == 0) {
-    release_all_idle_spans();
-    release_empty_chunk();
-    give(std::exchange(kept_, {}));
+    give_spare();
     address = source_.take(source_.context, chunk_count, 0, idle_pages);
   }
   GALLOCY_CHECK(address % chunk_bytes == 0, GALLOCY_VALUE(address));
   return {reinterpret_cast<ChunkHeader*>(address), idle_pages, true};
+}
+
+void Heap::give_spare() {
+  release_all_idle_spans();
+  release_empty_chunk();
+  give(std::exchange(kept_, {}));
 }
 
 bool Heap::take_chunks_at(std::uint64_t address, std::uint64_t chunk_count) {

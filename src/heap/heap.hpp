@@ -74,6 +74,9 @@ class Heap {
   // come from.
   FreeOutcome free_local(void* pointer);
 
+  // Gives back all that is kept for blocks to come.
+  void give_spare();
+
  private:
   struct Pages {
     ChunkHeader* chunk = nullptr;

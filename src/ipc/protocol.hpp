@@ -266,7 +266,10 @@ enum class Operation : std::uint32_t {
   next_order,      // ()                                      -> (OrderKind, a, b, c), never waits
   thread_started,  // (thread id, errno of pthread_create)    -> ()
   thread_exited,   // (thread id, result)                     -> ()
-  take_freed,      // ()      -> (count, up to 5 addresses of own blocks that others freed)
+  take_freed,      // (1 if what heaps only keep has been given since the order to) -> (count, up
+                   //  to 5 addresses of own blocks that others freed)
+  gather_freed,    // () -> (1 or 0): no room was found. What others freed of any client's blocks,
+                   //  and what heaps only keep, has gone back; 1: there may be more to come
   finalize,        // ()      -> (): the process will not touch the region again
   thread_control,    // (thread id, ThreadOperation)          -> ()
   thread_cancelled,  // (thread id): pthread_cancel has been called for it -> ()

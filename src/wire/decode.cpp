@@ -241,6 +241,8 @@ core::Body body_of(Root::Reader from, Ranges& ranges) {
                                 Version{from.getPrefetchData().getVersion()}};
     case Root::HASTEN: return take(from.getHasten(), ranges);
     case Root::BLOCKS_FREED: return take(from.getBlocksFreed(), ranges);
+    case Root::GATHER_FREED: return core::GatherFreed{};
+    case Root::FREED_GATHERED: return core::FreedGathered{from.getFreedGathered()};
     case Root::REPORT: return take(from.getReport(), ranges);
     case Root::REBUILT: return take(from.getRebuilt(), ranges);
     case Root::LOST: return take(from.getLost(), ranges);

@@ -241,6 +241,10 @@ void put(Root::Builder to, const core::BlocksFreed& from) {
   for (unsigned i = 0; i < addresses.size(); ++i) addresses.set(i, from.addresses[i]);
 }
 
+void put(Root::Builder to, const core::GatherFreed&) { to.setGatherFreed(); }
+
+void put(Root::Builder to, const core::FreedGathered& from) { to.setFreedGathered(from.again); }
+
 void put(Root::Builder to, const core::Writeback& from) {
   auto writeback = to.initWriteback();
   writeback.setPage(raw(from.page));

@@ -114,6 +114,11 @@ struct PeerMessage {
 
     # Heap.
     blocksFreed @24 :BlocksFreed;
+    gatherFreed @53 :Void;
+    # node -> every node: a client here lacks memory. Send what is in batches; clients there shall
+    # take what was freed of theirs, and give what they only keep. Answered by freedGathered.
+    freedGathered @54 :Bool;
+    # back, when that is done or has taken too long. True: there may be more to gather.
 
     # The root.
     rootRequest @31 :RootRequest;

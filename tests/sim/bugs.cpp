@@ -130,6 +130,8 @@ const std::vector<PlantedBug>& planted_bugs() {
        "who cancels a thread goes on while the thread's waits can still be granted"},
       {freed_block_twice, "freed_block_twice",
        "a freed block is delivered twice"},
+      {gathered_at_once, "gathered_at_once",
+       "who lacks memory is told that there is no more before clients have taken what was freed"},
       {accept_old_epoch, "accept_old_epoch",
        "what was said about pages before a removal counts after it"},
       {newer_epoch_dropped, "newer_epoch_dropped",

@@ -362,8 +362,9 @@ void Workload::check_ended() const {
   if (ended_ < world_.settings().operation_count)
     throw Failure(fmt::format("only {} operations have ended", ended_));
   if (world_.any_removed()) return;  // blocks were on their way from or to the removed node
-  for (const auto& [address, count] : freed_)
-    if (count != 0) throw Failure(fmt::format("freed block {:#x}: {} left", address, count));
+  for (const auto& [address, freed] : freed_)
+    if (freed.count != 0)
+      throw Failure(fmt::format("freed block {:#x}: {} left", address, freed.count));
 }
 
 std::optional<PageNo> Workload::page_in_question() const {

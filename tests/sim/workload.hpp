@@ -84,8 +84,13 @@ class Workload {
  private:
   struct Agent {
     bool asking = false, again = false;  // for orders
-    bool taking = false;                 // freed blocks
+    bool taking = false, ordered = false;  // freed blocks
     std::uint32_t freed_count = 0;
+  };
+  struct Freed {  // the block is, by that node
+    int count = 0;  // and not yet taken
+    NodeId by = no_node;
+    std::uint64_t at = 0;  // of freed_total_
   };
   struct Lease {  // of chunks that will be given back
     std::uint32_t count = 0;
@@ -133,8 +138,10 @@ class Workload {
   Operation trespass_of();
   void touch_some(Operation& operation, std::uint64_t address, std::uint32_t count);
   PageNo any_page_of(std::uint64_t address, std::uint32_t count);
+  void gather(SimThread& thread);
   void free_block(SimThread& thread);
   void take_freed(NodeId node, ClientId client);
+  void order_to_take(NodeId node, ClientId client);
   void spawn(SimThread& thread);
   void join(SimThread& thread, ThreadId spawned);
   void ask_order(NodeId node, ClientId client);
@@ -149,7 +156,8 @@ class Workload {
   std::vector<std::uint64_t> chunk_addresses_;
   std::map<std::uint64_t, Lease> leases_;  // by address of the first chunk
   std::vector<std::uint64_t> returned_;    // addresses of chunks
-  std::map<std::uint64_t, int> freed_;  // blocks freed and not yet taken
+  std::map<std::uint64_t, Freed> freed_;
+  std::uint64_t freed_total_ = 0;
   std::set<std::uint64_t> locked_;
   std::vector<PageNo> pages_;
   std::uint64_t ended_ = 0, write_count_ = 0, check_count_ = 0;

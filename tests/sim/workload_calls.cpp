@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "world.hpp"
 #include "workload.hpp"
@@ -10,6 +11,11 @@ namespace gallocy::sim {
 namespace {
 
 constexpr std::uint64_t result_of(ThreadId thread) { return raw(thread) * 3; }
+
+constexpr bool is_to_take(std::uint64_t order) {
+  return order == static_cast<std::uint64_t>(OrderKind::take_freed) ||
+         order == static_cast<std::uint64_t>(OrderKind::give_spare);
+}
 
 }  // namespace
 
@@ -124,15 +130,38 @@ void Workload::allot(SimThread& thread) {
   if (world_.random().one_in(4) && !chunk_addresses_.empty())
     if (const std::uint64_t chunk = world_.random().pick(chunk_addresses_); has(thread, chunk))
       return claim(thread, chunk);
+  if (world_.random().one_in(10)) return gather(thread);
   const auto count = static_cast<std::uint32_t>(world_.random().between(1, 2));
   call(thread, chunks_wish(count), 1,
        [this, &thread, count](const core::Reply& reply) {
          if (reply.status == 0)
            note_allotted(thread.node, thread.client, reply.values[0], count);
+         else if (reply.status == ENOMEM && world_.random().one_in(2))
+           return gather(thread);
          else if (reply.status != ENOMEM && !is_of_the_gone(reply.status))
            throw Failure(fmt::format("chunks: {}", reply.status));
          end(thread);
        });
+}
+
+// Who hears that there is no more to gather, though nobody took too long, knows that all that was
+// freed on its node before has come back.
+void Workload::gather(SimThread& thread) {
+  std::map<std::uint64_t, Freed> before;
+  for (const auto& [address, freed] : freed_)
+    if (freed.by == thread.node && freed.count > 0) before.emplace(address, freed);
+  const TimeUs late_us = world_.now_us() + core::Gathering::limit_us;
+  const auto check = [this, &thread, before, late_us](const core::Reply& reply) {
+    if (reply.status != 0 || reply.values[0] > 1)
+      throw Failure(fmt::format("gather: {}, {}", reply.status, reply.values[0]));
+    const bool is_sure =
+        reply.values[0] == 0 && world_.now_us() < late_us && !world_.any_removed();
+    for (const auto& [address, freed] : before)
+      if (const Freed& now = freed_.at(address); is_sure && now.count > 0 && now.at == freed.at)
+        throw Failure(fmt::format("freed block {:#x} was not gathered", address));
+    end(thread);
+  };
+  call(thread, core::GatherFreedCall{}, 1, check);
 }
 
 void Workload::free_block(SimThread& thread) {
@@ -144,7 +173,11 @@ void Workload::free_block(SimThread& thread) {
     const auto other = static_cast<std::uint8_t>(random.below(max_node_count + 10));
     if (NodeId{other} != owner) owner = NodeId{other};
   }
-  if (owner == allotted_.at(chunk).node) ++freed_[address];
+  if (owner == allotted_.at(chunk).node) {
+    Freed& freed = freed_[address];
+    if (freed.count > 0) return end(thread);
+    freed = {freed.count + 1, thread.node, ++freed_total_};
+  }
   world_.tell(thread.node, core::BlockFreed{address, owner, 16ULL << random.below(14)});
   end(thread);
 }
@@ -152,23 +185,32 @@ void Workload::free_block(SimThread& thread) {
 void Workload::freed_pending(NodeId node, ClientId client, std::uint32_t count) {
   Agent& agent = agents_.at({node, client});
   agent.freed_count = count;
-  if (count > 0 && !agent.taking) take_freed(node, client);
+  const bool notices = !world_.random().one_in(4);
+  if (count > 0 && notices && !agent.taking) take_freed(node, client);
+}
+
+void Workload::order_to_take(NodeId node, ClientId client) {
+  Agent& agent = agents_.at({node, client});
+  agent.ordered = true;
+  if (!agent.taking) take_freed(node, client);
 }
 
 void Workload::take_freed(NodeId node, ClientId client) {
-  agents_.at({node, client}).taking = true;
-  world_.call(node, client, {{}, core::TakeFreedCall{}}, world_.random().below(50),
+  Agent& taker = agents_.at({node, client});
+  taker.taking = true;
+  const bool is_ordered = std::exchange(taker.ordered, false);
+  world_.call(node, client, {{}, core::TakeFreedCall{is_ordered}}, world_.random().below(50),
               [this, node, client](const core::Reply& reply) {
                 for (std::uint64_t i = 1; i <= reply.values[0]; ++i) {
                   const std::uint64_t block = reply.values.at(i);
                   const Allotted& owner = allotted_.at(block & ~(chunk_bytes - 1));
                   if (owner.node != node || owner.client != client)
                     throw Failure("a freed block came to somebody else");
-                  --freed_[block];
+                  --freed_.at(block).count;
                 }
                 Agent& agent = agents_.at({node, client});
                 agent.taking = false;
-                if (agent.freed_count > 0) take_freed(node, client);
+                if (agent.freed_count > 0 || agent.ordered) take_freed(node, client);
               });
 }
 
@@ -211,6 +253,7 @@ void Workload::ask_order(NodeId node, ClientId client) {
                 asker.asking = false;
                 if (reply.values[0] == static_cast<std::uint64_t>(OrderKind::start_thread))
                   run_spawned(node, client, ThreadId{reply.values[1]});
+                if (is_to_take(reply.values[0])) order_to_take(node, client);
                 if (reply.values[0] != 0 || asker.again) ask_order(node, client);
               });
 }

@@ -139,6 +139,20 @@ def filled_by_three_threads():
         expect_no_complaint("together", kib)
 
 
+def freed_while_the_owner_waits():
+    """What a rank's blocks were can be had by others though it does nothing itself."""
+    for kib in (100, 700, 5000):
+        result, _ = watch("--memory", "64M", MEMORY, "elsewhere", kib)
+        expect_status(result, 0)
+        require_nodes(result, NODES)
+
+
+def untouched_is_given_back_at_the_bound():
+    result, _ = watch("--memory", "32M", MEMORY, "untouched", 700)
+    expect_status(result, 0)
+    require_nodes(result, NODES)
+
+
 def filled_by_smaller_and_smaller_blocks():
     """What a large block leaves of its last chunk is as much memory as any other."""
     expect_no_complaint("together", 1500, 500)
@@ -229,6 +243,7 @@ main(more_than_a_node_has, untouched_by_the_default, half_of_ram_by_default,
      limit_of_a_control_group, more_than_a_control_group_may_have,
      malloc_until_there_is_no_more, freed_by_one_rank_for_the_next,
      allocated_first_and_filled_later, filled_by_three_threads,
+     freed_while_the_owner_waits, untouched_is_given_back_at_the_bound,
      filled_by_smaller_and_smaller_blocks, grown_where_they_are,
      sparse_memory_ends_with_a_sentence, bound_too_small,
      no_room_for_another_job, all_of_it_for_each_in_turn, chosen=[sys.argv[1]])

@@ -13,6 +13,10 @@
 //                              of the next KIB
 //   memory grow KIB MORE       three threads fill blocks of KIB until there are no more, and let
 //                              each grow to MORE KIB, which it may refuse
+//   memory elsewhere KIB       rank 0 fills blocks of KIB until there are no more; a thread on each
+//                              node in turn, while all others wait, frees them and does the same
+//   memory untouched COUNT     rank 0 allocates COUNT blocks of 3 MiB, touches none, and fills all
+//                              that there is; a thread on each node frees its part of them
 //   memory sparse NODE         a thread on NODE writes to more than there is room for
 //   memory seen NODE           the same, reading each page before
 #include <errno.h>
@@ -189,6 +193,63 @@ static void* grow_until_null(void* argument) {
   return NULL;
 }
 
+struct filled {
+  size_t size_bytes;
+  int count;
+  char* blocks[20000];
+};
+
+static void fill_blocks(struct filled* filled) {
+  enum { most = sizeof filled->blocks / sizeof *filled->blocks };
+  const size_t size_bytes = filled->size_bytes;
+  char* block;
+  for (; filled->count < most && (block = gallocy_malloc(size_bytes)) != NULL; ++filled->count) {
+    memset(block, filled->count, size_bytes);
+    filled->blocks[filled->count] = block;
+  }
+  REQUIRE(filled->count < most && errno == ENOMEM);
+}
+
+// A rank may be left with part of a chunk.
+static void* free_and_fill(void* argument) {
+  struct filled* filled = argument;
+  const int before = filled->count;
+  for (int i = 0; i < before; ++i)
+    for (size_t at = 0; at < filled->size_bytes; at += filled->size_bytes - 1)
+      REQUIRE(filled->blocks[i][at] == (char)i);
+  for (; filled->count > 0; --filled->count) gallocy_free(filled->blocks[filled->count - 1]);
+  fill_blocks(filled);
+  const int per_chunk = (int)(((size_t)2 << 20) / filled->size_bytes);
+  const int left = (1 + per_chunk) * gallocy_node_count();
+  REQUIRE(filled->count >= before - left);
+  return NULL;
+}
+
+struct untouched {
+  int first, count;
+  char** blocks;
+};
+
+static void* free_untouched(void* argument) {
+  const struct untouched* part = argument;
+  for (int i = 0; i < part->count; ++i) gallocy_free(part->blocks[part->first + i]);
+  return NULL;
+}
+
+// What is given back has never had any memory, and must not take any.
+static void free_untouched_at_the_bound(int count) {
+  char** blocks = gallocy_calloc((size_t)count, sizeof *blocks);
+  for (int i = 0; i < count; ++i) REQUIRE((blocks[i] = gallocy_malloc(3 << 20)) != NULL);
+  struct filled* filled = gallocy_calloc(1, sizeof *filled);
+  filled->size_bytes = 100 << 10;
+  fill_blocks(filled);
+  struct untouched* part = gallocy_calloc(1, sizeof *part);
+  *part = (struct untouched){0, count / gallocy_node_count(), blocks};
+  for (int node = gallocy_node_count() - 1; node >= 0; --node, part->first += part->count)
+    run_on(node, free_untouched, part);
+  for (int i = 0; i < filled->count; ++i) REQUIRE(filled->blocks[i][0] == (char)i);
+}
+
 static void in_three_threads(void* (*function)(void*), struct sizes* sizes) {
   pthread_t threads[3];
   for (int i = 0; i < 3; ++i)
@@ -278,6 +339,14 @@ int main(int argc, char** argv) {
     in_three_threads(fill_until_null, sizes_of(argc - 2, argv + 2));
   } else if (strcmp(what, "grow") == 0 && argc == 4) {
     in_three_threads(grow_until_null, sizes_of(2, argv + 2));
+  } else if (strcmp(what, "elsewhere") == 0 && argc == 3) {
+    struct filled* filled = gallocy_calloc(1, sizeof *filled);
+    filled->size_bytes = (size_t)atoi(argv[2]) << 10;
+    fill_blocks(filled);
+    for (int node = gallocy_node_count() - 1; node >= 0; --node)
+      run_on(node, free_and_fill, filled);
+  } else if (strcmp(what, "untouched") == 0 && argc == 3) {
+    free_untouched_at_the_bound(atoi(argv[2]));
   } else if (strcmp(what, "fill") == 0 && argc == 4) {
     struct blocks* blocks = allocate_blocks((size_t)atoi(argv[2]), atoi(argv[3]));
     write_all(blocks);

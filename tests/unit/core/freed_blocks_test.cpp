@@ -58,3 +58,21 @@ TEST_CASE("a client's lie about a block ends nowhere") {
   CHECK(core.wait(2'000).empty());
   CHECK(core.from(1, {}, BlocksFreed{{region_base - 1}}).at(0).starts_with("drop peer 1"));
 }
+
+TEST_CASE("an owner that does not ask is ordered to, and to say that it has dealt with them") {
+  Core core(0);
+  core.step(ClientAttached{ClientId{0}});
+  give_chunk(core);
+  const Lines order{"notify client 0"};
+  core.from(1, {}, BlocksFreed{{region_base + 64}});
+  CHECK(core.wait(9'999).empty());
+  CHECK(core.wait(1) == order);
+  core.from(1, {}, BlocksFreed{{region_base + 128}});
+  CHECK(core.wait(10'000).empty());  // the first order is still there
+  take(core);
+  core.step(ClientCall{{}, NextOrderCall{}});
+  CHECK(core.wait(10'000) == order);
+  take(core);
+  CHECK(core.node.next_deadline() == 0);
+  CHECK(core.wait(100'000).empty());
+}
