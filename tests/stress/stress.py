@@ -4,18 +4,18 @@ In rounds: each round runs every work of WORKS once, on as many daemons and in t
 round's seed says, several side by side; one in KILLS_EACH loses a rank at some moment. Every
 program checks what it reads, and its status and last line are checked here. LEG_COUNT times a round
 all jobs end; then nothing of them may be left and no daemon may have grown (usage.py). What is
-found, by a sanitizer too, ends all at once, and is shown.
+found, by a sanitizer too, ends all at once, and is shown. Beside that one job stays (long_job.py).
 
 The environment names GALLOCY_RUN, GALLOCYD and PROGRAMS, the folder of the programs. The seed is
 STRESS_SEED or another each time; the rounds of a seed run the same jobs, though not in the same
 time."""
 import concurrent.futures
+import contextlib
 import functools
 import os
 import random
 import signal
 import sys
-import tempfile
 import threading
 import time
 
@@ -23,7 +23,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import (Daemons, Failed, Job, expect, kill, main, require_daemon,  # noqa: E402
                      sanitizer_reports, wait_for)
-from usage import Growth  # noqa: E402
+import long_job  # noqa: E402
+from usage import Growth, growth_text  # noqa: E402
 
 DAEMON_COUNT = 4
 LANE_COUNT = 2
@@ -31,8 +32,13 @@ LEG_COUNT = 3
 KILLS_EACH = 6
 JOB_LIMIT_S = 300
 SETTLE_LIMIT_S = 20
-# A short quarantine: what a daemon frees shall not look like what it keeps.
-SANITIZER_OPTIONS = "quarantine_size_mb=4:thread_local_quarantine_size_kb=64"
+# A short quarantine, and few frames of its own for each thread's variables, which are all used in
+# turn: what a process frees shall not look like what it keeps.
+SANITIZER_OPTIONS = ("quarantine_size_mb=4:thread_local_quarantine_size_kb=64:"
+                     "max_uar_stack_size_log=16")
+os.environ["ASAN_OPTIONS"] = f"{os.environ.get('ASAN_OPTIONS', '')}:{SANITIZER_OPTIONS}"
+SECONDS = int(os.environ.get("STRESS_SECONDS") or 600)
+FOUND = threading.Event()  # something: all shall end
 
 
 class Work:
@@ -131,6 +137,8 @@ class Stress:
     def run_round(self, seed):
         works = random.Random(seed).sample(WORKS, len(WORKS))
         for leg in range(LEG_COUNT):
+            if FOUND.is_set():
+                return
             self.run_leg(works[leg::LEG_COUNT], f"{seed}:{leg}")
             self.check_daemons()
 
@@ -161,50 +169,62 @@ class Stress:
             wrong = growth.look(SETTLE_LIMIT_S)
             expect(not wrong, "daemon", node, "after all jobs have ended:", wrong)
 
-    def trouble(self, failure, seed):
-        """All there is to be said of a failure, what sanitizers say last."""
-        logs = [f"---- log of daemon {node} ----\n{self.daemons.log(node)[-8000:]}"
-                for node in range(DAEMON_COUNT)]
-        return "\n".join([*logs, sanitizer_reports(self.daemons.folder),
-                          f"STRESS_SEED={seed}, round {self.round_number}: {failure}"])
-
     def run(self, seconds, seed):
         began = time.monotonic()
         self.round_number = 0
         try:
-            while time.monotonic() - began < seconds:
+            while time.monotonic() - began < seconds and not FOUND.is_set():
                 self.round_number += 1
                 self.run_round(f"{seed}:{self.round_number}")
                 print(f"round {self.round_number}, {self.job_count} jobs, "
                       f"{time.monotonic() - began:.0f} s; daemon 0: "
                       f"{self.growths[0].looks[-1]}", flush=True)
         except Failed as failure:
-            raise Failed(self.trouble(failure, seed)) from None
+            raise Failed(f"STRESS_SEED={seed}, round {self.round_number}: {failure}") from None
         return time.monotonic() - began
 
-    def growth_text(self):
-        if not self.growths[0].is_judged():
-            return "growth not judged: too short"
-        heap = max(growth.heap_growth_bytes() for growth in self.growths)
-        resident = max(growth.resident_growth_bytes() for growth in self.growths)
-        return (f"growth {heap} bytes of heap, {resident >> 10} KiB of memory, 0 descriptors, "
-                "0 threads")
+
+@contextlib.contextmanager
+def stress_daemons(count):
+    """A failure comes with all there is to be said of it, what sanitizers say last."""
+    with Daemons(count=count, env=Daemons.EXACT_HEAP) as daemons:
+        try:
+            yield daemons
+        except BaseException as failure:
+            FOUND.set()
+            if not isinstance(failure, Failed):
+                raise
+            logs = [f"---- log of daemon {node} ----\n{daemons.log(node)[-8000:]}"
+                    for node in range(count)]
+            raise Failed("\n".join([*logs, sanitizer_reports(daemons.folder), str(failure)])) \
+                from None
 
 
-def nothing_found_and_nothing_grows():
+def print_growths(growths):
+    for name, growth in growths.items():
+        print(f"{name}: heap {growth.heap_text()} bytes; resident {growth.resident_text()} KiB",
+              flush=True)
+
+
+def jobs_that_come_and_go():
     require_daemon()
-    seconds = int(os.environ.get("STRESS_SECONDS") or 600)
     seed = os.environ.get("STRESS_SEED") or random.randrange(1 << 32)
-    os.environ["ASAN_OPTIONS"] = f"{os.environ.get('ASAN_OPTIONS', '')}:{SANITIZER_OPTIONS}"
     print(f"STRESS_SEED={seed}", flush=True)
-    with Daemons(count=DAEMON_COUNT, env=Daemons.EXACT_HEAP) as daemons:
+    with stress_daemons(DAEMON_COUNT) as daemons:
         stress = Stress(daemons)
-        took_s = stress.run(seconds, seed)
-    for node, growth in enumerate(stress.growths):
-        print(f"daemon {node}: heap {growth.heap_text()} bytes; resident "
-              f"{growth.resident_text()} KiB", flush=True)
+        took_s = stress.run(SECONDS, seed)
+    print_growths({f"daemon {node}": growth for node, growth in enumerate(stress.growths)})
     print(f"stress: {stress.round_number} rounds, {stress.job_count} jobs, {took_s:.0f} s, "
-          f"0 findings, {stress.growth_text()}", flush=True)
+          f"0 findings, {growth_text(stress.growths)}", flush=True)
 
 
-main(nothing_found_and_nothing_grows, chosen=[])
+def a_job_that_stays():
+    require_daemon()
+    with stress_daemons(long_job.NODE_COUNT) as daemons:
+        job = long_job.run_long_job(daemons, SECONDS, FOUND.is_set)
+    print_growths(job.growths)
+    print(f"stress: {job.round_count} rounds of a job that stays, 0 findings, "
+          f"{growth_text(job.growths.values())}", flush=True)
+
+
+main(jobs_that_come_and_go, a_job_that_stays, chosen=[])

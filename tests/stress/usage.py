@@ -1,12 +1,14 @@
-"""What running daemons hold between the legs of the stress, and whether that grows.
+"""What running processes hold between the legs of the stress, and whether that grows: daemons, and
+the ranks of a job that stays.
 
 Once all jobs have ended, a daemon has no descriptor and no thread more than before the first job,
-with connections to all its peers. That is exact, so one too many is a finding.
+with connections to all its peers; a rank has none more than after its first round. That is exact,
+so one too many is a finding.
 
-What is allocated in it, as it says on SIGUSR1, is exact too (Daemons.EXACT_HEAP), but for buffers
-that are made when they are needed first and containers that keep what their busiest moment took, of
-which there are few outside of jobs.
-So the first WARM_UP looks do not count, and the rest has three parts: a daemon grows if the median
+What is allocated in it, as it says when it is asked, is exact too (Daemons.EXACT_HEAP), but for
+buffers that are made when they are needed first and containers that keep what their busiest moment
+took, of which there are few outside of jobs.
+So the first WARM_UP looks do not count, and the rest has three parts: a process grows if the median
 of the last is above that of the first by more than HEAP_SLACK_BYTES. A median of many does not care
 for one high look, and what is lost with each job, however little, is there in all of them.
 
@@ -14,7 +16,7 @@ What the process has of its own, anonymous and shared memory, shows what is mapp
 allocated, of which there is no small loss. It also counts what the allocator keeps, which is more
 or less as that has lately given back what was freed, or not yet. Of a sanitizer's allocator that
 can be more than all the rest: its regions and the shadow of everything are left out. Of any other,
-what is lost is there in the lowest looks, too: a daemon grows if the lowest of the last part is
+what is lost is there in the lowest looks, too: a process grows if the lowest of the last part is
 above the lowest of the first by more than RESIDENT_SLACK_BYTES."""
 import os
 import re
@@ -82,11 +84,13 @@ class Usage:
 
 
 class Growth:
-    """Of one daemon, which serves no job yet; ask_heap_bytes() gives what is allocated in it."""
+    """Of one process, which now holds what is no growth: a daemon without jobs, a rank after a
+    round. ask_heap_bytes() gives what is allocated in it."""
 
-    def __init__(self, pid, ask_heap_bytes):
+    def __init__(self, pid, ask_heap_bytes, judges_heap=True):
         self.pid = pid
         self.ask_heap_bytes = ask_heap_bytes
+        self.judges_heap = judges_heap
         self.idle = Usage(pid)
         self.looks = []
 
@@ -102,7 +106,7 @@ class Growth:
         self.looks.append(Usage(self.pid))
         self.looks[-1].heap_bytes = self.ask_heap_bytes()
         if not self.has_settled():
-            return f"it holds {self.looks[-1]}; before the first job that was {self.idle}"
+            return f"it holds {self.looks[-1]}; at first that was {self.idle}"
         if self.heap_growth_bytes() > HEAP_SLACK_BYTES:
             return f"its heap grows: {self.heap_text()} bytes"
         if self.resident_growth_bytes() > RESIDENT_SLACK_BYTES:
@@ -125,7 +129,17 @@ class Growth:
         return len(self.looks) >= LOOKS_MIN
 
     def heap_growth_bytes(self):
-        return heap_growth_bytes(self.heap())
+        return heap_growth_bytes(self.heap()) if self.judges_heap else 0
 
     def resident_growth_bytes(self):
         return resident_growth_bytes(self.resident())
+
+
+def growth_text(growths):
+    """Of processes in which nothing was wrong."""
+    if not all(growth.is_judged() for growth in growths):
+        return "growth not judged: too short"
+    heap = max(growth.heap_growth_bytes() for growth in growths)
+    resident = max(growth.resident_growth_bytes() for growth in growths)
+    return (f"growth {heap} bytes of heap, {resident >> 10} KiB of memory, 0 descriptors, "
+            "0 threads")

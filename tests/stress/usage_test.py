@@ -1,11 +1,11 @@
-"""What usage.py calls growth, and what not: made-up series, and some that daemons gave."""
+"""What usage.py calls growth, and what not: made-up series, measured ones, and this process."""
 import os
 import random
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from usage import (HEAP_SLACK_BYTES, LOOKS_MIN, RESIDENT_SLACK_BYTES,  # noqa: E402
-                   heap_growth_bytes, resident_bytes_of, resident_growth_bytes)
+from usage import (HEAP_SLACK_BYTES, LOOKS_MIN, RESIDENT_SLACK_BYTES, Growth,  # noqa: E402
+                   growth_text, heap_growth_bytes, resident_bytes_of, resident_growth_bytes)
 
 MIB = 1 << 20
 JOBS_EACH = 10  # between two looks
@@ -77,3 +77,26 @@ sanitizers = ((0x100000000, "", 2000, 2000), (0x603000000000, "", 1000, 1000))
 assert resident_bytes_of(smaps(*ordinary), False) == (40 + 50 + 8) << 10
 assert resident_bytes_of(smaps(*ordinary, *sanitizers), True) == (40 + 50 + 8) << 10
 assert resident_bytes_of(smaps(*ordinary, *sanitizers), False) == (40 + 50 + 8 + 3000) << 10
+
+
+# A process that grows, and what is said of one that does not.
+def growth_of_this_process(heap_step_bytes, judges_heap=True):
+    steps = iter(range(LOOKS_MIN))
+    growth = Growth(os.getpid(), lambda: MIB + next(steps) * heap_step_bytes, judges_heap)
+    return growth, [growth.look(0) for _ in range(LOOKS_MIN)]
+
+
+for heap_step_bytes, judges_heap, is_found in ((0, True, False), (4000, True, True),
+                                               (4000, False, False)):
+    growth, found = growth_of_this_process(heap_step_bytes, judges_heap)
+    assert ("its heap grows" in found[-1]) == is_found and not any(found[:-1]), found
+    if not is_found:
+        assert growth_text([growth]).startswith("growth 0 bytes of heap"), growth_text([growth])
+assert "not judged" in growth_text([growth, Growth(os.getpid(), lambda: 0)])
+
+# A descriptor too many, and no more when it has gone.
+growth = Growth(os.getpid(), lambda: 0)
+descriptor = os.dup(0)
+assert "it holds" in growth.look(0)
+os.close(descriptor)
+assert growth.look(0) == ""
