@@ -177,7 +177,7 @@ GALLOCY_API int gallocy_home_of(const void* pointer);
  * where it allocates, and all ranks together of a node's memory a quarter and 2 MiB each at most,
  * and as much of what was allocated by gallocy_malloc_on(). Before an allocation fails, all ranks
  * are asked for what was freed and for what they keep, which takes a few round trips, and 0.2 s
- * each if a process stands still.
+ * each time if a process stands still; eight times at most, while something comes back.
  */
 GALLOCY_API void gallocy_free(void* block);
 

@@ -319,8 +319,9 @@ heap::ChunkSource client::daemon_chunks(std::uint32_t heap_number) {
           counts_by_touch(heap_number) ? 0 : std::min(share, heap::spare_chunks_max)};
 }
 
-// Only what there is now: others may be freeing more at this moment, and each look at a chunk takes
-// its descriptors away from those who do. The daemon orders it again.
+// Ends with the first few that are not as many as there can be, and does not wait for none: others
+// may be freeing more at this moment, and each look at a chunk takes its descriptors away from
+// those who do. The daemon orders it again.
 void client::take_back_freed() {
   std::uint64_t taken = 0;
   do {

@@ -4,6 +4,8 @@
 // to end the process.
 #pragma once
 
+#include <cstdint>
+
 #include "base/result.hpp"
 
 namespace gallocy::client {
